@@ -1,0 +1,1 @@
+"""Compiled hot paths; reached only through `fleetctl.gcode` and `fleetctl.protocol`."""

@@ -1,0 +1,1 @@
+"""First-party machine types, on the same contract as third-party ones."""

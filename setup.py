@@ -1,0 +1,64 @@
+"""Builds fleetctl: the compiled core, the front-end packages, and the three names that differ in a wheel.
+
+In the checkout the folders are `plugins/`, `ext/` and `web/`; installed they are `fleetctl_plugins`,
+`fleetctl._ext` and data of `fleetctl`, so that nothing with a general name lands in site-packages.
+The symlinks `fleetctl/_ext` and `fleetctl/web` make the same true of an editable install.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, find_packages, setup
+from setuptools.command.build_py import build_py
+
+HERE = Path(__file__).resolve().parent
+
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "initializedcheck": False,
+    "cdivision": True,
+    "embedsignature": True,
+}
+
+
+def extensions() -> list[Extension]:
+    """One extension module for each `ext/*.pyx`, compiled as `fleetctl._ext.<name>`."""
+    return [
+        Extension(f"fleetctl._ext.{path.stem}", [f"fleetctl/_ext/{path.name}"], extra_compile_args=["-O3"])
+        for path in sorted((HERE / "ext").glob("*.pyx"))
+    ]
+
+
+def packages() -> list[str]:
+    """Every importable package, under its installed name."""
+    core = find_packages(include=["fleetctl", "fleetctl.*"])
+    core = [name for name in core if not name.startswith("fleetctl.web")]
+    machines = [f"fleetctl_plugins.{path.parent.name}" for path in sorted((HERE / "plugins").glob("*/__init__.py"))]
+    return [*core, "fleetctl_plugins", *machines]
+
+
+class BuildWithFrontEnd(build_py):
+    """Takes the pinned front-end packages from npm before the Python files are collected."""
+
+    def run(self) -> None:
+        subprocess.run([sys.executable, str(HERE / "web" / "vendor.py")], check=True)
+        super().run()
+
+
+setup(
+    packages=packages(),
+    package_dir={"fleetctl_plugins": "plugins"},
+    package_data={
+        "fleetctl": ["py.typed", "web/templates/**/*", "web/static/**/*", "store/migrations/*.mako"],
+        "fleetctl._ext": ["*.pyi"],
+    },
+    ext_modules=cythonize(extensions(), compiler_directives=DIRECTIVES, quiet=True) if extensions() else [],
+    cmdclass={"build_py": BuildWithFrontEnd},
+    zip_safe=False,
+)
