@@ -1,0 +1,1 @@
+"""The contract a hardware developer implements (`api`), and the streamer that joins an engine to a link."""

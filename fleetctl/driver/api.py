@@ -1,0 +1,190 @@
+"""The contract that a hardware developer implements, version 1. Read this file; write 40 to 120 lines.
+
+A driver knows one firmware's or server's words. It holds the link to one machine, does what the verbs say, and
+tells its listener what happened. It must not know jobs, parts, the store or other machines, and it decides
+nothing: it never homes, unlocks, heats or resumes unless a verb asks for it (I12, I14).
+
+A machine that we feed line by line needs only an engine (`fleetctl.protocol.engine`): wrap it in
+`fleetctl.driver.stream.StreamDriver`. A machine that stores and runs the file itself implements `Driver` directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from fleetctl.clock import Clock
+from fleetctl.model.machine import Activity
+from fleetctl.model.profile import Profile
+from fleetctl.transport.base import Transport
+
+API_VERSION = 1
+
+
+class Facet(StrEnum):
+    """How a run reaches the machine."""
+
+    STREAM = "stream"
+    UPLOAD = "upload"
+    OBSERVE = "observe"
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What the machine can do, named by behaviour; a verb that is not claimed is never called."""
+
+    facets: frozenset[Facet]
+    pause: bool = True
+    home: bool = True
+    heats: bool = False
+    spins: bool = False
+    acknowledges_lines: bool = True
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """What answered: firmware name and version, the board's own id if it has one, and firmware facts."""
+
+    firmware: str
+    version: str = ""
+    board_uuid: str = ""
+    facts: dict[str, str] = {}
+
+
+class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
+    """Latest readings; never an event. Temperatures are (now, target) in degC by heater name."""
+
+    temperatures_degc: dict[str, tuple[float, float]] = {}
+    position_mm: tuple[float, float, float] | None = None
+    feed_mm_s: float | None = None
+    spindle_rpm: float | None = None
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """Source lines of the program: sent to and acknowledged by the machine, and how many it may still hold.
+
+    Executed lies between `acknowledged_line - planner_depth` and `acknowledged_line`.
+    """
+
+    sent_line: int
+    acknowledged_line: int
+    planner_depth: int
+
+
+class EndKind(StrEnum):
+    """How a run ended."""
+
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+class ProgramSource(Protocol):
+    """The verified program, open for reading; the driver never sees a path (I4)."""
+
+    sha256: str
+    size_bytes: int
+
+    async def read(self, limit_bytes: int) -> bytes:
+        """The next block, read off the loop; empty at the end."""
+        ...
+
+
+class Listener(Protocol):
+    """What a driver tells, from the loop's thread; none of these blocks or raises."""
+
+    def activity(self, activity: Activity, reason: str, position_lost: bool) -> None:
+        """The firmware changed what it does; `position_lost` when its position can no longer be trusted."""
+        ...
+
+    def telemetry(self, telemetry: Telemetry) -> None:
+        """New readings; may be dropped."""
+        ...
+
+    def progress(self, progress: Progress) -> None:
+        """Lines were acknowledged; may be coalesced."""
+        ...
+
+    def ended(self, kind: EndKind, reason: str, progress: Progress) -> None:
+        """The run in hand ended. Called exactly once for each `start` that returned."""
+        ...
+
+    def lost(self, reason: str) -> None:
+        """The link is gone; the driver is finished and a new one will be made."""
+        ...
+
+
+class Driver(Protocol):
+    """One machine, from `connect` until `close` or `Listener.lost`."""
+
+    capabilities: Capabilities
+
+    async def connect(self, deadline_s: float) -> Identity:
+        """Open the link and identify the machine, moving nothing. Raises LinkError."""
+        ...
+
+    async def start(self, program: ProgramSource) -> None:
+        """Begin to execute; returns once the first byte may have gone out. Raises MachineBusy, MachineError."""
+        ...
+
+    async def pause(self) -> None:
+        """Hold motion in a controlled way; the run stays in hand."""
+        ...
+
+    async def resume(self) -> None:
+        """Go on after `pause` or after the firmware waited for a person."""
+        ...
+
+    async def cancel(self) -> None:
+        """End the run in a controlled way, heaters and spindle off; `ended` follows."""
+        ...
+
+    def stop(self) -> None:
+        """Software stop, now: drop unsent output, send the firmware's fastest stop. Never waits, never raises."""
+        ...
+
+    async def stopped(self) -> bool:
+        """True once the firmware confirmed the last `stop`; False if it cannot say."""
+        ...
+
+    async def make_safe(self) -> None:
+        """Heaters, spindle, laser and coolant off; nothing moves."""
+        ...
+
+    async def clear_fault(self) -> None:
+        """Reset after an alarm or kill, because a person asked; position becomes suspect where the firmware lost it."""
+        ...
+
+    async def home(self) -> None:
+        """Home all axes, because a person asked; afterwards the position is known."""
+        ...
+
+    async def command(self, text: str) -> list[str]:
+        """Run one line outside a run and give the answer lines. Raises MachineBusy during a run."""
+        ...
+
+    async def close(self) -> None:
+        """Close the link; idempotent."""
+        ...
+
+
+class MachineSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a driver is made for."""
+
+    name: str
+    port: str
+    profile: Profile
+    options: dict[str, str] = {}
+
+
+class DriverType(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plug-in registers. `make` must do no I/O. `tested_on` names hardware, else the driver says so."""
+
+    name: str
+    title: str
+    make: Callable[[MachineSpec, Transport, Clock, Listener], Driver]
+    profiles: tuple[str, ...] = ()
+    tested_on: tuple[str, ...] = ()
+    api_version: int = API_VERSION

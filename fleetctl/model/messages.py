@@ -1,0 +1,224 @@
+"""What controller and agent say to each other: plain messages, one protocol for the local and the distant agent.
+
+Commands carry an id that the agent journals before the first byte goes to a machine, so a command that comes
+twice acts once. Reports carry a sequence number and are sent again until acknowledged; telemetry is not a
+report and may be dropped. This module only states shapes; it must not know who sends them or how.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from fleetctl.model.machine import Activity, Link, Position
+from fleetctl.model.profile import Profile
+
+PROTOCOL_VERSION = 1
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """Common form of all messages."""
+
+
+class MachineAssignment(msgspec.Struct, frozen=True, kw_only=True):
+    """A machine that the agent must hold a session for."""
+
+    machine_id: str
+    name: str
+    driver: str
+    port: str
+    profile: Profile
+    unattended: bool = False
+    position: Position = Position.KNOWN
+    options: dict[str, str] = {}
+
+
+# --- controller to agent -------------------------------------------------------------------------------------
+
+
+class Hello(_Message, tag="hello"):
+    """First message of the controller on a link: who it is, and whether everything is stopped (I15)."""
+
+    protocol_version: int
+    site: str
+    stopped: bool
+    machines: tuple[MachineAssignment, ...]
+
+
+class Assign(_Message, tag="assign"):
+    """The complete list of machines this agent holds from now on."""
+
+    machines: tuple[MachineAssignment, ...]
+
+
+class Start(_Message, tag="start"):
+    """Execute a program once. Idempotent by `run_id`; not begun after `not_after_s` (Unix time)."""
+
+    command_id: str
+    run_id: str
+    epoch: int
+    machine_id: str
+    program_sha256: str
+    not_after_s: float
+
+
+class Withdraw(_Message, tag="withdraw"):
+    """Never begin this run; if it has begun, cancel it. Answered by a RunReport either way."""
+
+    command_id: str
+    run_id: str
+    machine_id: str
+
+
+class Verb(_Message, tag="verb"):
+    """Do one thing to one machine now, because a person asked. Never kept to be done later: void after
+    `not_after_s` (Unix time). `verb` is one of VERBS; `run_id` is the run it was meant for, if any."""
+
+    command_id: str
+    machine_id: str
+    verb: str
+    run_id: str | None = None
+    text: str = ""
+    not_after_s: float
+
+
+VERBS = (
+    "pause",
+    "resume",
+    "cancel",
+    "cycle-start",
+    "clear-fault",
+    "home",
+    "make-safe",
+    "command",
+    "reconnect",
+)
+
+
+class Stop(_Message, tag="stop"):
+    """Stop one machine, or everything (`machine_id` None), and stay stopped until Release (I15)."""
+
+    command_id: str
+    machine_id: str | None = None
+
+
+class Release(_Message, tag="release"):
+    """A person released the stop of everything."""
+
+    command_id: str
+
+
+class Acknowledge(_Message, tag="acknowledge"):
+    """All reports up to and including `sequence` are committed; the agent may forget them."""
+
+    sequence: int
+
+
+class Leave(_Message, tag="leave"):
+    """The agent should end: `when` is `idle` (after the last run), or `now` (interrupt what runs, make safe)."""
+
+    when: str
+
+
+# --- agent to controller -------------------------------------------------------------------------------------
+
+
+class Welcome(_Message, tag="welcome"):
+    """First message of the agent: its identity, its start (`boot_id`), and the runs it holds right now."""
+
+    protocol_version: int
+    agent: str
+    boot_id: str
+    version: str
+    pid: int
+    active_runs: tuple[str, ...]
+
+
+class MachineReport(_Message, tag="machine"):
+    """What the agent knows of a machine; the latest one supersedes all before."""
+
+    sequence: int
+    machine_id: str
+    link: Link
+    activity: Activity
+    position: Position
+    reason: str = ""
+    firmware: str = ""
+    at_s: float
+
+
+class RunReport(_Message, tag="run"):
+    """A run changed state. `state` is a RunState value; lines are source lines of the program.
+
+    Executed lies between `acknowledged_line - planner_depth` and `acknowledged_line`. `started` says that a byte
+    of the program may have reached the machine.
+    """
+
+    sequence: int
+    run_id: str
+    machine_id: str
+    state: str
+    reason: str = ""
+    started: bool = False
+    acknowledged_line: int = 0
+    planner_depth: int = 0
+    at_s: float
+
+
+class Answer(_Message, tag="answer"):
+    """The outcome of a Verb: `error` empty when it was done."""
+
+    command_id: str
+    error: str = ""
+    lines: tuple[str, ...] = ()
+
+
+class StopOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How one machine took a stop: sent, confirmed or unreachable."""
+
+    machine_id: str
+    outcome: str
+
+
+class StopReport(_Message, tag="stop-report"):
+    """How every machine took a stop. `last_byte_s` is the time from receipt to the last stop byte written."""
+
+    command_id: str
+    outcomes: tuple[StopOutcome, ...]
+    last_byte_s: float
+
+
+class TelemetryReport(_Message, tag="telemetry"):
+    """Latest readings of one machine; bounded and droppable (I9). Temperatures are (now, target) in degC."""
+
+    machine_id: str
+    at_s: float
+    run_id: str | None = None
+    acknowledged_line: int = 0
+    sent_line: int = 0
+    temperatures_degc: dict[str, tuple[float, float]] = {}
+    position_mm: tuple[float, float, float] | None = None
+    spindle_rpm: float | None = None
+
+
+ToAgent = Hello | Assign | Start | Withdraw | Verb | Stop | Release | Acknowledge | Leave
+ToController = Welcome | MachineReport | RunReport | Answer | StopReport | TelemetryReport
+Report = MachineReport | RunReport
+
+_encoder = msgspec.msgpack.Encoder()
+_to_agent = msgspec.msgpack.Decoder(ToAgent)
+_to_controller = msgspec.msgpack.Decoder(ToController)
+
+
+def encode(message: ToAgent | ToController) -> bytes:
+    """One message as MessagePack."""
+    return _encoder.encode(message)
+
+
+def decode_to_agent(data: bytes) -> ToAgent:
+    """The message in `data`. Raises msgspec.ValidationError when it is none of ours."""
+    return _to_agent.decode(data)
+
+
+def decode_to_controller(data: bytes) -> ToController:
+    """The message in `data`. Raises msgspec.ValidationError when it is none of ours."""
+    return _to_controller.decode(data)

@@ -1,0 +1,1 @@
+"""Hooks: what a plug-in may contribute (`hookspecs`) and who loads them (`manager`)."""
