@@ -1,0 +1,202 @@
+"""The contract of a stream driver's engine: bytes and time in, bytes and events out.
+
+An engine holds the state of one protocol with one machine. It has no clock, file, socket, randomness or `await`;
+time is passed in as `now` (seconds of `Clock.monotonic`). It must not know the transport, the run's id or the
+store. The streamer (`fleetctl.driver.stream`) calls it in this order, after every verb and every input:
+
+    if engine.discards_output(): transport.discard_output()
+    transport.urgent(engine.take_urgent(), at_line_start=engine.urgent_is_lines)
+    transport.write(engine.take_output())
+    for event in engine.events(): ...
+    arm a timer for engine.next_deadline()
+
+Verbs are refused by raising an error of `fleetctl.errors`, and then nothing has changed.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from fleetctl.model.machine import Activity
+from fleetctl.protocol.feeder import Feeder
+
+
+class RunEndKind(StrEnum):
+    """How a run ended other than by finishing."""
+
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    CANCELLED = "cancelled"
+
+
+class EngineEvent(msgspec.Struct, frozen=True):
+    """Something the machine said or did, in the order it happened."""
+
+
+class Identified(EngineEvent, frozen=True):
+    """The firmware said who it is. `facts` are its own words: buffer sizes, capabilities, board id."""
+
+    firmware: str
+    version: str = ""
+    facts: dict[str, str] = {}
+
+
+class Ready(EngineEvent, frozen=True):
+    """The link is usable: identified and in step. Comes once per `connected`."""
+
+
+class Progress(EngineEvent, frozen=True):
+    """How far a run is: 1-based source lines of the program, and `acknowledged_bytes` of its file.
+
+    `sent_line` is the last line given out, `acknowledged_line` the last one the firmware answered for.
+    Emitted at most once per drained batch of input, never per line.
+    """
+
+    acknowledged_line: int
+    sent_line: int
+    acknowledged_bytes: int
+
+
+class StateChanged(EngineEvent, frozen=True):
+    """The firmware does something else now."""
+
+    activity: Activity
+    reason: str = ""
+
+
+class Temperatures(EngineEvent, frozen=True):
+    """Heaters as (now, target) in degC by the heater's name (`T0`, `B`, `C`)."""
+
+    readings_degc: dict[str, tuple[float, float]]
+
+
+class Position(EngineEvent, frozen=True):
+    """Where the firmware says the tool is, in machine coordinates; None for what it did not say."""
+
+    position_mm: tuple[float, float, float] | None = None
+    feed_mm_s: float | None = None
+    spindle_rpm: float | None = None
+
+
+class WaitingForPerson(EngineEvent, frozen=True):
+    """The firmware waits for somebody (M0, filament change, door); no time-out runs meanwhile."""
+
+    reason: str
+
+
+class CommandDone(EngineEvent, frozen=True):
+    """The command with this ticket was answered; `lines` are the answer without the final ok."""
+
+    ticket: int
+    lines: tuple[str, ...]
+    ok: bool
+
+
+class RunFinished(EngineEvent, frozen=True):
+    """The program ended and the last motion is done, not only accepted."""
+
+    acknowledged_line: int
+
+
+class RunEnded(EngineEvent, frozen=True):
+    """The run ended early. Executed lies between `acknowledged_line - planner_depth` and `acknowledged_line`."""
+
+    kind: RunEndKind
+    reason: str
+    acknowledged_line: int
+    planner_depth: int
+
+
+class MachineFault(EngineEvent, frozen=True):
+    """The firmware faulted. `kind` is the firmware's word (`alarm:1`, `kill`, `thermal`), `text` what it said."""
+
+    kind: str
+    text: str
+    position_lost: bool
+
+
+class PositionSuspect(EngineEvent, frozen=True):
+    """We no longer know where the tool is, although the firmware did not fault (I6)."""
+
+    reason: str
+
+
+class Engine(Protocol):
+    """One machine's protocol state, from `connected` until the link is lost; then a new engine is made.
+
+    `urgent_is_lines`: True when `take_urgent` gives whole lines, which must not cut a line in two; False for
+    real-time bytes, which may go anywhere.
+    """
+
+    urgent_is_lines: bool
+
+    def connected(self, now: float) -> None:
+        """The link is open: begin to identify the machine, moving nothing (I12, I14)."""
+        ...
+
+    def receive(self, data: bytes, now: float) -> None:
+        """Bytes from the machine, split anywhere; the same bytes give the same events however they are split."""
+        ...
+
+    def elapse(self, now: float) -> None:
+        """Time passed, or the feeder was given more bytes: act on what is due. Calling it early is harmless."""
+        ...
+
+    def next_deadline(self) -> float | None:
+        """When `elapse` must be called at the latest; None when only input can change anything."""
+        ...
+
+    def take_output(self) -> bytes:
+        """Bytes to write now, in order; empty when there are none. Bounded by the protocol's window."""
+        ...
+
+    def take_urgent(self) -> bytes:
+        """Bytes to send ahead of all unsent output; empty when there are none."""
+        ...
+
+    def discards_output(self) -> bool:
+        """True once after a verb that wants unsent output dropped before the urgent bytes go (a stop)."""
+        ...
+
+    def events(self) -> list[EngineEvent]:
+        """What happened since the last call, oldest first; drains."""
+        ...
+
+    def start(self, feeder: Feeder, now: float) -> None:
+        """Stream the program from `feeder`. Raises MachineBusy or MachineError unless idle and ready."""
+        ...
+
+    def pause(self, now: float) -> None:
+        """Hold motion in a controlled way; the run stays in hand."""
+        ...
+
+    def resume(self, now: float) -> None:
+        """Go on after `pause` or after the firmware waited for a person."""
+        ...
+
+    def cancel(self, now: float) -> None:
+        """End the run in a controlled way, heaters and spindle off; `RunEnded(CANCELLED)` follows."""
+        ...
+
+    def stop(self, now: float) -> None:
+        """Fastest stop the firmware has; own unsent output is dropped. Never raises."""
+        ...
+
+    def command(self, text: str, now: float) -> int:
+        """Send one line outside a run; gives the ticket that `CommandDone` will carry. Raises MachineBusy."""
+        ...
+
+    def clear_fault(self, now: float) -> None:
+        """Reset after an alarm or kill because a person asked."""
+        ...
+
+    def home(self, now: float) -> None:
+        """Home all axes because a person asked."""
+        ...
+
+    def make_safe(self, now: float) -> None:
+        """Heaters, spindle, laser and coolant off; nothing moves. Allowed at any time."""
+        ...

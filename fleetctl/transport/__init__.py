@@ -1,0 +1,1 @@
+"""Moves bytes to and from machines and peers; gives them no meaning."""
