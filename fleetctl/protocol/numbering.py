@@ -1,0 +1,133 @@
+"""Marlin's line numbers: what was sent under which number, and what to do when the firmware asks for one again.
+
+Framing (`N<n> <line>*<xor>`) is done by the feeder. This module must not know oks, timers or what a line says; it
+never invents a number and never sends a line again that was not asked for by number (I6).
+
+Why the rules are as they are: the firmware asks for `last good + 1`. Lines that were in flight behind the bad one may
+each bring the same request again, although one repetition answers them all (Marlin issue 24972 calls the result
+a death loop); a request for the next number that we have not used yet asks for nothing; and a number older than
+the history, or one we never reached, means that the two sides no longer speak of the same stream.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import StrEnum
+
+from fleetctl.errors import OurProtocolError
+
+# OctoPrint gives up after 10 requests for one line; its history is 50 lines, PrusaLink's 100.
+MAX_REPEATS = 10
+MIN_HISTORY_LINES = 100
+
+
+class Request(StrEnum):
+    """What to do about a request for a line."""
+
+    REPEAT = "repeat"
+    """Send again from that line on, in order."""
+    ALREADY_REPEATED = "already-repeated"
+    """An echo of a request that was served; do nothing."""
+    NOT_SENT_YET = "not-sent-yet"
+    """It is the next line anyway; do nothing."""
+    LOST = "lost"
+    """The line is older than the history, or was never sent: the streams have parted, end the run."""
+    GIVE_UP = "give-up"
+    """The same line was asked for too often: the link is bad, end the run."""
+
+
+class NumberedHistory:
+    """A ring of the lines sent, by number.
+
+    `next_number` is the number of the next new line. `replay_from` is the number of the line to repeat next, or None
+    when there is nothing to repeat; the caller drains it with `replay()` as its window allows.
+    """
+
+    def __init__(self, capacity_lines: int = 128) -> None:
+        if capacity_lines < MIN_HISTORY_LINES:
+            raise ValueError(f"the history needs at least {MIN_HISTORY_LINES} lines")
+        self._lines: deque[bytes] = deque(maxlen=capacity_lines)
+        self.next_number = 1
+        self.replay_from: int | None = None
+        self.requests = 0
+        self._asked: int | None = None
+        self._asked_count = 0
+        self._echoes_due = 0
+
+    @property
+    def oldest_number(self) -> int:
+        """The smallest number that can still be repeated; `next_number` when nothing was sent."""
+        return self.next_number - len(self._lines)
+
+    def reset(self, next_number: int = 1) -> None:
+        """Both sides start to count anew (M110 was answered, or the board was reset)."""
+        self._lines.clear()
+        self.next_number = next_number
+        self.replay_from = None
+        self._forget_request()
+
+    def append(self, framed: bytes) -> int:
+        """Remember a framed line under `next_number` and give that number.
+
+        Raises OurProtocolError while lines wait to be repeated: a new line would overtake them.
+        """
+        if self.replay_from is not None:
+            raise OurProtocolError(f"new line {self.next_number} while {self.replay_from} waits to be repeated")
+        self._lines.append(framed)
+        self.next_number += 1
+        return self.next_number - 1
+
+    def line(self, number: int) -> bytes:
+        """The framed line with this number. Raises OurProtocolError when it is not in the history."""
+        if not self.oldest_number <= number < self.next_number:
+            raise OurProtocolError(
+                f"line {number} is not in the history {self.oldest_number} to {self.next_number - 1}"
+            )
+        return self._lines[number - self.oldest_number]
+
+    def requested(self, number: int, in_flight_behind: int = 0) -> Request:
+        """The firmware asks for `number`; `in_flight_behind` lines were sent after that line and not answered yet.
+
+        On REPEAT, `replay_from` is set. Each line in flight behind may bring one more request of the same number;
+        that many are taken as echoes.
+        """
+        self.requests += 1
+        if number == self.next_number and self.replay_from is None:
+            return Request.NOT_SENT_YET
+        if not self.oldest_number <= number < self.next_number:
+            return Request.LOST
+        if number == self._asked:
+            if self._echoes_due > 0:
+                self._echoes_due -= 1
+                return Request.ALREADY_REPEATED
+            self._asked_count += 1
+            if self._asked_count > MAX_REPEATS:
+                return Request.GIVE_UP
+        else:
+            self._asked = number
+            self._asked_count = 1
+        self._echoes_due = max(0, in_flight_behind)
+        self.replay_from = number
+        return Request.REPEAT
+
+    def replay(self) -> tuple[int, bytes] | None:
+        """The next line to repeat as (number, framed line), and step on; None when all were repeated."""
+        if self.replay_from is None:
+            return None
+        number = self.replay_from
+        self.replay_from = number + 1 if number + 1 < self.next_number else None
+        return number, self.line(number)
+
+    def accepted(self, number: int) -> None:
+        """The firmware answered `number` well: requests for lines up to it are settled."""
+        if self._asked is not None and number >= self._asked:
+            self._forget_request()
+
+    def expect_no_echo(self) -> None:
+        """No more echoes are due (the firmware emptied its buffer, or time passed): the next request counts."""
+        self._echoes_due = 0
+
+    def _forget_request(self) -> None:
+        self._asked = None
+        self._asked_count = 0
+        self._echoes_due = 0
