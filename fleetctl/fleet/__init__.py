@@ -1,0 +1,1 @@
+"""The controller's side: intake, dispatching, recovery, checks, and the link to the agents."""

@@ -1,0 +1,1 @@
+"""What results and dispositions mean for parts; pure."""
