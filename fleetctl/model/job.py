@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+import msgspec
+
 
 class JobState(StrEnum):
     """Where a job stands."""
@@ -36,3 +38,48 @@ FAILED_RUNS_THAT_HOLD_A_JOB = 3
 
 FAILED_RUNS_THAT_BLOCK_A_MACHINE = 2
 """This many failed runs in a row on one machine keep that machine from the program (DESIGN section 5)."""
+
+
+class RemakeInterrupted(StrEnum):
+    """When the parts of an interrupted run are made again (I3)."""
+
+    AT_CLEAR = "at_clear"
+    AT_ONCE = "at_once"
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One job as it is on record. A run of its program yields `yield_parts` parts; `machine_id` pins it."""
+
+    id: str
+    code: str
+    order_id: str
+    title: str
+    program_sha256: str
+    yield_parts: int
+    quantity: int
+    state: JobState
+    held_reason: str
+    priority: int
+    due_s: float | None
+    material: str
+    machine_id: str | None
+    group: str
+    remake_interrupted: RemakeInterrupted
+    failed_in_a_row: int
+    created_s: float
+    done_s: float | None
+    version: int
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """Parts of one job by what they mean for it. Scrap, unmade and surplus parts hold no place."""
+
+    good: int = 0
+    hold: int = 0
+    running: int = 0
+    scrap: int = 0
+    surplus: int = 0
+
+    def to_make(self, quantity: int) -> int:
+        """Places that no live part holds."""
+        return quantity - self.good - self.hold - self.running

@@ -10,6 +10,8 @@ from enum import StrEnum
 
 import msgspec
 
+from fleetctl.model.profile import Process, Profile, Setup
+
 
 class Link(StrEnum):
     """Whether bytes reach the machine."""
@@ -139,3 +141,28 @@ def word(facts: MachineFacts, *, has_run: bool) -> Word:
         (facts.clearance is Clearance.UNCLEARED, Word.UNCLEARED),
     )
     return next((shown for applies, shown in rules if applies), Word.READY)
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """One machine as it is on record. `version` counts every change; `since_s` is when `facts` last changed."""
+
+    id: str
+    name: str
+    driver: str
+    port: str
+    group: str
+    agent: str
+    profile: Profile
+    setup: Setup
+    options: dict[str, str]
+    configuration_hash: str
+    unattended_by: str | None
+    facts: MachineFacts
+    firmware: str
+    since_s: float
+    version: int
+
+    @property
+    def starts_by_itself(self) -> bool:
+        """Whether a run may begin without cycle start by a person (I14)."""
+        return self.profile.process is Process.ADDITIVE or self.unattended_by is not None

@@ -15,10 +15,6 @@ from fleetctl.model.profile import Profile
 PROTOCOL_VERSION = 1
 
 
-class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    """Common form of all messages."""
-
-
 class MachineAssignment(msgspec.Struct, frozen=True, kw_only=True):
     """A machine that the agent must hold a session for."""
 
@@ -35,7 +31,7 @@ class MachineAssignment(msgspec.Struct, frozen=True, kw_only=True):
 # --- controller to agent -------------------------------------------------------------------------------------
 
 
-class Hello(_Message, tag="hello"):
+class Hello(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="hello"):
     """First message of the controller on a link: who it is, and whether everything is stopped (I15)."""
 
     protocol_version: int
@@ -44,13 +40,13 @@ class Hello(_Message, tag="hello"):
     machines: tuple[MachineAssignment, ...]
 
 
-class Assign(_Message, tag="assign"):
+class Assign(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="assign"):
     """The complete list of machines this agent holds from now on."""
 
     machines: tuple[MachineAssignment, ...]
 
 
-class Start(_Message, tag="start"):
+class Start(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="start"):
     """Execute a program once. Idempotent by `run_id`; not begun after `not_after_s` (Unix time)."""
 
     command_id: str
@@ -61,7 +57,7 @@ class Start(_Message, tag="start"):
     not_after_s: float
 
 
-class Withdraw(_Message, tag="withdraw"):
+class Withdraw(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="withdraw"):
     """Never begin this run; if it has begun, cancel it. Answered by a RunReport either way."""
 
     command_id: str
@@ -69,7 +65,7 @@ class Withdraw(_Message, tag="withdraw"):
     machine_id: str
 
 
-class Verb(_Message, tag="verb"):
+class Verb(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="verb"):
     """Do one thing to one machine now, because a person asked. Never kept to be done later: void after
     `not_after_s` (Unix time). `verb` is one of VERBS; `run_id` is the run it was meant for, if any."""
 
@@ -94,26 +90,26 @@ VERBS = (
 )
 
 
-class Stop(_Message, tag="stop"):
+class Stop(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="stop"):
     """Stop one machine, or everything (`machine_id` None), and stay stopped until Release (I15)."""
 
     command_id: str
     machine_id: str | None = None
 
 
-class Release(_Message, tag="release"):
+class Release(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="release"):
     """A person released the stop of everything."""
 
     command_id: str
 
 
-class Acknowledge(_Message, tag="acknowledge"):
+class Acknowledge(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="acknowledge"):
     """All reports up to and including `sequence` are committed; the agent may forget them."""
 
     sequence: int
 
 
-class Leave(_Message, tag="leave"):
+class Leave(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="leave"):
     """The agent should end: `when` is `idle` (after the last run), or `now` (interrupt what runs, make safe)."""
 
     when: str
@@ -122,7 +118,7 @@ class Leave(_Message, tag="leave"):
 # --- agent to controller -------------------------------------------------------------------------------------
 
 
-class Welcome(_Message, tag="welcome"):
+class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="welcome"):
     """First message of the agent: its identity, its start (`boot_id`), and the runs it holds right now."""
 
     protocol_version: int
@@ -133,7 +129,7 @@ class Welcome(_Message, tag="welcome"):
     active_runs: tuple[str, ...]
 
 
-class MachineReport(_Message, tag="machine"):
+class MachineReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="machine"):
     """What the agent knows of a machine; the latest one supersedes all before."""
 
     sequence: int
@@ -146,7 +142,7 @@ class MachineReport(_Message, tag="machine"):
     at_s: float
 
 
-class RunReport(_Message, tag="run"):
+class RunReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="run"):
     """A run changed state. `state` is a RunState value; lines are source lines of the program.
 
     Executed lies between `acknowledged_line - planner_depth` and `acknowledged_line`. `started` says that a byte
@@ -164,7 +160,7 @@ class RunReport(_Message, tag="run"):
     at_s: float
 
 
-class Answer(_Message, tag="answer"):
+class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="answer"):
     """The outcome of a Verb: `error` empty when it was done."""
 
     command_id: str
@@ -179,7 +175,7 @@ class StopOutcome(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str
 
 
-class StopReport(_Message, tag="stop-report"):
+class StopReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="stop-report"):
     """How every machine took a stop. `last_byte_s` is the time from receipt to the last stop byte written."""
 
     command_id: str
@@ -187,7 +183,7 @@ class StopReport(_Message, tag="stop-report"):
     last_byte_s: float
 
 
-class TelemetryReport(_Message, tag="telemetry"):
+class TelemetryReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="telemetry"):
     """Latest readings of one machine; bounded and droppable (I9). Temperatures are (now, target) in degC."""
 
     machine_id: str
@@ -216,9 +212,11 @@ def encode(message: ToAgent | ToController) -> bytes:
 
 def decode_to_agent(data: bytes) -> ToAgent:
     """The message in `data`. Raises msgspec.ValidationError when it is none of ours."""
-    return _to_agent.decode(data)
+    message: ToAgent = _to_agent.decode(data)
+    return message
 
 
 def decode_to_controller(data: bytes) -> ToController:
     """The message in `data`. Raises msgspec.ValidationError when it is none of ours."""
-    return _to_controller.decode(data)
+    message: ToController = _to_controller.decode(data)
+    return message

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+import msgspec
+
 
 class PartState(StrEnum):
     """Where a part stands."""
@@ -75,3 +77,22 @@ STATE_AFTER: dict[Disposition, PartState] = {
     Disposition.RETURN: PartState.HOLD,
     Disposition.HOLD: PartState.HOLD,
 }
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One part as it is on record. `ordinal` counts the parts of its run from 0; `place` None is surplus."""
+
+    id: str
+    code: str
+    job_id: str
+    run_id: str
+    ordinal: int
+    place: int | None
+    state: PartState
+    created_s: float
+    version: int
+
+    @property
+    def live(self) -> bool:
+        """Whether the part keeps its place (I1)."""
+        return self.state in LIVE

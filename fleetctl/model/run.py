@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+import msgspec
+
 from fleetctl.model.transitions import final_states
 
 
@@ -53,3 +55,36 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
 ENDED = final_states(TRANSITIONS)
 ACTIVE = frozenset(RunState) - ENDED
 """States in which the run holds its machine (I1)."""
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One run as it is on record. Lines are source lines of the program (see messages.RunReport).
+
+    `settled` says that a person has dealt with what an interrupted run left behind (I3).
+    """
+
+    id: str
+    code: str
+    job_id: str
+    machine_id: str
+    program_sha256: str
+    configuration_hash: str
+    rule_set: str
+    epoch: int
+    state: RunState
+    reason: str
+    started: bool
+    acknowledged_line: int
+    planner_depth: int
+    settled: bool
+    resumes_run_id: str | None
+    not_after_s: float
+    created_s: float
+    started_s: float | None
+    ended_s: float | None
+    version: int
+
+    @property
+    def active(self) -> bool:
+        """Whether the run holds its machine (I1)."""
+        return self.state in ACTIVE

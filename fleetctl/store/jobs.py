@@ -1,0 +1,121 @@
+"""Orders and jobs, and the tally of each job's parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+import sqlalchemy as sa
+
+from fleetctl.errors import NotFound
+from fleetctl.model.job import Job, JobState, RemakeInterrupted, Tally
+from fleetctl.model.part import COUNTED_GOOD, LIVE, PartState
+from fleetctl.store.tables import jobs, orders, parts
+
+_by_id = sa.select(jobs).where(jobs.c.id == sa.bindparam("key"))
+_by_code = sa.select(jobs).where(jobs.c.code == sa.bindparam("key"))
+_open = (
+    sa.select(jobs)
+    .where(jobs.c.state.in_([JobState.QUEUED.value, JobState.ACTIVE.value, JobState.HELD.value]))
+    .order_by(jobs.c.priority.desc(), jobs.c.due_s.is_(None), jobs.c.due_s, jobs.c.created_s, jobs.c.id)
+)
+_newest = sa.select(jobs).order_by(jobs.c.created_s.desc(), jobs.c.id.desc())
+_per_state = (
+    sa.select(
+        parts.c.job_id, parts.c.state, parts.c.place.is_not(None).label("placed"), sa.func.count().label("n")
+    )
+    .where(parts.c.job_id.in_(sa.bindparam("keys", expanding=True)))
+    .group_by(parts.c.job_id, parts.c.state, sa.literal_column("placed"))
+)
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What a customer or member asked for."""
+
+    id: str
+    code: str
+    title: str
+    placed_by: str
+    created_s: float
+
+
+def _job(row: sa.RowMapping) -> Job:
+    values = dict(row)
+    values["group"] = values.pop("group_name")
+    values["state"] = JobState(values["state"])
+    values["remake_interrupted"] = RemakeInterrupted(values["remake_interrupted"])
+    return Job(**values)
+
+
+def add_order(conn: sa.Connection, order: Order) -> None:
+    """Put an order on record."""
+    conn.execute(orders.insert(), msgspec.structs.asdict(order))
+
+
+def order_code(conn: sa.Connection, order_id: str) -> str:
+    """The human code of an order."""
+    return str(conn.execute(sa.select(orders.c.code).where(orders.c.id == order_id)).scalar_one())
+
+
+def add(conn: sa.Connection, job: Job) -> None:
+    """Put a job on record."""
+    values = msgspec.structs.asdict(job)
+    values["group_name"] = values.pop("group")
+    values["state"] = job.state.value
+    values["remake_interrupted"] = job.remake_interrupted.value
+    conn.execute(jobs.insert(), values)
+
+
+def get(conn: sa.Connection, job_id: str) -> Job:
+    """The job with this id. Raises NotFound."""
+    return _found(conn.execute(_by_id, {"key": job_id}).mappings().one_or_none(), job_id)
+
+
+def coded(conn: sa.Connection, code: str) -> Job:
+    """The job with this human code. Raises NotFound."""
+    return _found(conn.execute(_by_code, {"key": code.upper()}).mappings().one_or_none(), code)
+
+
+def _found(row: sa.RowMapping | None, key: str) -> Job:
+    if row is None:
+        raise NotFound(f"There is no job {key} here.")
+    return _job(row)
+
+
+def unfinished(conn: sa.Connection) -> list[Job]:
+    """Jobs that are held, queued or active, in the order in which they are served."""
+    return [_job(row) for row in conn.execute(_open).mappings()]
+
+
+def newest(conn: sa.Connection, limit: int) -> list[Job]:
+    """The newest jobs in any state."""
+    return [_job(row) for row in conn.execute(_newest.limit(limit)).mappings()]
+
+
+def change(conn: sa.Connection, job: Job, **values: object) -> None:
+    """Change columns of a job; its version counts up."""
+    conn.execute(jobs.update().where(jobs.c.id == job.id).values(**values, version=jobs.c.version + 1))
+
+
+def tallies(conn: sa.Connection, job_ids: Iterable[str]) -> dict[str, Tally]:
+    """What each job's parts mean for it."""
+    keys = list(job_ids)
+    counts = {key: dict.fromkeys(("good", "hold", "running", "scrap", "surplus"), 0) for key in keys}
+    for row in conn.execute(_per_state, {"keys": keys}):
+        counts[row.job_id][_column(PartState(row.state), bool(row.placed))] += row.n
+    return {key: Tally(**columns) for key, columns in counts.items()}
+
+
+def _column(state: PartState, placed: bool) -> str:
+    if state not in LIVE:
+        return "scrap"
+    if not placed:
+        return "surplus"
+    if state in COUNTED_GOOD:
+        return "good"
+    return "hold" if state in (PartState.HOLD, PartState.REWORK) else "running"
+
+
+def tally(conn: sa.Connection, job_id: str) -> Tally:
+    """What one job's parts mean for it."""
+    return tallies(conn, [job_id])[job_id]

@@ -1,0 +1,137 @@
+"""Parts, the results checks gave them, and the dispositions people or rules decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from fleetctl.errors import NotFound, PlaceTaken
+from fleetctl.model.part import LIVE, Part, PartState, Result
+from fleetctl.store.tables import dispositions, parts, results
+
+_by_code = sa.select(parts).where(parts.c.code == sa.bindparam("key"))
+_of_run = sa.select(parts).where(parts.c.run_id == sa.bindparam("key")).order_by(parts.c.ordinal)
+_taken = sa.select(parts.c.place).where(
+    parts.c.job_id == sa.bindparam("key"), parts.c.live.is_(sa.true()), parts.c.place.is_not(None)
+)
+
+
+class GivenResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One result on record; see hookspecs.CheckResult for the meaning of the values."""
+
+    id: str
+    part_id: str
+    check_name: str
+    result: Result
+    reason: str = ""
+    characteristic: str = ""
+    value: float | None = None
+    least: float | None = None
+    greatest: float | None = None
+    unit: str = ""
+    given_by: str
+    at_s: float
+
+
+def _part(row: sa.RowMapping) -> Part:
+    values = dict(row)
+    del values["live"]
+    values["state"] = PartState(values["state"])
+    return Part(**values)
+
+
+def add(conn: sa.Connection, new: Iterable[Part]) -> None:
+    """Put parts on record. Raises PlaceTaken when a place already holds a live part (I1)."""
+    rows = [msgspec.structs.asdict(part) | {"state": part.state.value, "live": part.live} for part in new]
+    try:
+        with conn.begin_nested():
+            conn.execute(parts.insert(), rows)
+    except IntegrityError as error:
+        raise PlaceTaken("Another part holds one of these places.") from error
+
+
+def coded(conn: sa.Connection, code: str) -> Part:
+    """The part with this human code. Raises NotFound."""
+    row = conn.execute(_by_code, {"key": code.upper()}).mappings().one_or_none()
+    if row is None:
+        raise NotFound(f"There is no part {code} here.")
+    return _part(row)
+
+
+def of_run(conn: sa.Connection, run_id: str) -> list[Part]:
+    """The parts of one run in the order of its plate."""
+    return [_part(row) for row in conn.execute(_of_run, {"key": run_id}).mappings()]
+
+
+def of_runs(conn: sa.Connection, run_ids: Iterable[str]) -> dict[str, list[Part]]:
+    """The parts of several runs, by run."""
+    found: dict[str, list[Part]] = {run_id: [] for run_id in run_ids}
+    query = sa.select(parts).where(parts.c.run_id.in_(list(found))).order_by(parts.c.run_id, parts.c.ordinal)
+    for row in conn.execute(query).mappings():
+        found[row["run_id"]].append(_part(row))
+    return found
+
+
+def of_job(conn: sa.Connection, job_id: str, limit: int = 10_000) -> list[Part]:
+    """The parts of one job, oldest first."""
+    query = sa.select(parts).where(parts.c.job_id == job_id).order_by(parts.c.code).limit(limit)
+    return [_part(row) for row in conn.execute(query).mappings()]
+
+
+def in_states(conn: sa.Connection, states: Iterable[PartState]) -> list[Part]:
+    """All parts in any of these states, oldest first."""
+    query = (
+        sa.select(parts).where(parts.c.state.in_([state.value for state in states])).order_by(parts.c.code)
+    )
+    return [_part(row) for row in conn.execute(query).mappings()]
+
+
+def newest(conn: sa.Connection, limit: int, after: str | None) -> list[Part]:
+    """Parts by code, beginning behind the code `after`."""
+    query = sa.select(parts).order_by(parts.c.code).limit(limit)
+    if after is not None:
+        query = query.where(parts.c.code > after)
+    return [_part(row) for row in conn.execute(query).mappings()]
+
+
+def free_places(conn: sa.Connection, job_id: str, quantity: int) -> list[int]:
+    """Places 1..quantity that no live part holds, in order."""
+    taken = set(conn.execute(_taken, {"key": job_id}).scalars())
+    return [place for place in range(1, quantity + 1) if place not in taken]
+
+
+def change(conn: sa.Connection, part: Part, **values: object) -> None:
+    """Change columns of a part; `live` follows `state`. Raises PlaceTaken when the new place is held (I1)."""
+    if isinstance(state := values.get("state"), PartState):
+        values |= {"state": state.value, "live": state in LIVE}
+    try:
+        with conn.begin_nested():
+            conn.execute(
+                parts.update().where(parts.c.id == part.id).values(**values, version=parts.c.version + 1)
+            )
+    except IntegrityError as error:
+        raise PlaceTaken(f"Another part holds the place meant for {part.code}.") from error
+
+
+def add_result(conn: sa.Connection, result: GivenResult) -> None:
+    """Put a result on record."""
+    conn.execute(results.insert(), msgspec.structs.asdict(result) | {"result": result.result.value})
+
+
+def results_of(conn: sa.Connection, part_ids: Iterable[str]) -> dict[str, list[GivenResult]]:
+    """The results of parts, by part id, oldest first."""
+    found: dict[str, list[GivenResult]] = {part_id: [] for part_id in part_ids}
+    query = (
+        sa.select(results).where(results.c.part_id.in_(list(found))).order_by(results.c.at_s, results.c.id)
+    )
+    for row in conn.execute(query).mappings():
+        found[row["part_id"]].append(GivenResult(**{**row, "result": Result(row["result"])}))
+    return found
+
+
+def add_disposition(conn: sa.Connection, **values: object) -> None:
+    """Put a disposition on record: id, part_id, disposition, reason, given_by, at_s."""
+    conn.execute(dispositions.insert(), values)

@@ -1,0 +1,108 @@
+"""Stored programs and the preflight passes they earned."""
+
+from __future__ import annotations
+
+import msgspec
+import sqlalchemy as sa
+
+from fleetctl.errors import NotFound, UsageError
+from fleetctl.gcode.facts import Analysis, Finding
+from fleetctl.store.tables import preflights, programs
+
+
+class Program(msgspec.Struct, frozen=True, kw_only=True):
+    """One program and its facts. A transformed one names its parent and the transformation."""
+
+    sha256: str
+    name: str
+    size_bytes: int
+    dialect: str
+    analysis: Analysis
+    parent_sha256: str | None = None
+    transformation: str | None = None
+    created_s: float
+
+
+class Preflight(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gate said of (program, configuration, rule set) (I2)."""
+
+    program_sha256: str
+    configuration_hash: str
+    rule_set: str
+    passed: bool
+    findings: tuple[Finding, ...]
+    at_s: float
+
+
+def _program(row: sa.RowMapping) -> Program:
+    return Program(**{**row, "analysis": msgspec.json.decode(row["analysis"], type=Analysis)})
+
+
+def add(conn: sa.Connection, program: Program) -> bool:
+    """Store a program; False when its hash was there already (the older record is kept)."""
+    if conn.execute(sa.select(programs.c.sha256).where(programs.c.sha256 == program.sha256)).first():
+        return False
+    values = msgspec.structs.asdict(program) | {"analysis": msgspec.json.encode(program.analysis).decode()}
+    conn.execute(programs.insert(), values)
+    return True
+
+
+def get(conn: sa.Connection, sha256: str) -> Program:
+    """The program with this hash, or with a unique prefix of at least six characters. Raises NotFound, UsageError."""
+    if len(sha256) < 6:
+        raise UsageError("Give at least six characters of the program's SHA-256.")
+    rows = (
+        conn.execute(sa.select(programs).where(programs.c.sha256.startswith(sha256)).limit(2))
+        .mappings()
+        .all()
+    )
+    if not rows:
+        raise NotFound(f"There is no program {sha256[:12]} here.")
+    if len(rows) > 1:
+        raise UsageError(f"{sha256} fits more than one program; give more characters.")
+    return _program(rows[0])
+
+
+def newest(conn: sa.Connection, limit: int) -> list[Program]:
+    """The programs stored last, newest first."""
+    query = sa.select(programs).order_by(programs.c.created_s.desc(), programs.c.sha256).limit(limit)
+    return [_program(row) for row in conn.execute(query).mappings()]
+
+
+def names(conn: sa.Connection) -> dict[str, str]:
+    """The name of every program by hash."""
+    return {row.sha256: row.name for row in conn.execute(sa.select(programs.c.sha256, programs.c.name))}
+
+
+def put_preflight(conn: sa.Connection, preflight: Preflight) -> None:
+    """Remember what the gate said; a second saying of the same thing changes nothing."""
+    if (
+        find_preflight(conn, preflight.program_sha256, preflight.configuration_hash, preflight.rule_set)
+        is None
+    ):
+        values = msgspec.structs.asdict(preflight) | {
+            "findings": msgspec.json.encode(preflight.findings).decode()
+        }
+        conn.execute(preflights.insert(), values)
+
+
+def find_preflight(
+    conn: sa.Connection, program_sha256: str, configuration_hash: str, rule_set: str
+) -> Preflight | None:
+    """What the gate said of exactly this program, configuration and rule set, if it was asked."""
+    row = (
+        conn.execute(
+            sa.select(preflights).where(
+                preflights.c.program_sha256 == program_sha256,
+                preflights.c.configuration_hash == configuration_hash,
+                preflights.c.rule_set == rule_set,
+            )
+        )
+        .mappings()
+        .one_or_none()
+    )
+    return None if row is None else _preflight(row)
+
+
+def _preflight(row: sa.RowMapping) -> Preflight:
+    return Preflight(**{**row, "findings": msgspec.json.decode(row["findings"], type=tuple[Finding, ...])})

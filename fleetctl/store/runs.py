@@ -1,0 +1,129 @@
+"""Runs, and the start commands that wait until an agent has acknowledged them."""
+
+from __future__ import annotations
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from fleetctl.errors import NotFound, PlaceTaken
+from fleetctl.model.run import ACTIVE, Run, RunState
+from fleetctl.store.tables import commands, runs
+
+_by_id = sa.select(runs).where(runs.c.id == sa.bindparam("key"))
+_by_code = sa.select(runs).where(runs.c.code == sa.bindparam("key"))
+_active = sa.select(runs).where(runs.c.active.is_(sa.true())).order_by(runs.c.created_s, runs.c.id)
+
+
+def _run(row: sa.RowMapping) -> Run:
+    values = dict(row)
+    del values["active"]
+    values["state"] = RunState(values["state"])
+    values["started"] = bool(values["started"])
+    values["settled"] = bool(values["settled"])
+    return Run(**values)
+
+
+def add(conn: sa.Connection, run: Run) -> None:
+    """Put a run on record. Raises PlaceTaken when the database already holds an active run of its machine (I1)."""
+    values = msgspec.structs.asdict(run) | {"state": run.state.value, "active": run.active}
+    try:
+        with conn.begin_nested():
+            conn.execute(runs.insert(), values)
+    except IntegrityError as error:
+        raise PlaceTaken("Another run holds this machine.") from error
+
+
+def get(conn: sa.Connection, run_id: str) -> Run:
+    """The run with this id. Raises NotFound."""
+    return _found(conn.execute(_by_id, {"key": run_id}).mappings().one_or_none(), run_id)
+
+
+def coded(conn: sa.Connection, code: str) -> Run:
+    """The run with this human code. Raises NotFound."""
+    return _found(conn.execute(_by_code, {"key": code.upper()}).mappings().one_or_none(), code)
+
+
+def _found(row: sa.RowMapping | None, key: str) -> Run:
+    if row is None:
+        raise NotFound(f"There is no run {key} here.")
+    return _run(row)
+
+
+def active(conn: sa.Connection) -> list[Run]:
+    """Every run that holds a machine, oldest first."""
+    return [_run(row) for row in conn.execute(_active).mappings()]
+
+
+def unsettled(conn: sa.Connection) -> list[Run]:
+    """Interrupted runs whose parts wait for a person, oldest first (I3)."""
+    query = (
+        sa.select(runs)
+        .where(runs.c.state == RunState.INTERRUPTED.value, runs.c.settled.is_(sa.false()))
+        .order_by(runs.c.created_s, runs.c.id)
+    )
+    return [_run(row) for row in conn.execute(query).mappings()]
+
+
+def find(
+    conn: sa.Connection,
+    *,
+    job_id: str | None = None,
+    machine_id: str | None = None,
+    active_only: bool = False,
+    limit: int = 100,
+) -> list[Run]:
+    """The newest runs that fit, newest first."""
+    query = sa.select(runs).order_by(runs.c.created_s.desc(), runs.c.id.desc()).limit(limit)
+    if job_id is not None:
+        query = query.where(runs.c.job_id == job_id)
+    if machine_id is not None:
+        query = query.where(runs.c.machine_id == machine_id)
+    if active_only:
+        query = query.where(runs.c.active.is_(sa.true()))
+    return [_run(row) for row in conn.execute(query).mappings()]
+
+
+def change(conn: sa.Connection, run: Run, **values: object) -> None:
+    """Change columns of a run; its version counts up and `active` follows `state`."""
+    if isinstance(state := values.get("state"), RunState):
+        values |= {"state": state.value, "active": state in ACTIVE}
+    conn.execute(runs.update().where(runs.c.id == run.id).values(**values, version=runs.c.version + 1))
+
+
+def latest_endings(conn: sa.Connection, machine_id: str, program_sha256: str, limit: int) -> list[RunState]:
+    """How the newest ended runs of a program on a machine ended, newest first."""
+    query = (
+        sa.select(runs.c.state)
+        .where(
+            runs.c.machine_id == machine_id,
+            runs.c.program_sha256 == program_sha256,
+            runs.c.active.is_(sa.false()),
+            runs.c.state != RunState.REFUSED.value,
+        )
+        .order_by(runs.c.created_s.desc(), runs.c.id.desc())
+        .limit(limit)
+    )
+    return [RunState(state) for state in conn.execute(query).scalars()]
+
+
+def add_command(
+    conn: sa.Connection, command_id: str, agent: str, run_id: str, message: bytes, at_s: float
+) -> None:
+    """Keep a command for an agent until the agent's report shows that it has it."""
+    conn.execute(
+        commands.insert().values(id=command_id, agent=agent, run_id=run_id, message=message, created_s=at_s)
+    )
+
+
+def pending_commands(conn: sa.Connection, agent: str) -> list[tuple[str, bytes]]:
+    """Ids and messages of commands that the agent may not have yet, oldest first."""
+    query = sa.select(commands.c.id, commands.c.message).where(commands.c.agent == agent)
+    return [
+        (row.id, row.message) for row in conn.execute(query.order_by(commands.c.created_s, commands.c.id))
+    ]
+
+
+def drop_commands(conn: sa.Connection, run_id: str) -> None:
+    """The agent has reported about this run, so it has the commands about it."""
+    conn.execute(commands.delete().where(commands.c.run_id == run_id))
