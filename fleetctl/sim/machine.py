@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
+from fleetctl.errors import UsageError
 from fleetctl.sim.parts import Part, PartMaker, PartSpec
 from fleetctl.sim.record import ExecutionRecord
 
@@ -25,10 +26,14 @@ MADE_KEPT = 1024
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What a command in progress waits for: a condition, and the time at which it is worth looking, if one is known."""
+    """What a command in progress waits for: until `done()` is true or the time is `at_s`, whichever is first.
+
+    A wait on motion has no time of its own: set `motion`, and the planner's next deadline is looked at too.
+    """
 
     done: Callable[[], bool]
     at_s: float | None = None
+    motion: bool = False
 
 
 Task = Generator[Wait, None, None]
@@ -53,6 +58,8 @@ class SimulatedMachine(ABC):
         made: the newest parts made (bounded); `maker.parts_made` counts all. `on_parts` receives each plate.
         resets: how often the machine was reset since it was built.
     """
+
+    LINE_END = b"\n"
 
     faults: tuple[str, ...] = ()
     """The kinds that `inject` accepts."""
@@ -99,9 +106,9 @@ class SimulatedMachine(ABC):
         self._boot()
 
     def inject(self, kind: str, now_s: float) -> None:
-        """A fault of the machine itself, one of `faults`. Raises ValueError for a kind this machine cannot have."""
+        """A fault of the machine itself, one of `faults`. Raises UsageError for a kind it cannot have."""
         if kind not in self.faults:
-            raise ValueError(f"{type(self).__name__} cannot have the fault {kind!r}; it knows {', '.join(self.faults)}")
+            raise UsageError(f"This simulator cannot have the fault {kind!r}; it knows {', '.join(self.faults)}.")
         self.elapse(now_s)
         self._fail(kind)
 
@@ -120,12 +127,12 @@ class SimulatedMachine(ABC):
     @property
     @abstractmethod
     def outputs(self) -> dict[str, float]:
-        """Everything that is hot, turns, flows or shines, by name: target or power, 0 when off."""
+        """Everything that is hot, turns, flows or blows, by name: target or power, 0 when off."""
 
     @property
     def is_safe(self) -> bool:
-        """True when every output is off: no heater has a target, no spindle, laser, fan or coolant is on."""
-        return not any(self.outputs.values())
+        """True when no heater has a target and no spindle, laser or coolant is on; a fan may blow."""
+        return not any(value for name, value in self.outputs.items() if name != "fan")
 
     def snapshot(self) -> dict[str, object]:
         """The physical state in plain JSON values, as `--state FILE` writes it."""
@@ -165,7 +172,7 @@ class SimulatedMachine(ABC):
     def _say(self, text: str) -> None:
         """Send one line of text; characters outside Latin-1 become question marks."""
         self._out += text.encode("latin-1", "replace")
-        self._out += b"\n"
+        self._out += self.LINE_END
         excess = len(self._out) - OUTPUT_LIMIT_BYTES
         if excess > 0:
             del self._out[:excess]

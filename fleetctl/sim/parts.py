@@ -8,6 +8,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from fleetctl.errors import UsageError
+
 DEFECT_KINDS = ("oversize", "undersize", "warped")
 DEFECT_SHIFT_SIGMAS = (10.0, 25.0)
 """A defect moves the dimension by this many standard deviations, so that any sensible tolerance catches it."""
@@ -30,9 +32,9 @@ class PartSpec:
 
     def __post_init__(self) -> None:
         if self.parts_per_program < 0:
-            raise ValueError(f"parts_per_program is {self.parts_per_program}; a program makes 0 parts or more")
+            raise UsageError(f"parts_per_program is {self.parts_per_program}; a program makes 0 parts or more")
         if not 0.0 <= self.defect_rate <= 1.0:
-            raise ValueError(f"defect_rate is {self.defect_rate}; it is a probability between 0 and 1")
+            raise UsageError(f"defect_rate is {self.defect_rate}; it is a probability between 0 and 1")
 
 
 @dataclass(frozen=True, slots=True)
