@@ -21,7 +21,7 @@ metadata = sa.MetaData(
 
 ID = sa.String(36)
 SHA256 = sa.String(64)
-SECONDS = sa.Double()
+SECONDS: sa.Double[float] = sa.Double()
 
 
 def _json(name: str, default: str) -> sa.Column[str]:

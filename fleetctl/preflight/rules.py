@@ -1,0 +1,296 @@
+"""The preflight rules: each compares one kind of fact with the machine and names the line (I2, I13).
+
+A rule is a function from (program facts, profile, set-up) to findings. An error refuses the program on this
+machine; a warning is shown. Rules read no file: everything they need is in the facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from fleetctl.gcode.facts import Analysis, AxisRange, Box, Finding, Severity
+from fleetctl.model.profile import Envelope, Process, Profile, Setup
+from fleetctl.preflight.words import ACCEPTED_DIALECTS, KNOWN_WORDS, STOPS_ON_UNKNOWN, UNKNOWN_LETTERS
+
+Rule = Callable[[Analysis, Profile, Setup], Iterator[Finding]]
+
+RULE_SET = "2026-11.1"
+"""Version of the rules; a pass given by another version is void (I2). Count up with every change of a verdict."""
+
+TOLERANCE_MM = 0.001
+"""Programs are written with three decimals; less than the last of them is not a collision."""
+
+
+def _finding(code: str, severity: Severity, line: int, message: str, hint: str) -> Finding:
+    return Finding(code=code, severity=severity, line=line, column=0, message=message, hint=hint)
+
+
+def envelope(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
+    """FQ001: no motion leaves the envelope, in machine coordinates with the offsets that are set now."""
+    if profile.envelope is None:
+        if analysis.first_motion_line:
+            yield _finding(
+                "FQ001",
+                "error",
+                analysis.first_motion_line,
+                "The envelope of this machine is not known, so nobody can say whether the program fits.",
+                "Give the machine a profile with an envelope.",
+            )
+        return
+    for frame in analysis.frames:
+        if frame.frame == "start":
+            yield from _from_unknown_start(analysis, profile)
+        elif frame.frame == "machine":
+            yield from _outside(frame.motion, profile.envelope, (0.0, 0.0, 0.0), "machine coordinates")
+        elif frame.frame in setup.offsets_mm:
+            yield from _outside(frame.motion, profile.envelope, setup.offsets_mm[frame.frame], frame.frame)
+        else:
+            yield _finding(
+                "FQ001",
+                "error",
+                analysis.first_motion_line,
+                f"The program moves in {frame.frame}, and no {frame.frame} offset is on record for this machine.",
+                f"Set the {frame.frame} offset of the machine and enter it in its set-up.",
+            )
+
+
+def _from_unknown_start(analysis: Analysis, profile: Profile) -> Iterator[Finding]:
+    if profile.process is Process.ADDITIVE:
+        return  # lifting the nozzle before homing is how most start scripts begin
+    yield _finding(
+        "FQ001",
+        "error",
+        analysis.first_motion_line,
+        "The program moves relative to wherever the tool stands, so it cannot be shown to stay inside.",
+        "Begin with an absolute move (G90) in a work offset.",
+    )
+
+
+def _outside(box: Box, envelope: Envelope, offset_mm: tuple[float, float, float], frame: str) -> Iterator[Finding]:
+    for name, reach, shift, least, greatest in zip(
+        "XYZ", box.axes, offset_mm, envelope.least_mm, envelope.greatest_mm, strict=True
+    ):
+        if reach is not None:
+            yield from _axis_outside(name, reach, shift, (least, greatest), frame)
+
+
+def _axis_outside(
+    name: str, reach: AxisRange, shift: float, limits_mm: tuple[float, float], frame: str
+) -> Iterator[Finding]:
+    least, greatest = limits_mm
+    hint = "Move the work offset or the part on the plate, or choose a larger machine."
+    if reach.high_mm + shift > greatest + TOLERANCE_MM:
+        yield _finding(
+            "FQ001",
+            "error",
+            reach.high_line,
+            f"{name} reaches {reach.high_mm + shift:.3f} mm ({frame}), {reach.high_mm + shift - greatest:.3f} mm "
+            f"beyond the envelope's {greatest:.3f} mm.",
+            hint,
+        )
+    if reach.low_mm + shift < least - TOLERANCE_MM:
+        yield _finding(
+            "FQ001",
+            "error",
+            reach.low_line,
+            f"{name} reaches {reach.low_mm + shift:.3f} mm ({frame}), {least - reach.low_mm - shift:.3f} mm "
+            f"below the envelope's {least:.3f} mm.",
+            hint,
+        )
+
+
+def temperatures(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
+    """FQ002: no heater is asked for more than the machine allows."""
+    caps = {
+        "nozzle": profile.nozzle_max_degc,
+        "bed": profile.bed_max_degc,
+        "chamber": profile.chamber_max_degc,
+    }
+    for heater, use in analysis.temperatures.items():
+        cap = caps.get(heater)
+        if cap is None and use.max_degc > 0:
+            yield _finding(
+                "FQ002",
+                "error",
+                use.max_line,
+                f"The program heats the {heater} to {use.max_degc:g} degC; this machine has no such heater on record.",
+                "Choose another machine, or enter the heater's limit in the profile.",
+            )
+        elif cap is not None and use.max_degc > cap:
+            yield _finding(
+                "FQ002",
+                "error",
+                use.max_line,
+                f"The program heats the {heater} to {use.max_degc:g} degC; this machine allows {cap:g} degC.",
+                "Slice again with a lower temperature or choose another machine.",
+            )
+
+
+def spindle(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
+    """FQ003: the spindle is not asked for more than it has."""
+    use = analysis.spindle
+    if use is not None and profile.spindle_max_rpm is not None and use.max_s > profile.spindle_max_rpm:
+        yield _finding(
+            "FQ003",
+            "error",
+            use.max_line,
+            f"The program asks for {use.max_s:g} rpm; this spindle reaches {profile.spindle_max_rpm:g} rpm.",
+            "Post-process again for this machine.",
+        )
+
+
+def dialect(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
+    """FQ004: the program is written for this kind of machine, in words that its firmware knows."""
+    accepted = ACCEPTED_DIALECTS.get(profile.dialect, frozenset({profile.dialect}))
+    additive_machine = profile.process is Process.ADDITIVE
+    wrong_process = analysis.process != "unknown" and (analysis.process == "additive") != additive_machine
+    if wrong_process or (
+        analysis.dialect_detected and analysis.dialect not in accepted and analysis.process != "unknown"
+    ):
+        yield _finding(
+            "FQ004",
+            "error",
+            analysis.first_motion_line,
+            f"This is a {analysis.dialect} program for {analysis.process} work; "
+            f"the machine speaks {profile.dialect} and is {profile.process.value}.",
+            "Slice or post-process for this kind of machine.",
+        )
+        return
+    yield from _unknown_words(analysis, profile)
+
+
+def _unknown_words(analysis: Analysis, profile: Profile) -> Iterator[Finding]:
+    known = KNOWN_WORDS.get(profile.dialect)
+    severity: Severity = "error" if profile.dialect in STOPS_ON_UNKNOWN else "warning"
+    hint = "Take the word out of the post-processor, or choose another machine."
+    if known is not None:
+        for word, use in analysis.words.items():
+            checked = word.startswith("G") or profile.dialect in STOPS_ON_UNKNOWN
+            if checked and word not in known:
+                message = f"{word} is not a word that {profile.dialect} firmware knows."
+                yield _finding("FQ005", severity, use.first_line, message, hint)
+    for letter in sorted(UNKNOWN_LETTERS.get(profile.dialect, frozenset())):
+        if line := analysis.letters.get(letter):
+            message = f"The letter {letter} means nothing to {profile.dialect} firmware, which would stop there."
+            yield _finding("FQ005", "error", line, message, hint)
+    for name, use in analysis.extended.items():
+        message = f"{name} is a Klipper command; {profile.dialect} firmware does not know it."
+        yield _finding("FQ005", severity, use.first_line, message, hint)
+
+
+def complete(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
+    """FQ006: the file is whole."""
+    ending = analysis.ending
+    if ending.cut_word:
+        yield _finding(
+            "FQ006",
+            "error",
+            analysis.lines,
+            "The last line stops in the middle of a word: the file is truncated.",
+            "Export or upload the file again.",
+        )
+    elif not ending.marker:
+        severity: Severity = "error" if not ending.newline else "warning"
+        yield _finding(
+            "FQ006",
+            severity,
+            analysis.lines,
+            "Nothing marks the end of the program (M2, M30, M84 or a slicer's closing comment): it may be truncated.",
+            "Check that the end is there; export again with an end script.",
+        )
+
+
+_BYTES = {
+    "high_byte_code": "a byte above 127",
+    "realtime_code": "one of the characters ? ! ~",
+    "control_code": "a control character",
+    "nul": "a NUL byte",
+}
+
+
+def realtime_bytes(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
+    """FQ007: no byte outside comments that a controller could take as a real-time command (I13)."""
+    for key, phrase in _BYTES.items():
+        if mark := analysis.hazards.get(key):
+            yield Finding(
+                code="FQ007",
+                severity="error",
+                line=mark.line,
+                column=mark.column,
+                message=f"There is {phrase} outside a comment; controllers may act on it at once.",
+                hint="Save the file as plain ASCII.",
+            )
+
+
+def line_length(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
+    """FQ008: no line is longer than the firmware's line buffer."""
+    if analysis.longest_code_bytes > profile.line_max_bytes:
+        yield _finding(
+            "FQ008",
+            "error",
+            analysis.longest_code_line,
+            f"The line has {analysis.longest_code_bytes} bytes without comments; "
+            f"this firmware's buffer holds {profile.line_max_bytes}.",
+            "Split the line.",
+        )
+
+
+_REFUSED: dict[str, tuple[str, str]] = {
+    "offset_write": ("FQ009", "writes stored work offsets (G10 L2 or L20)"),
+    "settings_write": ("FQ009", "writes settings of the machine"),
+    "dollar_line": ("FQ009", "holds a $ command"),
+    "emergency_stop": ("FQ009", "holds an emergency stop (M112)"),
+    "placeholder": ("FQ010", "holds a placeholder that the slicer left in"),
+    "number_missing": ("FQ010", "holds a word whose number is missing"),
+    "number_overflow": ("FQ010", "holds a number with too many digits"),
+    "oversized_line": ("FQ010", "holds a line too long to be read"),
+}
+
+_REFUSED_WHEN_CUTTING: dict[str, tuple[str, str]] = {
+    "expression": ("FQ011", "uses parameters or expressions, so its path is not provable"),
+    "o_word": ("FQ011", "uses subroutines or loops, so its path is not provable"),
+    "feed_missing": ("FQ012", "cuts before any feed F is set"),
+    "spindle_off_cut": ("FQ012", "cuts while the spindle is off"),
+    "arc_invalid": ("FQ012", "has an arc without a possible centre"),
+    "unclosed_comment": ("FQ012", "has a comment that is not closed"),
+}
+
+
+def hazards(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
+    """FQ009 to FQ012: nothing that changes the machine's memory, cannot be read, or cannot be proven."""
+    table = _REFUSED if profile.process is Process.ADDITIVE else _REFUSED | _REFUSED_WHEN_CUTTING
+    for key, (code, phrase) in table.items():
+        if mark := analysis.hazards.get(key):
+            hint = "Take it out of the file, or run it by hand where it belongs."
+            yield Finding(
+                code=code,
+                severity="error",
+                line=mark.line,
+                column=mark.column,
+                message=f"The program {phrase}.",
+                hint=hint,
+            )
+
+
+def left_on(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
+    """FQ013: heaters and spindle are off at the end."""
+    for heater, use in analysis.temperatures.items():
+        if use.end_degc > 0:
+            message = f"The {heater} is left on at {use.end_degc:g} degC after the last line."
+            yield _finding("FQ013", "warning", use.end_line, message, "Add M104 S0 and M140 S0 to the end script.")
+    if analysis.spindle is not None and analysis.spindle.end_on:
+        message = "The spindle is left on after the last line."
+        yield _finding("FQ013", "warning", analysis.spindle.end_line, message, "End the program with M5.")
+
+
+RULES: tuple[Rule, ...] = (
+    envelope,
+    temperatures,
+    spindle,
+    dialect,
+    complete,
+    realtime_bytes,
+    line_length,
+    hazards,
+    left_on,
+)
