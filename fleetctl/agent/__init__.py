@@ -1,0 +1,1 @@
+"""Machine side: the process that holds machine links and streams, and nothing else."""
