@@ -113,7 +113,7 @@ def temperatures(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator
                 "FQ002",
                 "error",
                 use.max_line,
-                f"The program heats the {heater} to {use.max_degc:g} degC; this machine has no such heater on record.",
+                f"The program heats the {heater} to {use.max_degc:g} degC; no such heater is on record here.",
                 "Choose another machine, or enter the heater's limit in the profile.",
             )
         elif cap is not None and use.max_degc > cap:

@@ -1,0 +1,50 @@
+"""What a scheduling decision is made from: one moment of the whole site, as plain values."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fleetctl.model.job import Job, Tally
+from fleetctl.model.machine import Machine
+from fleetctl.model.run import Run
+
+
+class OpenJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A job that is not done, its tally, and the places that no live part holds, in order."""
+
+    job: Job
+    tally: Tally
+    free_places: tuple[int, ...]
+
+
+class Fit(msgspec.Struct, frozen=True):
+    """What the preflight gate said of one program on one configuration; `obstacle` is its first error."""
+
+    passed: bool
+    obstacle: str = ""
+
+
+class Situation(msgspec.Struct, frozen=True, kw_only=True):
+    """One moment of the site.
+
+    `active` and `unsettled` are by machine id; `to_clear` counts the parts that lie on a machine; `fits` is by
+    (program hash, configuration hash); `blocked` are (machine id, program hash) after repeated failures;
+    `agents` are those that answer now. `version` is the number of the last event it includes.
+    """
+
+    version: int
+    now_s: float
+    stopped: bool
+    stopped_by: str
+    jobs: tuple[OpenJob, ...]
+    machines: tuple[Machine, ...]
+    active: dict[str, Run]
+    unsettled: dict[str, Run]
+    to_clear: dict[str, int]
+    fits: dict[tuple[str, str], Fit]
+    blocked: frozenset[tuple[str, str]]
+    agents: frozenset[str]
+
+    def machine(self, machine_id: str) -> Machine | None:
+        """The machine with this id, if it is on record."""
+        return next((machine for machine in self.machines if machine.id == machine_id), None)

@@ -1,0 +1,143 @@
+"""Why a job, machine or run waits: the one source of the sentence for page, queue, phone, CLI and API (I10)."""
+
+from __future__ import annotations
+
+from fleetctl.model.job import JobState
+from fleetctl.model.machine import Activity, Link, Machine, Service
+from fleetctl.model.run import Run, RunState
+from fleetctl.scheduling.eligibility import misfit, obstacle, unready
+from fleetctl.scheduling.reason import Action, Need, Reason
+from fleetctl.scheduling.situation import OpenJob, Situation
+
+HEALED_BY_WAITING = frozenset({"busy", "preflight-pending"})
+
+
+def stopped(situation: Situation) -> Reason:
+    """The reason of everything while the stop is pressed (I15)."""
+    by = f" by {situation.stopped_by}" if situation.stopped_by else ""
+    return Reason(
+        code="stopped",
+        sentence=f"Everything was stopped{by}; nothing starts until a person releases the stop.",
+        need=Need.FAULT,
+        action=Action(label="Release the stop", target="estop", verb="release"),
+    )
+
+
+def why_job(item: OpenJob, situation: Situation) -> Reason | None:
+    """Why not all of a job's parts are good or being made; None when nothing of it waits."""
+    job = item.job
+    if situation.stopped:
+        return stopped(situation)
+    if job.state is JobState.HELD:
+        return Reason(
+            code="held",
+            sentence=f"{job.code} is held: {job.held_reason or 'a person wants it so'}.",
+            need=Need.WHEN_CONVENIENT,
+            action=Action(label="Release", target=f"jobs/{job.code}", verb="release"),
+        )
+    if not item.free_places:
+        return _waits_for_parts(item)
+    return _waits_for_machine(item, situation)
+
+
+def _waits_for_parts(item: OpenJob) -> Reason | None:
+    if item.tally.hold:
+        return Reason(
+            code="parts-on-hold",
+            sentence=f"{item.tally.hold} part(s) of {item.job.code} are on hold: a person must decide about them.",
+            need=Need.PERSON,
+        )
+    if item.tally.running:
+        return Reason(
+            code="being-made",
+            sentence=f"The last {item.tally.running} part(s) of {item.job.code} are being made or assessed.",
+        )
+    return None
+
+
+def _waits_for_machine(item: OpenJob, situation: Situation) -> Reason:
+    if not situation.machines:
+        return Reason(code="no-machine", sentence="There is no machine yet: add one.", need=Need.PERSON)
+    fitting = [m for m in situation.machines if misfit(item.job, m, situation) is None]
+    if not fitting:
+        return _no_machine_fits(item, situation)
+    reasons = [reason for m in fitting if (reason := obstacle(item.job, m, situation)) is not None]
+    if len(reasons) < len(fitting):
+        return Reason(code="next", sentence=f"{item.job.code} starts as soon as its turn comes.")
+    asked = [reason for reason in reasons if reason.action is not None or reason.code not in HEALED_BY_WAITING]
+    busy = len(reasons) - len(asked)
+    if not asked:
+        return Reason(code="busy", sentence=f"All {busy} machine(s) that fit {item.job.code} are busy.")
+    first = min(asked, key=lambda reason: reason.need)
+    others = f" {busy} other machine(s) that fit are busy." if busy else ""
+    return Reason(code=first.code, sentence=first.sentence + others, need=first.need, action=first.action)
+
+
+def _no_machine_fits(item: OpenJob, situation: Situation) -> Reason:
+    reasons = [reason for m in situation.machines if (reason := misfit(item.job, m, situation)) is not None]
+    telling = next((r for r in reasons if r.code not in ("pinned", "group")), reasons[0])
+    return Reason(
+        code="no-machine-fits",
+        sentence=f"No machine here fits {item.job.code}. {telling.sentence}",
+        need=Need.PERSON,
+    )
+
+
+def why_run(run: Run, machine: Machine, situation: Situation) -> Reason | None:
+    """Why a run does not move; None while it does."""
+    target = f"runs/{run.code}"
+    if run.state is RunState.INTERRUPTED and not run.settled:
+        return Reason(
+            code="interrupted",
+            sentence=f"{run.code} was interrupted on {machine.name}{_because(run.reason)}; "
+            "look at the parts, clear the machine and say which are good.",
+            need=Need.FAULT,
+            action=Action(label="Cleared", target=f"machines/{machine.name}", verb="clear"),
+        )
+    if not run.active:
+        return None
+    if machine.facts.link is not Link.ONLINE or machine.agent not in situation.agents:
+        return Reason(
+            code="run-at-risk",
+            sentence=f"No answer from {machine.name}, {run.code} is at risk.",
+            need=Need.RUN_AT_RISK,
+        )
+    if run.state is RunState.WAITING:
+        resume = Action(label="Go on", target=target, verb="resume")
+        start = Action(label="Cycle start", target=target, verb="start")
+        return Reason(
+            code="cycle-start" if not run.started else "person",
+            sentence=f"{machine.name}: {run.reason or 'waits for a person'}.",
+            need=Need.PERSON,
+            action=resume if run.started else start,
+        )
+    if run.state is RunState.PAUSED:
+        return Reason(
+            code="paused",
+            sentence=f"{run.code} is paused{_because(run.reason)}.",
+            need=Need.PAUSED,
+            action=Action(label="Resume", target=target, verb="resume"),
+        )
+    if run.state is RunState.CLAIMED:
+        return Reason(code="starting", sentence=f"{run.code} is on its way to {machine.name}.")
+    return None
+
+
+def why_machine(machine: Machine, situation: Situation) -> Reason | None:
+    """Why a machine does not work, or what it needs; None when it works or is ready."""
+    run = situation.active.get(machine.id)
+    if run is not None:
+        if machine.facts.activity is Activity.FAULT:
+            return unready(machine, situation)
+        return why_run(run, machine, situation)
+    interrupted = situation.unsettled.get(machine.id)
+    if interrupted is not None and machine.facts.link is Link.ONLINE and machine.facts.service is Service.IN_SERVICE:
+        reason = unready(machine, situation)
+        if reason is None or reason.code == "uncleared":
+            return why_run(interrupted, machine, situation)
+        return reason
+    return unready(machine, situation)
+
+
+def _because(reason: str) -> str:
+    return f" ({reason})" if reason else ""
