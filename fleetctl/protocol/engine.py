@@ -1,8 +1,9 @@
 """The contract of a stream driver's engine: bytes and time in, bytes and events out.
 
-An engine holds the state of one protocol with one machine. It has no clock, file, socket, randomness or `await`;
-time is passed in as `now` (seconds of `Clock.monotonic`). It must not know the transport, the run's id or the
-store. The streamer (`fleetctl.driver.stream`) calls it in this order, after every verb and every input:
+An engine holds the state of one protocol with one machine. It has no clock, file, socket, randomness or
+`await`; time is passed in as `now` (seconds of `Clock.monotonic`). It must not know the transport, the run's
+id or the store. The streamer (`fleetctl.driver.stream`) calls it in this order, after every verb and every
+input:
 
     if engine.discards_output(): transport.discard_output()
     transport.urgent(engine.take_urgent(), at_line_start=engine.urgent_is_lines)
@@ -102,7 +103,9 @@ class RunFinished(EngineEvent, frozen=True):
 
 
 class RunEnded(EngineEvent, frozen=True):
-    """The run ended early. Executed lies between `acknowledged_line - planner_depth` and `acknowledged_line`."""
+    """The run ended early. Executed lies between `acknowledged_line - planner_depth` and
+    `acknowledged_line`.
+    """
 
     kind: RunEndKind
     reason: str
@@ -111,7 +114,9 @@ class RunEnded(EngineEvent, frozen=True):
 
 
 class MachineFault(EngineEvent, frozen=True):
-    """The firmware faulted. `kind` is the firmware's word (`alarm:1`, `kill`, `thermal`), `text` what it said."""
+    """The firmware faulted. `kind` is the firmware's word (`alarm:1`, `kill`, `thermal`), `text` what it
+    said.
+    """
 
     kind: str
     text: str
@@ -138,11 +143,15 @@ class Engine(Protocol):
         ...
 
     def receive(self, data: bytes, now: float) -> None:
-        """Bytes from the machine, split anywhere; the same bytes give the same events however they are split."""
+        """Bytes from the machine, split anywhere; the same bytes give the same events however they are
+        split.
+        """
         ...
 
     def elapse(self, now: float) -> None:
-        """Time passed, or the feeder was given more bytes: act on what is due. Calling it early is harmless."""
+        """Time passed, or the feeder was given more bytes: act on what is due. Calling it early is
+        harmless.
+        """
         ...
 
     def next_deadline(self) -> float | None:

@@ -5,7 +5,8 @@ Knows line ends, over-long lines and line noise; must not know what any line mea
 
 from __future__ import annotations
 
-# Control bytes other than tab, line feed and carriage return: a board that resets, or a wrong baud rate, sends them.
+# Control bytes other than tab, line feed and carriage return: a board that resets, or a wrong baud rate,
+# sends them.
 NOISE = bytes(set(range(32)) - {9, 10, 13}) + b"\x7f"
 
 # Marlin's longest answers (M115, M503 lines) stay below 500 bytes, Grbl's below 300.
@@ -16,7 +17,8 @@ class LineSplitter:
     """Bytes in any pieces in, whole lines out, without their line end and without empty lines.
 
     CR and LF each end a line. Noise bytes are taken out and counted in `noise_bytes`; a line longer than
-    `limit_bytes` is dropped whole and counted in `overlong_lines`. Bytes of 0x80 and above stay (degree signs).
+    `limit_bytes` is dropped whole and counted in `overlong_lines`. Bytes of 0x80 and above stay (degree
+    signs).
     """
 
     def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:

@@ -1,12 +1,14 @@
-"""Marlin's line numbers: what was sent under which number, and what to do when the firmware asks for one again.
+"""Marlin's line numbers: what was sent under which number, and what to do when the firmware asks for one
+again.
 
-Framing (`N<n> <line>*<xor>`) is done by the feeder. This module must not know oks, timers or what a line says; it
-never invents a number and never sends a line again that was not asked for by number (I6).
+Framing (`N<n> <line>*<xor>`) is done by the feeder. This module must not know oks, timers or what a line
+says; it never invents a number and never sends a line again that was not asked for by number (I6).
 
-Why the rules are as they are: the firmware asks for `last good + 1`. Lines that were in flight behind the bad one may
-each bring the same request again, although one repetition answers them all (Marlin issue 24972 calls the result
-a death loop); a request for the next number that we have not used yet asks for nothing; and a number older than
-the history, or one we never reached, means that the two sides no longer speak of the same stream.
+Why the rules are as they are: the firmware asks for `last good + 1`. Lines that were in flight behind the bad
+one may each bring the same request again, although one repetition answers them all (Marlin issue 24972 calls
+the result a death loop); a request for the next number that we have not used yet asks for nothing; and a
+number older than the history, or one we never reached, means that the two sides no longer speak of the same
+stream.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ class Request(StrEnum):
     ALREADY_REPEATED = "already-repeated"
     """An echo of a request that was served; do nothing."""
     NOT_SENT_YET = "not-sent-yet"
-    """It is the next line anyway; do nothing."""
+    """It is the next new line: everything before it arrived. Go on with new lines, repeat nothing."""
     LOST = "lost"
     """The line is older than the history, or was never sent: the streams have parted, end the run."""
     GIVE_UP = "give-up"
@@ -39,8 +41,8 @@ class Request(StrEnum):
 class NumberedHistory:
     """A ring of the lines sent, by number.
 
-    `next_number` is the number of the next new line. `replay_from` is the number of the line to repeat next, or None
-    when there is nothing to repeat; the caller drains it with `replay()` as its window allows.
+    `next_number` is the number of the next new line. `replay_from` is the number of the line to repeat next,
+    or None when there is nothing to repeat; the caller drains it with `replay()` as its window allows.
     """
 
     def __init__(self, capacity_lines: int = 128) -> None:
@@ -72,7 +74,7 @@ class NumberedHistory:
         Raises OurProtocolError while lines wait to be repeated: a new line would overtake them.
         """
         if self.replay_from is not None:
-            raise OurProtocolError(f"new line {self.next_number} while {self.replay_from} waits to be repeated")
+            raise OurProtocolError(f"line {self.next_number} would overtake the repeated {self.replay_from}")
         self._lines.append(framed)
         self.next_number += 1
         return self.next_number - 1
@@ -86,13 +88,15 @@ class NumberedHistory:
         return self._lines[number - self.oldest_number]
 
     def requested(self, number: int, in_flight_behind: int = 0) -> Request:
-        """The firmware asks for `number`; `in_flight_behind` lines were sent after that line and not answered yet.
+        """The firmware asks for `number`; `in_flight_behind` lines were sent after that line and not answered
+        yet.
 
-        On REPEAT, `replay_from` is set. Each line in flight behind may bring one more request of the same number;
-        that many are taken as echoes.
+        On REPEAT, `replay_from` is set. Each line in flight behind may bring one more request of the same
+        number; that many are taken as echoes.
         """
         self.requests += 1
-        if number == self.next_number and self.replay_from is None:
+        if number == self.next_number:
+            self.replay_from = None
             return Request.NOT_SENT_YET
         if not self.oldest_number <= number < self.next_number:
             return Request.LOST
@@ -124,7 +128,9 @@ class NumberedHistory:
             self._forget_request()
 
     def expect_no_echo(self) -> None:
-        """No more echoes are due (the firmware emptied its buffer, or time passed): the next request counts."""
+        """No more echoes are due (the firmware emptied its buffer, or time passed): the next request
+        counts.
+        """
         self._echoes_due = 0
 
     def _forget_request(self) -> None:

@@ -15,8 +15,8 @@ Tag = TypeVar("Tag")
 class Window(Generic[Tag]):
     """Lines in flight, oldest first, each with its size and a tag of the caller's choice.
 
-    `max_lines` bounds their number, `max_bytes` the sum of their sizes, line ends included; None means no bound, but
-    one of the two must be given.
+    `max_lines` bounds their number, `max_bytes` the sum of their sizes, line ends included; None means no
+    bound, but one of the two must be given.
     """
 
     def __init__(self, *, max_lines: int | None = None, max_bytes: int | None = None) -> None:
@@ -47,14 +47,16 @@ class Window(Generic[Tag]):
     def sent(self, size_bytes: int, tag: Tag) -> None:
         """Enter a line that goes out. Raises ValueError, changing nothing, when it does not fit."""
         if not self.fits(size_bytes):
-            raise ValueError(f"{size_bytes} bytes do not fit: {len(self)} lines, {self.used_bytes} bytes in flight")
+            in_flight = f"{len(self)} lines, {self.used_bytes} bytes in flight"
+            raise ValueError(f"{size_bytes} bytes do not fit: {in_flight}")
         self._flight.append((size_bytes, tag))
         self.used_bytes += size_bytes
 
     def answered(self) -> Tag | None:
         """The machine answered one line: take the oldest out and give its tag.
 
-        None when nothing was in flight; such answers are counted in `surplus_answers` and never widen the window.
+        None when nothing was in flight; such answers are counted in `surplus_answers` and never widen the
+        window.
         """
         if not self._flight:
             self.surplus_answers += 1

@@ -26,8 +26,8 @@ class Receiver(Protocol):
 class Transport(Protocol):
     """One link to one machine, used once: open, use, close.
 
-    Bytes of `write` leave in order. `write`, `urgent` and `discard_output` on a link that is lost or closed do
-    nothing: the receiver has been told, or is the one who closed it.
+    Bytes of `write` leave in order. `write`, `urgent` and `discard_output` on a link that is lost or closed
+    do nothing: the receiver has been told, or is the one who closed it.
     """
 
     url: str
@@ -35,7 +35,8 @@ class Transport(Protocol):
     async def open(self, receiver: Receiver, deadline_s: float) -> None:
         """Open the link off the loop, at the latest at `deadline_s` (`Clock.monotonic`).
 
-        Raises LinkUnavailable with what to do next; then the transport stays closed and may not be used again.
+        Raises LinkUnavailable with what to do next; then the transport stays closed and may not be used
+        again.
         """
         ...
 
@@ -49,7 +50,8 @@ class Transport(Protocol):
         ...
 
     def discard_output(self) -> int:
-        """Drop all output that has not left this computer, the kernel's queue included; gives the bytes dropped.
+        """Drop all output that has not left this computer, the kernel's queue included; gives the bytes
+        dropped.
 
         Half a line may already be out: what follows should begin with a line end.
         """
@@ -58,8 +60,9 @@ class Transport(Protocol):
     def urgent(self, data: bytes, *, at_line_start: bool = False) -> None:
         """Send `data` ahead of all unsent output, dropping nothing.
 
-        By default it goes out at the very next byte, which suits real-time bytes. With `at_line_start` the line
-        that is partly out is finished first, which suits whole lines (an M108 inside a move would spoil both).
+        By default it goes out at the very next byte, which suits real-time bytes. With `at_line_start` the
+        line that is partly out is finished first, which suits whole lines (an M108 inside a move would spoil
+        both).
         """
         ...
 

@@ -1,0 +1,140 @@
+"""Records a real link to a file, for bug reports and golden tests.
+
+One JSON object a line: `t_s` (seconds since the link opened), `way` (`out`, `urgent`, `in`, `discard`,
+`lost`) and `data` (the bytes as Latin-1 text; a count for `discard`, a message for `lost`). The first line is
+a header with `format` and `url`. It must not know what the bytes mean, and never delays the link: a thread
+writes the file, and when it cannot keep up, records are left out and their number is written as `way`
+`omitted`.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from pathlib import Path
+
+from fleetctl.clock import Clock
+from fleetctl.errors import LinkError
+from fleetctl.transport.base import Receiver, Transport
+
+FORMAT = "fleetctl-capture-1"
+QUEUE_RECORDS = 10_000
+
+
+class CaptureFile:
+    """The file of one capture; `add` may be called from the loop, `close` waits for what is queued."""
+
+    def __init__(self, path: Path, url: str) -> None:
+        self.omitted = 0
+        self._queue: queue.Queue[dict[str, object] | None] = queue.Queue(QUEUE_RECORDS)
+        self._file = path.open("w", encoding="utf-8")
+        self._queue.put({"format": FORMAT, "url": url})
+        self._thread = threading.Thread(target=self._write, name=f"capture {path.name}", daemon=True)
+        self._thread.start()
+
+    def add(self, t_s: float, way: str, data: str | int) -> None:
+        """Queue one record; never blocks."""
+        if self.omitted and not self._try({"t_s": round(t_s, 6), "way": "omitted", "data": self.omitted}):
+            self.omitted += 1
+            return
+        self.omitted = 0
+        if not self._try({"t_s": round(t_s, 6), "way": way, "data": data}):
+            self.omitted += 1
+
+    def close(self) -> None:
+        """Write what is queued and close the file; idempotent."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+
+    def _try(self, record: dict[str, object]) -> bool:
+        try:
+            self._queue.put_nowait(record)
+        except queue.Full:
+            return False
+        return True
+
+    def _write(self) -> None:
+        with self._file:
+            while (record := self._queue.get()) is not None:
+                self._file.write(json.dumps(record) + "\n")
+                if self._queue.empty():
+                    self._file.flush()
+
+
+class CaptureTransport:
+    """A `Transport` that passes everything to `inner` and writes it down; the file ends with the link."""
+
+    def __init__(self, inner: Transport, path: Path, clock: Clock) -> None:
+        self.url = inner.url
+        self._inner = inner
+        self._clock = clock
+        self._path = path
+        self._file: CaptureFile | None = None
+        self._opened_s = 0.0
+        self._receiver: Receiver | None = None
+
+    async def open(self, receiver: Receiver, deadline_s: float) -> None:
+        """Open the inner link and begin the file. Raises LinkUnavailable, or OSError for the file."""
+        self._file = CaptureFile(self._path, self.url)
+        self._opened_s = self._clock.monotonic()
+        self._receiver = receiver
+        try:
+            await self._inner.open(self, deadline_s)
+        except BaseException:
+            self._end()
+            raise
+
+    def write(self, data: bytes) -> None:
+        """Record and pass on."""
+        self._add("out", data.decode("latin-1"))
+        self._inner.write(data)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """As the inner link says."""
+        return self._inner.unsent_bytes
+
+    def discard_output(self) -> int:
+        """Record and pass on."""
+        count = self._inner.discard_output()
+        self._add("discard", count)
+        return count
+
+    def urgent(self, data: bytes, *, at_line_start: bool = False) -> None:
+        """Record and pass on."""
+        if data:
+            self._add("urgent", data.decode("latin-1"))
+        self._inner.urgent(data, at_line_start=at_line_start)
+
+    def close(self) -> None:
+        """Close the inner link and the file."""
+        self._inner.close()
+        self._end()
+
+    # What the inner link calls
+
+    def data_received(self, data: bytes, now_s: float) -> None:
+        """Record and pass up."""
+        self._add("in", data.decode("latin-1"))
+        if self._receiver is not None:
+            self._receiver.data_received(data, now_s)
+
+    def lost(self, reason: LinkError) -> None:
+        """Record and pass up."""
+        self._add("lost", str(reason))
+        receiver = self._receiver
+        self._end()
+        if receiver is not None:
+            receiver.lost(reason)
+
+    def _add(self, way: str, data: str | int) -> None:
+        if self._file is not None:
+            self._file.add(self._clock.monotonic() - self._opened_s, way, data)
+
+    def _end(self) -> None:
+        self._receiver = None
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()

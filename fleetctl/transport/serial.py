@@ -1,0 +1,185 @@
+"""A machine on a serial port (USB, UART or pseudo-terminal), over pyserial-asyncio.
+
+Moves bytes through an open port; `serial_port` opens it. It must not know baud rates of firmwares, lines or
+greetings; speed and the policy for the modem lines come from the machine's settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import serial
+import serial_asyncio
+
+from fleetctl.clock import Clock
+from fleetctl.errors import LinkError
+from fleetctl.transport.base import Receiver
+from fleetctl.transport.opening import open_in_thread
+from fleetctl.transport.output import OutputBuffer, StallWatch
+from fleetctl.transport.serial_port import ModemLines, Port, SerialSettings, open_port
+
+# Long enough for an AVR board to see the edge on its reset capacitor.
+PULSE_S = 0.1
+
+
+class SerialTransport(asyncio.Protocol):
+    """A `Transport` over one serial port. `url` is what the operator named, `path` the device."""
+
+    def __init__(self, url: str, path: str, clock: Clock, settings: SerialSettings | None = None) -> None:
+        self.url = url
+        self._path = path
+        self._clock = clock
+        self._settings = settings or SerialSettings()
+        self._output = OutputBuffer()
+        self._handed = b""
+        self._stall = StallWatch(self._settings.stall_s, self._stalled)
+        self._port: Port | None = None
+        self._link: serial_asyncio.SerialTransport | None = None
+        self._receiver: Receiver | None = None
+        self._reason: LinkError | None = None
+
+    async def open(self, receiver: Receiver, deadline_s: float) -> None:
+        """Open and configure the port. Raises LinkUnavailable: no such port, no permission, busy, too
+        slow.
+        """
+        port = await open_in_thread(
+            lambda: open_port(self._path, self._settings),
+            dispose=Port.close,
+            deadline_s=deadline_s,
+            what=f"The port {self._path}",
+        )
+        if self._settings.modem_lines is ModemLines.PULSE:
+            await self._pulse(port)
+        self._port = port
+        self._receiver = receiver
+        loop = asyncio.get_running_loop()
+        self._link = serial_asyncio.SerialTransport(loop, self, port)
+        self._link.set_write_buffer_limits(high=0)
+
+    def write(self, data: bytes) -> None:
+        """Queue `data`; the port takes at once what it has room for."""
+        if self._link is not None:
+            self._output.push(data)
+            self._pump()
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Bytes that the port's driver has not taken from us."""
+        handed_left = self._link.get_write_buffer_size() if self._link is not None and self._handed else 0
+        return len(self._output) - len(self._handed) + handed_left
+
+    def discard_output(self) -> int:
+        """Drop our unsent output and the kernel's; gives the bytes dropped."""
+        if self._port is None:
+            return 0
+        self._take_back()
+        self._stall.progressed()
+        return self._output.clear() + self._port.discard_kernel_output()
+
+    def urgent(self, data: bytes, *, at_line_start: bool = False) -> None:
+        """Send `data` ahead of all that the kernel has not taken yet."""
+        if self._link is not None:
+            self._take_back()
+            self._output.push_urgent(data, at_line_start=at_line_start)
+            self._pump()
+
+    def close(self) -> None:
+        """Close at once; never waits for output to drain."""
+        self._receiver = None
+        if self._link is not None:
+            self._take_back()
+            self._link.abort()
+        self._forget()
+
+    # What pyserial-asyncio calls
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the port."""
+        if self._receiver is not None:
+            self._receiver.data_received(data, self._clock.monotonic())
+
+    def pause_writing(self) -> None:
+        """The port took less than we gave; `resume_writing` follows when it took the rest."""
+
+    def resume_writing(self) -> None:
+        """The port took the rest of what was handed over."""
+        if self._handed:
+            self._output.consume(len(self._handed))
+            self._handed = b""
+            self._stall.progressed()
+            self._pump()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The port is gone."""
+        receiver, self._receiver = self._receiver, None
+        self._forget()
+        if receiver is not None:
+            receiver.lost(self._reason or _lost(self._path, exc))
+
+    # Ours
+
+    async def _pulse(self, port: Port) -> None:
+        try:
+            port.set_modem_lines(False)
+            await self._clock.sleep(PULSE_S)
+            port.set_modem_lines(True)
+        except BaseException:
+            port.close()
+            raise
+
+    def _pump(self) -> None:
+        """Gives the port what it takes at once, and hands the rest of one piece to pyserial-asyncio."""
+        while self._port is not None and self._link is not None and not self._handed:
+            piece = self._output.next_piece()
+            if not piece:
+                return
+            try:
+                taken = self._port.write(piece)
+            except serial.SerialException as error:
+                self._give_up(_lost(self._path, error))
+                return
+            self._output.consume(taken)
+            if taken < len(piece):
+                self._handed = self._output.next_piece()
+                self._stall.waiting()
+                self._link.write(self._handed)
+
+    def _take_back(self) -> None:
+        """Takes back what pyserial-asyncio has not written yet, so that it can be dropped or overtaken."""
+        handed, self._handed = self._handed, b""
+        if handed and self._link is not None:
+            self._output.consume(len(handed) - self._link.get_write_buffer_size())
+            self._link.flush()
+
+    def _stalled(self) -> None:
+        self._give_up(
+            LinkError(
+                f"The port {self._path} took no bytes for {self._settings.stall_s:g} s.",
+                hint="Look whether the machine is powered and its cable sits well.",
+            )
+        )
+
+    def _give_up(self, reason: LinkError) -> None:
+        """Ends the link; the receiver hears of it through `connection_lost`, never from inside our
+        methods.
+        """
+        self._reason = reason
+        if self._link is not None:
+            self._take_back()
+            self._link.abort()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._stall.progressed()
+        self._output.clear()
+        self._handed = b""
+        self._port = None
+        self._link = None
+
+
+def _lost(path: str, cause: Exception | None) -> LinkError:
+    detail = f" ({cause})" if cause is not None else ""
+    return LinkError(
+        f"The port {path} is gone{detail}.",
+        hint="Look whether the machine is powered and its cable sits well; it is looked for again by itself.",
+    )

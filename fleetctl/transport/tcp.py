@@ -1,0 +1,197 @@
+"""A machine behind a TCP socket: a network controller, or a serial bridge.
+
+Half-open links are found three ways: keep-alive probes while nothing is said, TCP_USER_TIMEOUT when our bytes
+are not acknowledged, and a watch on output that the kernel no longer takes. It must not know what the bytes
+mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+
+import msgspec
+
+from fleetctl.clock import Clock
+from fleetctl.errors import LinkError, LinkUnavailable
+from fleetctl.transport.base import Receiver
+from fleetctl.transport.output import OutputBuffer, StallWatch
+
+READ_BYTES = 65536
+
+
+class TcpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """After `stall_s` seconds without an acknowledgement or an answer to probes, the link counts as lost."""
+
+    stall_s: float = 10.0
+
+
+class TcpTransport:
+    """A `Transport` over one TCP connection to `host`:`port`."""
+
+    def __init__(
+        self, url: str, host: str, port: int, clock: Clock, settings: TcpSettings | None = None
+    ) -> None:
+        self.url = url
+        self._address = f"{host}:{port}"
+        self._host = host
+        self._port = port
+        self._clock = clock
+        self._settings = settings or TcpSettings()
+        self._output = OutputBuffer()
+        self._stall = StallWatch(self._settings.stall_s, self._stalled)
+        self._socket: socket.socket | None = None
+        self._receiver: Receiver | None = None
+        self._writer_armed = False
+
+    async def open(self, receiver: Receiver, deadline_s: float) -> None:
+        """Connect. Raises LinkUnavailable: unknown name, refused, no answer before `deadline_s`."""
+        try:
+            async with asyncio.timeout_at(deadline_s):
+                self._socket = await self._connect()
+        except TimeoutError:
+            raise LinkUnavailable(
+                f"{self._address} did not answer in time.", hint="Check that the machine is on this network."
+            ) from None
+        except OSError as error:
+            raise LinkUnavailable(
+                f"{self._address} cannot be reached: {error.strerror or error}.",
+                hint="Check the address, and that the machine is on.",
+            ) from error
+        self._receiver = receiver
+        asyncio.get_running_loop().add_reader(self._socket.fileno(), self._readable)
+
+    def write(self, data: bytes) -> None:
+        """Queue `data`; the kernel takes at once what it has room for."""
+        if self._socket is not None:
+            self._output.push(data)
+            self._pump()
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Bytes that the kernel has not taken from us."""
+        return len(self._output)
+
+    def discard_output(self) -> int:
+        """Drop our unsent output; what the kernel has taken cannot be called back on TCP."""
+        self._stall.progressed()
+        return self._output.clear()
+
+    def urgent(self, data: bytes, *, at_line_start: bool = False) -> None:
+        """Send `data` ahead of all that the kernel has not taken yet."""
+        if self._socket is not None:
+            self._output.push_urgent(data, at_line_start=at_line_start)
+            self._pump()
+
+    def close(self) -> None:
+        """Close at once."""
+        self._receiver = None
+        self._shut()
+
+    async def _connect(self) -> socket.socket:
+        loop = asyncio.get_running_loop()
+        failure: OSError = OSError("the name has no address")
+        for family, kind, protocol, _, address in await loop.getaddrinfo(
+            self._host, self._port, type=socket.SOCK_STREAM
+        ):
+            candidate = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
+            try:
+                await loop.sock_connect(candidate, address)
+                _configure(candidate, self._settings.stall_s)
+            except OSError as error:
+                candidate.close()
+                failure = error
+            except BaseException:
+                candidate.close()
+                raise
+            else:
+                return candidate
+        raise failure
+
+    def _readable(self) -> None:
+        if self._socket is None or self._receiver is None:
+            return
+        try:
+            data = self._socket.recv(READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._lose(f"The link to {self._address} broke: {error.strerror or error}.")
+            return
+        if data:
+            self._receiver.data_received(data, self._clock.monotonic())
+        else:
+            self._lose(f"{self._address} closed the link.")
+
+    def _pump(self) -> None:
+        """Gives the kernel what it takes at once; the rest follows when the socket is writable."""
+        while self._socket is not None and not self._writer_armed:
+            piece = self._output.next_piece()
+            if not piece:
+                self._stall.progressed()
+                return
+            try:
+                taken = self._socket.send(piece)
+            except (BlockingIOError, InterruptedError):
+                taken = 0
+            except OSError as error:
+                message = f"The link to {self._address} broke: {os.strerror(error.errno or 0)}."
+                self._arm_loss(message)
+                return
+            self._output.consume(taken)
+            if taken:
+                self._stall.progressed()
+            if taken < len(piece):
+                self._stall.waiting()
+                self._writer_armed = True
+                asyncio.get_running_loop().add_writer(self._socket.fileno(), self._writable)
+
+    def _writable(self) -> None:
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_writer(self._socket.fileno())
+            self._writer_armed = False
+            self._pump()
+
+    def _stalled(self) -> None:
+        self._lose(f"{self._address} took no bytes for {self._settings.stall_s:g} s.")
+
+    def _arm_loss(self, message: str) -> None:
+        """Tells of a loss found inside one of our own methods, from the loop."""
+        receiver, self._receiver = self._receiver, None
+        self._shut()
+        if receiver is not None:
+            asyncio.get_running_loop().call_soon(receiver.lost, _lost(message))
+
+    def _lose(self, message: str) -> None:
+        receiver, self._receiver = self._receiver, None
+        self._shut()
+        if receiver is not None:
+            receiver.lost(_lost(message))
+
+    def _shut(self) -> None:
+        self._stall.progressed()
+        self._output.clear()
+        link, self._socket = self._socket, None
+        if link is None:
+            return
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(link.fileno())
+        loop.remove_writer(link.fileno())
+        self._writer_armed = False
+        link.close()
+
+
+def _configure(link: socket.socket, stall_s: float) -> None:
+    """No waiting for full packets, and probes that find a dead peer within about `stall_s`."""
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    interval_s = max(1, int(stall_s / 4))
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, interval_s)
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval_s)
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(stall_s * 1000))
+
+
+def _lost(message: str) -> LinkError:
+    return LinkError(message, hint="Check the network and the machine; it is looked for again by itself.")
