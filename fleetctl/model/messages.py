@@ -119,14 +119,22 @@ class Leave(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="le
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="welcome"):
-    """First message of the agent: its identity, its start (`boot_id`), and the runs it holds right now."""
+    """First message of the agent: who it is, and what it holds right now.
+
+    `journal_id` is made once with the journal: a new one means that reports count from 1 again. `boot_id` is
+    made at each start. `last_sequence` is the newest report in the journal: once it is committed, a run that is
+    active on record, was acknowledged before and is not in `active_runs` is lost. After the Welcome the agent
+    sends every unacknowledged report again, then a fresh MachineReport for each of its machines.
+    """
 
     protocol_version: int
     agent: str
+    journal_id: str
     boot_id: str
     version: str
     pid: int
     active_runs: tuple[str, ...]
+    last_sequence: int
 
 
 class MachineReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="machine"):

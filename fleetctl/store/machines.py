@@ -150,10 +150,10 @@ def set_last_sequence(conn: sa.Connection, agent: str, sequence: int) -> None:
     conn.execute(agents.update().where(agents.c.name == agent).values(last_sequence=sequence))
 
 
-def set_agent(conn: sa.Connection, agent: str, boot_id: str, version: str) -> None:
+def set_agent(conn: sa.Connection, agent: str, journal_id: str, version: str) -> None:
     """Record that an agent connected. A journal that began anew counts its reports from 1 again."""
     known = conn.execute(sa.select(agents.c.name).where(agents.c.name == agent)).first()
     if known:
-        conn.execute(agents.update().where(agents.c.name == agent).values(boot_id=boot_id, version=version))
+        conn.execute(agents.update().where(agents.c.name == agent).values(journal_id=boot_id, version=version))
     else:
-        conn.execute(agents.insert().values(name=agent, boot_id=boot_id, version=version, last_sequence=0))
+        conn.execute(agents.insert().values(name=agent, journal_id=boot_id, version=version, last_sequence=0))

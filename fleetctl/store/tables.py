@@ -46,7 +46,7 @@ agents = sa.Table(
     "agents",
     metadata,
     sa.Column("name", sa.String(64), primary_key=True),
-    sa.Column("boot_id", ID, nullable=False),
+    sa.Column("journal_id", ID, nullable=False),
     sa.Column("last_sequence", sa.BigInteger, nullable=False),
     sa.Column("version", sa.String(32), nullable=False),
 )
