@@ -1,7 +1,8 @@
 """The blob store: program files by their SHA-256, on the file system beside the database.
 
-Responsible for atomic, durable, verified files: a name in the store always has the whole content with that hash, after
-a crash or on a full disk too. Must not know what a file means. Plain and blocking: call it from a thread.
+Responsible for atomic, durable, verified files: a name in the store always has the whole content with that
+hash, after a crash or on a full disk too. Must not know what a file means. Plain and blocking: call it from a
+thread.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class BlobStore:
     """Files under `root/ab/abcdef...`, named by the SHA-256 of their content (64 lower-case hex digits)."""
 
     def __init__(self, root: Path) -> None:
-        """Make `root` when it is not there. Call `sweep_temp()` once at start, under the data directory's lock."""
+        """Make `root` when it is not there. At start, under the data directory lock, call `sweep_temp()`."""
         self.root = root
         self._incoming = root / _INCOMING
         _make_directory(self._incoming)
@@ -63,7 +64,7 @@ class BlobStore:
             raise NotFound(f"The file of program {sha256[:12]} is not stored here.") from None
 
     def verify(self, sha256: str) -> bool:
-        """Whether the stored content still has its hash (invariant I4). Reads the whole file; raises `NotFound`."""
+        """Whether the stored content still has its hash (I4). Reads the whole file; raises `NotFound`."""
         digest = hashlib.sha256()
         with self.open(sha256) as file:
             while block := file.read(BLOCK_BYTES):
@@ -71,7 +72,7 @@ class BlobStore:
         return digest.hexdigest() == sha256
 
     def sweep_temp(self) -> int:
-        """Remove what uploads cut off by a crash left behind; returns how many files. Only while nobody writes."""
+        """Remove what uploads cut off by a crash left; returns how many. Only while nobody writes."""
         left_over = [path for path in self._incoming.iterdir() if path.is_file()]
         for path in left_over:
             path.unlink()

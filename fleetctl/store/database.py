@@ -4,8 +4,8 @@ Responsible for connections, transaction modes, durability settings and for tell
 statement. Must not know tables, units of work or event loops.
 
 The promises, on both databases: a write transaction excludes every other write transaction from its first
-statement on; COMMIT returns only when the change survives a power cut; a read transaction sees one snapshot and
-cannot write; savepoints work; foreign keys are enforced.
+statement on; COMMIT returns only when the change survives a power cut; a read transaction sees one snapshot
+and cannot write; savepoints work; foreign keys are enforced.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ _JOURNAL_LIMIT_BYTES = 64 * 1024 * 1024
 _POSTGRESQL_WRITE_LOCK = 0x666C6565
 """Key of the advisory lock that makes write transactions exclude each other (ASCII "flee")."""
 
-# Primary SQLite result codes (sqlite.org/rescode.html) that mean "the store, not the statement": BUSY, LOCKED,
-# NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL, NOTADB.
+# Primary SQLite result codes (sqlite.org/rescode.html) that mean "the store, not the statement": BUSY,
+# LOCKED, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL, NOTADB.
 _SQLITE_OUTAGE_CODES = frozenset({5, 6, 7, 8, 10, 11, 13, 14, 15, 26})
 
-# SQLSTATE classes (PostgreSQL manual, appendix A): 08 connection, 25 read-only, 40 deadlock or serialization,
-# 53 resources, 55 lock not available, 57 operator intervention, 58 system, XX internal.
-_POSTGRESQL_OUTAGE_CLASSES = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
+# SQLSTATE classes (PostgreSQL manual, appendix A): 08 connection, 40 deadlock or serialization, 53 resources,
+# 55 lock not available, 57 operator intervention, 58 system, XX internal. 25006 is a server that only reads.
+_POSTGRESQL_OUTAGE_CLASSES = frozenset({"08", "40", "53", "55", "57", "58", "XX"})
+_POSTGRESQL_READ_ONLY = "25006"
 
 _memory_names = itertools.count(1)
 
@@ -48,14 +49,21 @@ _memory_names = itertools.count(1)
 class Database:
     """An open database: one engine for the writer, one for readers.
 
-    `write_engine` begins transactions that exclude other writers (one connection). `read_engine` begins read-only
-    snapshots (up to `READER_CONNECTIONS`). `url` is safe to log: its password is masked.
+    `write_engine` begins transactions that exclude other writers (one connection). `read_engine` begins
+    read-only snapshots (up to `READER_CONNECTIONS`). `url` is safe to log: its password is masked.
     """
 
-    def __init__(self, url: sa.URL, write_engine: sa.Engine, read_engine: sa.Engine) -> None:
+    def __init__(
+        self,
+        url: sa.URL,
+        write_engine: sa.Engine,
+        read_engine: sa.Engine,
+        anchor: sqlite3.Connection | None = None,
+    ) -> None:
         self.url = url.render_as_string(hide_password=True)
         self.write_engine = write_engine
         self.read_engine = read_engine
+        self._anchor = anchor
         track_outbox(write_engine)
 
     @classmethod
@@ -93,7 +101,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A connection inside a write transaction: commits when left normally, rolls back when left by an error.
+        """A connection inside a write transaction: left normally it commits, left by an error it rolls back.
 
         For start-up work and tools. The running daemon writes only through `store.writer`.
         """
@@ -111,6 +119,8 @@ class Database:
         """Close every connection that is not in use; SQLite folds its journal into the database file."""
         self.read_engine.dispose()
         self.write_engine.dispose()
+        if self._anchor is not None:
+            self._anchor.close()
 
     def is_outage(self, error: BaseException) -> bool:
         """Whether `error` says that the database could not work, rather than that it refused a statement."""
@@ -126,10 +136,12 @@ class Database:
         sqlstate = getattr(error.orig, "sqlstate", None)
         if sqlstate is None:  # psycopg could not even reach the server
             return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
-        return str(sqlstate)[:2] in _POSTGRESQL_OUTAGE_CLASSES
+        return sqlstate == _POSTGRESQL_READ_ONLY or str(sqlstate)[:2] in _POSTGRESQL_OUTAGE_CLASSES
 
     def unavailable(self, error: BaseException, what: str) -> StoreUnavailable:
         """The named error for an outage: `what` happened to this database, because of `error`."""
+        if isinstance(error, StoreUnavailable):
+            return error
         cause = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig is not None else error
         return StoreUnavailable(
             f"The database {self.url} {what}: {str(cause).strip() or type(cause).__name__}.",
@@ -137,7 +149,7 @@ class Database:
         )
 
     def commit_ticket(self, conn: sa.Connection) -> str | None:
-        """What `has_committed` needs to learn the fate of this transaction, or None where COMMIT cannot be in doubt.
+        """What `has_committed` needs to learn the fate of this transaction; None where it cannot be in doubt.
 
         Only a server can commit and lose the acknowledgement; SQLite's COMMIT has either happened or not.
         """
@@ -154,17 +166,18 @@ class Database:
         """
         with self.write() as conn:
             status = conn.execute(sa.text("SELECT pg_xact_status(CAST(:ticket AS xid8))"), {"ticket": ticket})
-            return status.scalar_one() == "committed"
+            return bool(status.scalar_one() == "committed")
 
 
 _URL_HINT = "Use sqlite:///PATH or postgresql+psycopg://USER@HOST/NAME."
 
 
 def _open_sqlite(url: sa.URL, busy_timeout_s: float) -> Database:
-    """Two engines over one file, or over one shared in-memory database that the writer's pool keeps alive."""
+    """Two engines over one file, or over one in-memory database."""
     in_memory = url.database in (None, "", ":memory:")
     if in_memory:
-        # The memdb file system shares a database between connections of a process when its name begins with "/".
+        # The memdb file system shares a database between connections of a process when its name begins with
+        # "/".
         target = f"file:/fleetctl-{next(_memory_names)}?vfs=memdb"
     else:
         target = Path(str(url.database)).absolute().as_uri()
@@ -182,13 +195,15 @@ def _open_sqlite(url: sa.URL, busy_timeout_s: float) -> Database:
     write_engine, read_engine = engine(1), engine(READER_CONNECTIONS)
     _on_connect(write_engine, _sqlite_durable)
     _on_connect(read_engine, _sqlite_durable, _sqlite_query_only)
-    # isolation_level=None leaves BEGIN to us: pysqlite's own would come late, not for every statement, and break
-    # savepoints. IMMEDIATE takes the write lock at once, so that a transaction never fails half way for want of it.
+    # isolation_level=None leaves BEGIN to us: pysqlite's own would come late, not for every statement, and
+    # break savepoints. IMMEDIATE takes the write lock at once, so that a transaction never fails half way for
+    # want of it.
     _on_begin(write_engine, "BEGIN IMMEDIATE")
     _on_begin(read_engine, "BEGIN")
-    database = Database(url, write_engine, read_engine)
+    # An in-memory database lasts as long as a connection to it.
+    database = Database(url, write_engine, read_engine, anchor=connect() if in_memory else None)
     try:
-        write_engine.connect().close()  # create the file, switch to WAL, keep an in-memory database alive
+        write_engine.connect().close()  # create the file and switch to WAL before the first reader comes
     except sa.exc.DBAPIError as error:
         database.close()
         raise database.unavailable(error, "cannot be opened") from error
@@ -196,9 +211,13 @@ def _open_sqlite(url: sa.URL, busy_timeout_s: float) -> Database:
 
 
 def _open_postgresql(url: sa.URL, busy_timeout_s: float) -> Database:
-    """Two engines on one server; the pool tests a connection before it is used, so a restarted server is found."""
+    """Two engines on one server; each connection is tested before use, so a restarted server is found."""
     arguments = {"connect_timeout": max(1, round(busy_timeout_s))}
-    write_engine = sa.create_engine(url, pool_size=1, max_overflow=0, pool_pre_ping=True, connect_args=arguments)
+    # One connection writes; the overflow one asks for the fate of a COMMIT while the lost one is still in
+    # hand.
+    write_engine = sa.create_engine(
+        url, pool_size=1, max_overflow=1, pool_pre_ping=True, connect_args=arguments
+    )
     read_engine = sa.create_engine(
         url, pool_size=READER_CONNECTIONS, max_overflow=0, pool_pre_ping=True, connect_args=arguments
     )

@@ -1,7 +1,7 @@
 """Group commit: runs units of work on one connection and says what became of each.
 
-Responsible for transactions, savepoints and the second attempt one by one. Knows no thread and no event loop: the
-writer thread and the deterministic simulation both run exactly this.
+Responsible for transactions, savepoints and the second attempt one by one. Knows no thread and no event loop:
+the writer thread and the deterministic simulation both run exactly this.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
@@ -24,7 +25,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 Unit: TypeAlias = Callable[[sa.Connection], T]
-"""A plain function over a connection, with no effect but SQL. It may be run twice (the first run rolled back) and
+"""A plain function over a connection, with no effect but SQL. It may be run twice (the first run rolled back)
+and
 must neither commit nor roll back; raising undoes it."""
 
 Commit: TypeAlias = Callable[[Database, sa.Connection], None]
@@ -44,7 +46,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Result:
-    """What became of a group: one outcome per unit, in order, and the events that are now committed, in order."""
+    """What became of a group: one outcome per unit and the events that are now committed, both in order."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -80,9 +82,9 @@ def commit_group(database: Database, conn: sa.Connection) -> None:
 def run_group(database: Database, units: Sequence[Unit[Any]], commit: Commit = commit_group) -> Result:
     """Run `units` in order in one transaction, a savepoint each, and commit them together.
 
-    A unit that raises loses only its own work. When the transaction as a whole is lost (COMMIT fails, a savepoint
-    breaks), nothing of it was kept and the units run again one by one, each in its own transaction. An outage of the
-    database reaches the callers concerned as `StoreUnavailable`.
+    A unit that raises loses only its own work. When the transaction as a whole is lost (COMMIT fails, a
+    savepoint breaks), nothing of it was kept and the units run again one by one, each in its own transaction.
+    An outage of the database reaches the callers concerned as `StoreUnavailable`.
     """
     try:
         return _run_together(database, units, commit)
@@ -99,30 +101,39 @@ def run_group(database: Database, units: Sequence[Unit[Any]], commit: Commit = c
 
 def _run_together(database: Database, units: Sequence[Unit[Any]], commit: Commit) -> Result:
     """One transaction; raises `_GroupLost` when it is gone and had kept nothing."""
-    with database.write_engine.connect() as conn:
+    with ExitStack() as stack:
         try:
+            conn = stack.enter_context(database.write_engine.connect())
             conn.begin()
-        except sa.exc.DBAPIError as error:
-            unavailable = database.unavailable(error, "cannot be written")
-            return Result([Outcome(error=unavailable) for _ in units])
+        except (sa.exc.SQLAlchemyError, StoreUnavailable) as error:
+            return _all_failed(units, database.unavailable(error, "cannot be written"))
         outbox = published(conn)
         try:
             outcomes = [_run_unit(database, conn, unit) for unit in units]
             commit(database, conn)
         except CommitInDoubt as error:
-            unavailable = database.unavailable(
-                error.__cause__ or error, "was lost during COMMIT and it is not known whether the change was stored"
-            )
-            return Result([Outcome(error=unavailable) for _ in units])
+            conn.invalidate()
+            what = "was lost during COMMIT, so that nobody knows whether it stored the change"
+            return _all_failed(units, database.unavailable(error.__cause__ or error, what))
+        except _GroupLost:
+            conn.invalidate()
+            raise
         except (sa.exc.SQLAlchemyError, StoreUnavailable) as error:
+            # SQLAlchemy takes a failed COMMIT for the end of the transaction and sends no ROLLBACK; SQLite
+            # leaves it open. Closing the connection ends it on both.
+            conn.invalidate()
             raise _GroupLost from error
     return Result(outcomes, outbox.events)
+
+
+def _all_failed(units: Sequence[Unit[Any]], error: StoreUnavailable) -> Result:
+    return Result([Outcome(error=error) for _ in units])
 
 
 def _run_unit(database: Database, conn: sa.Connection, unit: Unit[Any]) -> Outcome:
     """One unit in its savepoint. Raises `_GroupLost` when the transaction around it did not survive."""
     outbox = published(conn)
-    savepoint = conn.begin_nested()
+    transaction, savepoint = conn.get_transaction(), conn.begin_nested()
     started = time.perf_counter()
     outbox.guarded = True
     try:
@@ -132,7 +143,7 @@ def _run_unit(database: Database, conn: sa.Connection, unit: Unit[Any]) -> Outco
     finally:
         outbox.guarded = False
     _log_if_slow(unit, time.perf_counter() - started)
-    if conn.get_nested_transaction() is not savepoint:
+    if conn.get_transaction() is not transaction or conn.get_nested_transaction() is not savepoint:
         raise _GroupLost from (outcome.error or RuntimeError(f"{name_of(unit)} left its savepoint"))
     try:
         if outcome.error is None:

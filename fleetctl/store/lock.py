@@ -15,8 +15,9 @@ from fleetctl.errors import DataDirectoryInUse
 class DataDirectoryLock:
     """An exclusive lock on `<directory>/<name>.lock`, held until `release()` or the end of the process.
 
-    The kernel frees it when the holder dies, however it dies, so it is never stale. The file stays: removing it would
-    let two processes lock two different files of one name. Use as a context manager, or `acquire()` and `release()`.
+    The kernel frees it when the holder dies, however it dies, so it is never stale. The file stays: removing
+    it would let two processes lock two different files of one name. Use as a context manager, or `acquire()`
+    and `release()`.
     """
 
     def __init__(self, directory: Path, name: str = "controller") -> None:
@@ -26,8 +27,9 @@ class DataDirectoryLock:
     def acquire(self) -> None:
         """Take the lock and write our process id into it.
 
-        Raises `DataDirectoryInUse`, naming the holder's process id when it is known, and OSError when the directory
-        cannot be written. The descriptor is closed on exec, so child programs do not inherit the lock.
+        Raises `DataDirectoryInUse`, naming the holder's process id when it is known, and OSError when the
+        directory cannot be written. The descriptor is closed on exec, so child programs do not inherit the
+        lock.
         """
         if self._descriptor is not None:
             raise RuntimeError(f"{self.path} is already held by this object")

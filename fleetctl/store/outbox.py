@@ -1,7 +1,7 @@
 """The outbox: the events of a write transaction, kept until its COMMIT tells the world.
 
-Responsible for dropping what a rolled-back savepoint or transaction had appended, so that nobody hears of a change
-that did not happen. Must not know what an event is or who is told.
+Responsible for dropping what a rolled-back savepoint or transaction had appended, so that nobody hears of a
+change that did not happen. Must not know what an event is or who is told.
 """
 
 from __future__ import annotations
@@ -51,9 +51,14 @@ def published(conn: sa.Connection) -> Outbox:
 
 
 def track_outbox(engine: sa.Engine) -> None:
-    """Give every transaction of `engine` an outbox that follows its savepoints."""
+    """Give every transaction of `engine` an outbox that follows its savepoints.
+
+    A connection that was lost or discarded took its outbox along; nothing is left to do for it.
+    """
 
     def end(conn: sa.Connection) -> None:
+        if conn.invalidated:
+            return
         outbox: Outbox | None = conn.info.get(_KEY)
         if outbox is not None and outbox.guarded:
             raise RuntimeError("a unit of work must not commit or roll back; raise to undo it")
@@ -69,7 +74,8 @@ def track_outbox(engine: sa.Engine) -> None:
 
     @sa.event.listens_for(engine, "rollback_savepoint")
     def rollback_savepoint(conn: sa.Connection, _name: str, _context: None) -> None:
-        published(conn).drop()
+        if not conn.invalidated:
+            published(conn).drop()
 
     @sa.event.listens_for(engine, "release_savepoint")
     def release_savepoint(conn: sa.Connection, _name: str, _context: None) -> None:

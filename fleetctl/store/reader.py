@@ -1,7 +1,8 @@
 """The reader: every look at the store, each a snapshot that opens and closes inside one function.
 
-Responsible for keeping reads off the event loop and off the writer. `Reader` has a few threads; `InlineReader` reads
-on the loop after a seeded number of turns, for the simulation. Must not know what is read.
+Responsible for keeping reads off the event loop and off the writer. `Reader` has a few threads;
+`InlineReader` reads on the loop after a seeded number of turns, for the simulation. Must not know what is
+read.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -32,9 +34,10 @@ class StoreReader(Protocol):
     """What the rest of the daemon needs of a reader."""
 
     async def run(self, read: Callable[[sa.Connection], T]) -> T:
-        """Run `read` in one read-only snapshot and return its value, which must not hold on to the connection.
+        """Run `read` in one read-only snapshot and return its value, which must not hold the connection.
 
-        Sees everything whose `StoreWriter.run` has returned. Raises what `read` raises, or `StoreUnavailable`.
+        Sees everything whose `StoreWriter.run` has returned. Raises what `read` raises, or
+        `StoreUnavailable`.
         """
         ...
 
@@ -73,7 +76,7 @@ class Reader:
 
 
 class InlineReader:
-    """The reader of the simulation: reads on the loop, after 0 to `max_delay_turns` turns that `chance` decides."""
+    """The reader of the simulation: reads on the loop, after `chance` turns, at most `max_delay_turns`."""
 
     def __init__(self, database: Database, *, chance: random.Random, max_delay_turns: int = 3) -> None:
         self._database = database
@@ -101,7 +104,7 @@ def read_once(database: Database, read: Callable[[sa.Connection], T]) -> T:
         with database.read() as conn:
             value = read(conn)
     except sa.exc.DBAPIError as error:
-        if database.is_outage(error):
+        if database.is_outage(error) and not _tried_to_write(error):
             raise database.unavailable(error, "cannot be read") from error
         raise
     duration_s = time.perf_counter() - started
@@ -113,3 +116,9 @@ def read_once(database: Database, read: Callable[[sa.Connection], T]) -> T:
             extra={"read": name_of(read), "duration_s": duration_s},
         )
     return value
+
+
+def _tried_to_write(error: sa.exc.DBAPIError) -> bool:
+    """Whether a read was refused because it wrote (SQLITE_READONLY, SQLSTATE 25006): a bug, not an outage."""
+    code = getattr(error.orig, "sqlite_errorcode", None) or getattr(error.orig, "sqlstate", None)
+    return code in (sqlite3.SQLITE_READONLY, "25006")

@@ -1,8 +1,8 @@
 """The writer: the one way to change the store while the daemon runs.
 
-Responsible for strict order, group commit and for publishing events after COMMIT. `Writer` runs units in one thread;
-`InlineWriter` runs them on the event loop, with seeded delays, failing COMMITs and crash points, for the simulation.
-Must not know what the units do.
+Responsible for strict order, group commit and for publishing events after COMMIT. `Writer` runs units in one
+thread; `InlineWriter` runs them on the event loop, with seeded delays, failing COMMITs and crash points, for
+the simulation. Must not know what the units do.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ OnCommit: TypeAlias = Callable[[list[Event]], None]
 """Called on the event loop with the events of each COMMIT, in commit order, before any caller resumes."""
 
 GROUP_LIMIT = 500
-"""Most units in one transaction: past this a COMMIT costs nothing per unit, and the first caller waits too long."""
+"""Most units in one transaction: beyond it COMMIT costs a unit nothing, and the first caller waits long."""
 
 
 class StoreWriter(Protocol):
@@ -41,8 +41,8 @@ class StoreWriter(Protocol):
     async def run(self, unit: Unit[T]) -> T:
         """Run `unit` and return its value once it is committed.
 
-        Raises what the unit raised (its work is undone), or `StoreUnavailable` when it could not be committed.
-        A caller that is cancelled while it waits does not stop its unit.
+        Raises what the unit raised (its work is undone), or `StoreUnavailable` when it could not be
+        committed. A caller that is cancelled while it waits does not stop its unit.
         """
         ...
 
@@ -61,8 +61,8 @@ class _Waiting(NamedTuple):
 class Writer:
     """Units of work in one thread, everything that waits in one transaction.
 
-    Make it inside the running loop that will call it; `on_commit` is called on that loop. Use it as an async context
-    manager or call `close()`.
+    Make it inside the running loop that will call it; `on_commit` is called on that loop. Use it as an async
+    context manager or call `close()`.
     """
 
     def __init__(self, database: Database, on_commit: OnCommit = lambda _events: None) -> None:
@@ -104,15 +104,17 @@ class Writer:
 
     def _work(self) -> None:
         """The thread: sleep until something waits, take all that waits, commit it together."""
+        group: list[_Waiting] = []
+        more = True
         try:
-            group, more = self._take()
-            while group or more:
+            while more:
+                group, more = self._take()
                 if group:
                     result = run_group(self._database, [waiting.unit for waiting in group])
                     self._loop.call_soon_threadsafe(_deliver, group, result, self._on_commit)
-                group, more = self._take() if more else ([], False)
+                    group = []
         finally:
-            self._loop.call_soon_threadsafe(self._end)
+            self._loop.call_soon_threadsafe(self._end, group)
 
     def _take(self) -> tuple[list[_Waiting], bool]:
         """Wait for the next unit; return it with all that stand behind it, and whether more may come."""
@@ -128,13 +130,18 @@ class Writer:
                 return group, True
         return group, False
 
-    def _end(self) -> None:
-        """On the loop, when the thread has ended: by `close()`, or by a bug that the thread's own hook reports."""
+    def _end(self, abandoned: list[_Waiting]) -> None:
+        """On the loop, when the thread has ended: by `close()`, or by a bug, which its own hook reports."""
         self._closed = True
         while not self._queue.empty():
             item = self._queue.get_nowait()
-            if item is not None and not item.caller.done():
-                item.caller.set_exception(StoreUnavailable("The writer thread has stopped."))
+            if item is not None:
+                abandoned.append(item)
+        for waiting in abandoned:
+            if not waiting.caller.done():
+                waiting.caller.set_exception(
+                    StoreUnavailable("The writer has stopped; restart the controller.")
+                )
         if not self._stopped.done():
             self._stopped.set_result(None)
 
@@ -146,11 +153,11 @@ class SimulatedCrash(BaseException):
 class InlineWriter:
     """The writer of the simulation: the same groups, run on the event loop after a seeded number of turns.
 
-    `chance` decides delays and failures. After 0 to `max_delay_turns` loop turns all that waits is one group. Each
-    COMMIT fails with probability `failure_rate`, and then really rolls back. `before_commit` and `after_commit` run
-    around each COMMIT and may raise `SimulatedCrash`: the transaction is then lost or kept as in a killed process, no
-    caller ever resumes, no event is published, and the writer hands the crash to `on_crash`, or raises it out of the
-    loop callback when there is none.
+    `chance` decides delays and failures. After 0 to `max_delay_turns` loop turns all that waits is one group.
+    Each COMMIT fails with probability `failure_rate`, and then really rolls back. `before_commit` and
+    `after_commit` run around each COMMIT and may raise `SimulatedCrash`: the transaction is then lost or kept
+    as in a killed process, no caller ever resumes, no event is published, and the writer hands the crash to
+    `on_crash`, or raises it out of the loop callback when there is none.
     """
 
     def __init__(
@@ -238,7 +245,7 @@ class CommitFaults:
         """Runs when a group is ready to commit; raising `SimulatedCrash` loses it."""
 
     def after_commit(self) -> None:
-        """Runs when a group is on disk; raising `SimulatedCrash` kills the process before anybody hears of it."""
+        """Runs when a group is on disk; raising `SimulatedCrash` kills the process before anybody hears."""
 
 
 def _deliver(group: Sequence[_Waiting], result: Result, on_commit: OnCommit) -> None:
