@@ -151,9 +151,12 @@ def set_last_sequence(conn: sa.Connection, agent: str, sequence: int) -> None:
 
 
 def set_agent(conn: sa.Connection, agent: str, journal_id: str, version: str) -> None:
-    """Record that an agent connected. A journal that began anew counts its reports from 1 again."""
-    known = conn.execute(sa.select(agents.c.name).where(agents.c.name == agent)).first()
-    if known:
-        conn.execute(agents.update().where(agents.c.name == agent).values(journal_id=boot_id, version=version))
+    """Record that an agent connected. A new journal counts its reports from 1 again."""
+    known = conn.execute(sa.select(agents.c.journal_id).where(agents.c.name == agent)).scalar_one_or_none()
+    if known is None:
+        conn.execute(agents.insert().values(name=agent, journal_id=journal_id, version=version, last_sequence=0))
+    elif known == journal_id:
+        conn.execute(agents.update().where(agents.c.name == agent).values(version=version))
     else:
-        conn.execute(agents.insert().values(name=agent, journal_id=boot_id, version=version, last_sequence=0))
+        values = {"journal_id": journal_id, "version": version, "last_sequence": 0}
+        conn.execute(agents.update().where(agents.c.name == agent).values(values))

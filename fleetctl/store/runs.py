@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -107,23 +109,37 @@ def latest_endings(conn: sa.Connection, machine_id: str, program_sha256: str, li
     return [RunState(state) for state in conn.execute(query).scalars()]
 
 
-def add_command(
-    conn: sa.Connection, command_id: str, agent: str, run_id: str, message: bytes, at_s: float
-) -> None:
+class CommandKind(StrEnum):
+    """Commands that are kept until the agent has them."""
+
+    START = "start"
+    WITHDRAW = "withdraw"
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """One kept command: an encoded message of `model.messages`."""
+
+    id: str
+    agent: str
+    run_id: str
+    kind: CommandKind
+    message: bytes
+    created_s: float
+
+
+def add_command(conn: sa.Connection, command: Command) -> None:
     """Keep a command for an agent until the agent's report shows that it has it."""
-    conn.execute(
-        commands.insert().values(id=command_id, agent=agent, run_id=run_id, message=message, created_s=at_s)
-    )
+    conn.execute(commands.insert(), msgspec.structs.asdict(command) | {"kind": command.kind.value})
 
 
-def pending_commands(conn: sa.Connection, agent: str) -> list[tuple[str, bytes]]:
-    """Ids and messages of commands that the agent may not have yet, oldest first."""
-    query = sa.select(commands.c.id, commands.c.message).where(commands.c.agent == agent)
-    return [
-        (row.id, row.message) for row in conn.execute(query.order_by(commands.c.created_s, commands.c.id))
-    ]
+def pending_commands(conn: sa.Connection, agent: str) -> list[Command]:
+    """Commands that the agent may not have yet, oldest first."""
+    query = sa.select(commands).where(commands.c.agent == agent).order_by(commands.c.created_s, commands.c.id)
+    rows = conn.execute(query).mappings()
+    return [Command(**{**row, "kind": CommandKind(row["kind"])}) for row in rows]
 
 
-def drop_commands(conn: sa.Connection, run_id: str) -> None:
-    """The agent has reported about this run, so it has the commands about it."""
-    conn.execute(commands.delete().where(commands.c.run_id == run_id))
+def drop_commands(conn: sa.Connection, run_id: str, *, kind: CommandKind | None = None) -> None:
+    """Forget the commands about a run, or those of one kind: the agent has shown that it has them."""
+    query = commands.delete().where(commands.c.run_id == run_id)
+    conn.execute(query if kind is None else query.where(commands.c.kind == kind.value))

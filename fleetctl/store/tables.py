@@ -232,6 +232,7 @@ commands = sa.Table(
     sa.Column("id", ID, primary_key=True),
     sa.Column("agent", sa.String(64), nullable=False),
     sa.Column("run_id", ID, sa.ForeignKey("runs.id"), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("message", sa.LargeBinary, nullable=False),
     sa.Column("created_s", SECONDS, nullable=False),
 )

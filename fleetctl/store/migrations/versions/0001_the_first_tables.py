@@ -195,6 +195,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("agent", sa.String(length=64), nullable=False),
         sa.Column("run_id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("message", sa.LargeBinary(), nullable=False),
         sa.Column("created_s", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_commands_run_id")),
