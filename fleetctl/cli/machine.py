@@ -1,0 +1,205 @@
+"""`fleetctl machine`: the machines of the room, and a person's verbs for one of them."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+from rich.text import Text
+
+from fleetctl.cli.client import Client, decode
+from fleetctl.cli.command import json_option, with_daemon
+from fleetctl.cli.estop import stop_report
+from fleetctl.cli.machine_view import found_table, machine_card, machine_table
+from fleetctl.cli.output import say, sentence, show_json
+from fleetctl.errors import UsageError
+from fleetctl.fleet.shapes import MachineShape, NewMachine, StopShape
+from fleetctl.model.machine import Service
+from fleetctl.model.profile import Setup
+from fleetctl.plugin.hookspecs import FoundPort
+
+name_argument = click.argument("name", metavar="MACHINE")
+
+
+@click.group()
+def machine() -> None:
+    """Machines: what stands in the room, and what a person does with it."""
+
+
+@machine.command("add")
+@name_argument
+@click.option("--driver", required=True, metavar="D", help="Whose words it speaks; `fleetctl plugin list` shows them.")
+@click.option("--port", required=True, metavar="P", help="/dev/ttyUSB0, or socket://HOST:PORT.")
+@click.option("--profile", default="", metavar="P", help="What model it is, such as generic-220.")
+@click.option("--group", default="", metavar="G", help="Jobs may ask for a group instead of a machine.")
+@click.option("--material", default="", metavar="M", help="What is loaded.")
+@click.option("--nozzle", type=float, metavar="MM", help="Diameter of the nozzle.")
+@click.option("--offset", multiple=True, metavar="G54=X,Y,Z", help="A work offset in machine coordinates, mm.")
+@click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A setting of the driver or of a check.")
+@click.option("--unattended", is_flag=True, help="Start runs without cycle start; your name stands in the record.")
+@json_option
+@with_daemon
+async def add_machine(
+    client: Client,
+    name: str,
+    driver: str,
+    port: str,
+    profile: str,
+    group: str,
+    material: str,
+    nozzle: float | None,
+    offset: tuple[str, ...],
+    options: tuple[str, ...],
+    unattended: bool,
+    as_json: bool,
+) -> None:
+    """Add a machine. It connects at once and moves nothing."""
+    new = NewMachine(
+        name=name,
+        driver=driver,
+        port=port,
+        profile=profile,
+        group=group,
+        setup=Setup(material=material, nozzle_mm=nozzle, offsets_mm=read_offsets(offset)),
+        options=dict(_pair(each) for each in options),
+        unattended=unattended,
+    )
+    _tell(await client.post("machines", new), as_json)
+
+
+@machine.command("list")
+@json_option
+@with_daemon
+async def list_machines(client: Client, as_json: bool) -> None:
+    """List the machines, those that need somebody first."""
+    answer = await client.get("machines")
+    show_json(answer) if as_json else say(machine_table(decode(answer, list[MachineShape])))
+
+
+@machine.command("show")
+@name_argument
+@json_option
+@with_daemon
+async def show_machine(client: Client, name: str, as_json: bool) -> None:
+    """Show one machine: what it does, what is on it, what it needs."""
+    answer = await client.get(f"machines/{name}")
+    show_json(answer) if as_json else say(machine_card(decode(answer, MachineShape)))
+
+
+@machine.command("discover")
+@json_option
+@with_daemon
+async def discover_machines(client: Client, as_json: bool) -> None:
+    """List ports of the daemon's computer where a machine may be. Opens nothing, moves nothing."""
+    answer = await client.get("machines/discover")
+    show_json(answer) if as_json else say(found_table(decode(answer, list[FoundPort])))
+
+
+@machine.command("remove")
+@name_argument
+@with_daemon
+async def remove_machine(client: Client, name: str) -> None:
+    """Remove a machine that is not running anything; its history stays."""
+    await client.delete(f"machines/{name}")
+    say(f"{name} is removed.")
+
+
+@machine.command("clear")
+@name_argument
+@click.option("--good", type=click.IntRange(min=0), metavar="N", help="How many of the parts are good, if you counted.")
+@click.option("--bad", multiple=True, metavar="PART", help="A part that is scrap; may be given several times.")
+@json_option
+@with_daemon
+async def clear_machine(client: Client, name: str, good: int | None, bad: tuple[str, ...], as_json: bool) -> None:
+    """Say that bed or vise is clear for the next part."""
+    _tell(await client.post(f"machines/{name}/clear", {"good": good, "bad": bad}), as_json)
+
+
+@machine.command("reset")
+@name_argument
+@json_option
+@with_daemon
+async def reset_machine(client: Client, name: str, as_json: bool) -> None:
+    """Clear a fault after you have looked at the machine."""
+    _tell(await client.post(f"machines/{name}/reset"), as_json)
+
+
+@machine.command("home")
+@name_argument
+@json_option
+@with_daemon
+async def home_machine(client: Client, name: str, as_json: bool) -> None:
+    """Home all axes. The machine moves: look that nobody's hand is in it."""
+    _tell(await client.post(f"machines/{name}/home"), as_json)
+
+
+@machine.command("command")
+@name_argument
+@click.argument("text")
+@json_option
+@with_daemon
+async def command_machine(client: Client, name: str, text: str, as_json: bool) -> None:
+    """Send one line to the machine and print what it answers; during a run only questions and overrides."""
+    answer = await client.post(f"machines/{name}/command", {"text": text})
+    if as_json:
+        show_json(answer)
+        return
+    for line in decode(answer, CommandAnswer).answer:
+        say(line)
+
+
+class CommandAnswer(msgspec.Struct, frozen=True):
+    """What the machine said, line by line."""
+
+    answer: list[str]
+
+
+@machine.command("lockout")
+@name_argument
+@click.option("--maintenance", is_flag=True, help="Only out of the queue, for maintenance.")
+@click.option("--release", is_flag=True, help="Back into service.")
+@json_option
+@with_daemon
+async def lockout_machine(client: Client, name: str, maintenance: bool, release: bool, as_json: bool) -> None:
+    """Lock a machine out: nothing starts on it until it is back in service."""
+    if maintenance and release:
+        raise click.UsageError("Give either --maintenance or --release.")
+    service = Service.IN_SERVICE if release else Service.MAINTENANCE if maintenance else Service.LOCKED_OUT
+    _tell(await client.post(f"machines/{name}/service", {"service": service}), as_json)
+
+
+@machine.command("estop")
+@name_argument
+@json_option
+@with_daemon
+async def estop_machine(client: Client, name: str, as_json: bool) -> None:
+    """Stop one machine now. This is a software stop, not a safety-rated emergency stop."""
+    answer = await client.post(f"machines/{name}/estop")
+    show_json(answer) if as_json else say(stop_report(decode(answer, StopShape)))
+
+
+def read_offsets(given: tuple[str, ...]) -> dict[str, tuple[float, float, float]]:
+    """`G54=X,Y,Z` texts as a dict. Raises UsageError for one that is not of that form."""
+    found: dict[str, tuple[float, float, float]] = {}
+    for each in given:
+        name, place = _pair(each)
+        try:
+            x, y, z = (float(number) for number in place.split(","))
+        except ValueError:
+            raise UsageError(f"{each!r} is not a work offset.", hint="Write it as G54=X,Y,Z in mm.") from None
+        found[name.upper()] = (x, y, z)
+    return found
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"{text!r} has no value.", hint="Write it as NAME=VALUE.")
+    return name, value
+
+
+def _tell(answer: bytes, as_json: bool) -> None:
+    if as_json:
+        show_json(answer)
+        return
+    shown = decode(answer, MachineShape)
+    say(Text.assemble(f"{shown.name}: {shown.sentence} ", sentence(shown.why)))

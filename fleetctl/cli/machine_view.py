@@ -1,0 +1,86 @@
+"""How machines look on the command line. It shows the daemon's words; it must not ask the daemon for anything."""
+
+from __future__ import annotations
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from fleetctl.cli.output import QUIET, facts, sentence, style_of, table
+from fleetctl.cli.part import part_table
+from fleetctl.fleet.shapes import MachineShape
+from fleetctl.plugin.hookspecs import FoundPort
+from fleetctl.scheduling.reason import Need
+
+
+def need_of(machine: MachineShape) -> Need:
+    """How urgently the machine needs a person."""
+    return machine.why.need if machine.why is not None else Need.NOBODY
+
+
+def machine_table(machines: list[MachineShape]) -> Table | Text:
+    """The machines as a table, those that need somebody first; a sentence when there are none."""
+    if not machines:
+        return Text("No machines yet. Look for some with `fleetctl machine discover`, or try `fleetctl demo`.")
+    made = table("machine", "state", "", "run", "done", "material", "port", right=("done",))
+    for each in sorted(machines, key=lambda machine: (need_of(machine), machine.name)):
+        made.add_row(
+            each.name,
+            Text(each.word, style=style_of(need_of(each))),
+            Text(each.sentence),
+            each.run.code if each.run else "",
+            f"{each.run.progress.fraction:.0%}" if each.run else "",
+            each.setup.material,
+            Text(each.port, style=QUIET),
+        )
+    return made
+
+
+def machine_card(shown: MachineShape) -> Group:
+    """One machine in full."""
+    profile, setup = shown.profile, shown.setup
+    pairs: list[tuple[str, str | Text]] = [
+        ("machine", shown.name),
+        ("state", Text(shown.sentence, style=style_of(need_of(shown)))),
+        ("why", sentence(shown.why)),
+        ("run", f"{shown.run.code} of {shown.run.job}, {shown.run.progress.fraction:.0%}" if shown.run else ""),
+        ("facts", " · ".join((shown.link, shown.activity, shown.clearance, shown.service, f"position {shown.position}"))),
+        ("temperatures", _temperatures(shown)),
+        ("position", _position(shown)),
+        ("spindle", "" if shown.spindle_rpm is None else f"{shown.spindle_rpm:.0f} rpm"),
+        ("material", setup.material),
+        ("nozzle", "" if setup.nozzle_mm is None else f"{setup.nozzle_mm:g} mm"),
+        ("tools", ", ".join(setup.tools)),
+        ("offsets", ", ".join(f"{name} {x:g} {y:g} {z:g}" for name, (x, y, z) in sorted(setup.offsets_mm.items()))),
+        ("profile", f"{profile.name}: {profile.title}"),
+        ("firmware", shown.firmware),
+        ("driver", f"{shown.driver} at {shown.port}"),
+        ("group", shown.group),
+        ("unattended", f"set by {shown.unattended_by}" if shown.unattended_by else ""),
+    ]
+    parts = [Text(), part_table(list(shown.parts_to_clear))] if shown.parts_to_clear else []
+    return Group(facts(pairs), *parts)
+
+
+def found_table(ports: list[FoundPort]) -> Table | Text:
+    """Ports where a machine may be, with the command that adds it."""
+    if not ports:
+        return Text("No port found. Is the cable in, and the machine switched on?")
+    made = table("port", "what", "driver", "identity")
+    for each in ports:
+        made.add_row(each.port, each.title, each.driver, Text(each.identity, style=QUIET))
+    return made
+
+
+def _temperatures(shown: MachineShape) -> str:
+    return " · ".join(
+        f"{heater} {now:.0f} of {target:.0f} degC" if target else f"{heater} {now:.0f} degC"
+        for heater, (now, target) in shown.temperatures_degc.items()
+    )
+
+
+def _position(shown: MachineShape) -> str:
+    if shown.position_mm is None:
+        return ""
+    x, y, z = shown.position_mm
+    return f"X {x:.2f}  Y {y:.2f}  Z {z:.2f} mm"

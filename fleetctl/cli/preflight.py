@@ -1,0 +1,160 @@
+"""`fleetctl preflight`: what a program is, and whether it fits a machine, before anything is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from fleetctl.cli.client import Client, decode
+from fleetctl.cli.command import json_option
+from fleetctl.cli.output import AMBER, RED, facts, say, show_error, show_json, size, span, table
+from fleetctl.cli.where import find
+from fleetctl.errors import FleetctlError, NotFound, UsageError
+from fleetctl.fleet.shapes import MachineShape
+from fleetctl.gcode import Analysis, Finding, analyze
+from fleetctl.gcode.limits import DEFAULT_LIMITS, MotionLimits
+from fleetctl.model.profile import PROFILES, Process, Profile, Setup
+from fleetctl.preflight.gate import check
+
+SEVERITY_STYLE = {"error": RED, "warning": AMBER, "info": ""}
+
+
+@click.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--machine", metavar="NAME", help="Against this machine as it is set up now; asks the daemon.")
+@click.option("--profile", metavar="P", help="Against a model of machine, such as generic-220; needs no daemon.")
+@click.option("--url", metavar="URL", help="The daemon, for --machine.")
+@click.option("--data", metavar="DIR", type=click.Path(path_type=Path), help="The daemon's data directory.")
+@json_option
+def preflight(
+    files: tuple[Path, ...], machine: str | None, profile: str | None, url: str | None, data: Path | None, as_json: bool
+) -> int:
+    """Show the facts of programs and what is wrong with them; fails when any of them would be refused."""
+    if machine and profile:
+        raise click.UsageError("Give either --machine or --profile.")
+    target = _ask_machine(machine, url, data) if machine else _known_profile(profile)
+    failed = False
+    reports: list[dict[str, object]] = []
+    for path in files:
+        try:
+            analysis, findings = _judge(path, target)
+        except FleetctlError as error:
+            if as_json:
+                reports.append({"file": str(path), "passed": False, "error": {"code": error.code, "message": str(error)}})
+            else:
+                say(Text(str(path), style="bold"))
+                show_error(error)
+            failed = True
+            continue
+        passed = all(finding.severity != "error" for finding in findings)
+        failed = failed or not passed
+        if as_json:
+            reports.append({"file": str(path), "passed": passed, "findings": findings, "analysis": analysis})
+        else:
+            say(_report(path, analysis, findings, passed, target))
+    if as_json:
+        show_json(reports)
+    return 1 if failed else 0
+
+
+Target = tuple[str, Profile, Setup]
+"""What a program is compared with: its name for people, the profile and the set-up."""
+
+
+def _judge(path: Path, target: Target | None) -> tuple[Analysis, tuple[Finding, ...]]:
+    if not path.is_file():
+        raise NotFound(f"There is no file {path}.")
+    if target is None:
+        analysis = analyze(path)
+        return analysis, analysis.findings
+    _, profile, setup = target
+    analysis = analyze(path, machine=limits_of(profile))
+    return analysis, check(analysis, profile, setup).findings
+
+
+def limits_of(profile: Profile) -> MotionLimits | None:
+    """The profile's speeds and accelerations for the planner; None where the profile does not know them all."""
+    if profile.max_feed_mm_s is None or profile.max_accel_mm_s2 is None:
+        return None
+    usual = DEFAULT_LIMITS["additive" if profile.process is Process.ADDITIVE else "cnc"]
+    return msgspec.structs.replace(
+        usual,
+        max_feed_mm_s=(*profile.max_feed_mm_s, usual.max_feed_mm_s[3]),
+        max_accel_mm_s2=(*profile.max_accel_mm_s2, usual.max_accel_mm_s2[3]),
+    )
+
+
+def _known_profile(name: str | None) -> Target | None:
+    if name is None:
+        return None
+    if name not in PROFILES:
+        raise UsageError(f"There is no profile {name!r}.", hint=f"There are: {', '.join(sorted(PROFILES))}.")
+    return name, PROFILES[name], Setup()
+
+
+def _ask_machine(name: str, url: str | None, data: Path | None) -> Target:
+    async def ask() -> MachineShape:
+        async with Client(find(url, data)) as client:
+            return decode(await client.get(f"machines/{name}"), MachineShape)
+
+    shape = asyncio.run(ask())
+    return name, shape.profile, shape.setup
+
+
+def _report(
+    path: Path, analysis: Analysis, findings: tuple[Finding, ...], passed: bool, target: Target | None
+) -> Group:
+    parts: list[Text | Table] = [Text(str(path), style="bold"), _facts(analysis)]
+    if findings:
+        parts += [Text(), _findings(findings)]
+    if target is not None:
+        verdict = f"Fits {target[0]}." if passed else f"Does not fit {target[0]}."
+    else:
+        verdict = "No error found." if passed else "Would be refused."
+    return Group(*parts, Text(), Text(verdict, style="" if passed else RED), Text())
+
+
+def _facts(analysis: Analysis) -> Table:
+    grams = sum(analysis.filament_g.values())
+    metres = sum(analysis.filament_mm.values()) / 1000
+    heaters = ", ".join(f"{name} {use.max_degc:g} degC" for name, use in sorted(analysis.temperatures.items()))
+    return facts(
+        (
+            ("size", f"{size(analysis.size_bytes)}, {analysis.lines} lines, {analysis.commands} commands"),
+            ("sha-256", analysis.sha256),
+            ("dialect", analysis.dialect + (" (detected)" if analysis.dialect_detected else "")),
+            ("made by", analysis.slicer),
+            ("motion", _box(analysis.bounds_mm)),
+            ("work", _box(analysis.work_bounds_mm)),
+            ("time", f"{span(analysis.duration_s)} (limits of the {analysis.limits_from})"),
+            ("layers", str(analysis.layers) if analysis.layers else ""),
+            ("filament", f"{metres:.2f} m" + (f", {grams:.1f} g" if grams else "") if metres else ""),
+            ("heat", heaters),
+            ("spindle", "" if analysis.spindle_rpm_max is None else f"up to {analysis.spindle_rpm_max:g} rpm"),
+            ("fastest", f"{analysis.max_feed_mm_s:g} mm/s" if analysis.max_feed_mm_s else ""),
+            ("ends with", analysis.ending.marker or "nothing that says so"),
+        )
+    )
+
+
+def _box(bounds: tuple[tuple[float, float, float], tuple[float, float, float]]) -> str:
+    axes = zip("XYZ", *bounds, strict=True)
+    return "  ".join(f"{axis} {low:.2f}..{high:.2f}" for axis, low, high in axes if not math.isnan(low))
+
+
+def _findings(findings: tuple[Finding, ...]) -> Table:
+    made = table("", "line", "code", "finding", right=("line",))
+    for each in findings:
+        text = Text(each.message)
+        if each.hint:
+            text.append(f" {each.hint}", style="dim")
+        line = str(each.line) if each.line else ""
+        made.add_row(Text(each.severity, style=SEVERITY_STYLE[each.severity]), line, each.code, text)
+    return made
