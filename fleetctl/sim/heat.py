@@ -13,7 +13,9 @@ AMBIENT_DEGC = 25.0
 class Heater:
     """One heater. `ceiling_degc` is where full power would end, `rise_s` and `fall_s` the time constants (1/e)."""
 
-    def __init__(self, *, ceiling_degc: float, rise_s: float, fall_s: float, ambient_degc: float = AMBIENT_DEGC) -> None:
+    def __init__(
+        self, *, ceiling_degc: float, rise_s: float, fall_s: float, ambient_degc: float = AMBIENT_DEGC
+    ) -> None:
         self.ceiling_degc = ceiling_degc
         self.rise_s = rise_s
         self.fall_s = fall_s

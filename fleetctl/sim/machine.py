@@ -1,7 +1,7 @@
 """The base of every simulated machine: bytes and time in, bytes and a deadline out.
 
-Sans-I/O: no clock, socket, file or global randomness, so that the very same object runs behind a pseudo-terminal in its
-own process, behind TCP, and in memory under a virtual clock. It must not know who carries its bytes.
+Sans-I/O: no clock, socket, file or global randomness, so that the very same object runs behind a pseudo-terminal in
+its own process, behind TCP, and in memory under a virtual clock. It must not know who carries its bytes.
 
 All times are seconds of *machine* time from one origin that the caller chooses; a caller that runs a machine faster
 than life multiplies before it passes them in.
@@ -44,8 +44,8 @@ class SimulatedMachine(ABC):
     """One pretend machine. It is powered on at time 0: its banner is in the output from the start.
 
     Call order: any of the methods at any time, with `now_s` never decreasing (an earlier time counts as the latest
-    one seen). After `receive`, `elapse`, `reset` or `inject`, call `take_output` and `next_deadline`; call `elapse` no
-    later than that deadline for replies in time. Lateness delays replies but never stretches the motion itself: events
+    one seen). After `receive`, `elapse`, `reset` or `inject`, call `take_output` and `next_deadline`; call `elapse`
+    at that deadline for replies in time. Lateness delays replies but never stretches the motion itself: events
     happen at their own time.
 
     The same seed, bytes and times give the same outputs, and any way of splitting the bytes of one moment into
@@ -90,7 +90,7 @@ class SimulatedMachine(ABC):
 
     @abstractmethod
     def next_deadline(self) -> float | None:
-        """The machine time at which something will happen by itself; None when only bytes can make something happen."""
+        """The machine time at which something will happen by itself; None when only bytes can do that."""
 
     def elapse(self, now_s: float) -> None:
         """Let time pass up to and including `now_s`, each event at its own moment and in order."""

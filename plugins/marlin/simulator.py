@@ -1,8 +1,8 @@
 """A pretend Marlin 2.1 board: the serial link, the command queue, the keep-alive, boot and kill.
 
-What each command does is in `simulator_commands`. This module must not know the driver or the engine: it reads the link
-with its own code, so that the two check each other. Behaviour follows Marlin's `queue.cpp`, `e_parser`, `gcode.cpp`
-(host keep-alive) and `MarlinCore.cpp` (kill) as documented in the project's notes on serial facts.
+What each command does is in `simulator_commands` and `simulator_motion`. This module must not know the driver or the
+engine: it reads the link with its own code, so that the two check each other. Behaviour follows Marlin's `queue.cpp`,
+`e_parser.cpp`, `gcode.cpp` (host keep-alive) and `MarlinCore.cpp` (kill), told in own words.
 
 A plate of parts is made when `M84`, `M18` or `M77` runs, after at least 1 mm of filament was extruded since the last
 plate; `M410`, a kill or a reset spoils what was begun.
@@ -65,6 +65,17 @@ LONGEST_BYTES = 4096
 class Queued(NamedTuple):
     text: str
     number: int | None
+
+
+def significant(line: bytes, line_bytes: int = 96) -> bytes:
+    """What Marlin keeps of a line: no comment, no surrounding spaces, cut at the command buffer's length."""
+    return line.split(b";", 1)[0].lstrip(b" ")[: line_bytes - 1].rstrip(b" ")
+
+
+def as_executed(program: bytes) -> list[str]:
+    """The texts that `executed` holds after just this unnumbered program, for `fleetctl.sim.record.digest`."""
+    texts = (significant(line).decode("latin-1") for line in program.replace(b"\r", b"\n").split(b"\n"))
+    return [text for text in texts if text and not QUESTIONS.match(text)]
 
 
 class MarlinSimulator(SimulatedMachine):
@@ -287,7 +298,7 @@ class MarlinSimulator(SimulatedMachine):
         if ended:
             raw = bytes(self._line)
             self._line.clear()
-            self._accept(raw.split(b";", 1)[0].lstrip(b" ")[: self.options.line_bytes - 1].rstrip(b" "))
+            self._accept(significant(raw, self.options.line_bytes))
 
     def _accept(self, line: bytes) -> None:
         """A line without its comment: check number and sum, then queue it. Empty lines get no answer."""

@@ -111,7 +111,7 @@ class Commands:
         return self._wait_for_heat(heater, target_degc, both_ways)
 
     def _wait_for_heat(self, heater: Heater, target_degc: float, both_ways: bool) -> Task:
-        """Report every second; done after the temperature stayed within the window for the residency time, or M108."""
+        """Report every second; done once the window held for the residency time, or by M108."""
         machine = self.machine
         machine.heat_wait_broken = False
         low_degc, high_degc = target_degc - WINDOW_DEGC, target_degc + WINDOW_DEGC if both_ways else 1e9

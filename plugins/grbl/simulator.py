@@ -1,0 +1,517 @@
+"""A pretend Grbl 1.1h board: receive buffer, real-time bytes, states, alarms and status reports.
+
+Reading a line is `simulator_parser`, doing it `simulator_execute`, `$` commands `simulator_settings`. This module
+must not know the driver or the engine. Behaviour follows Grbl 1.1's interface, commands and jogging documents.
+
+Parts are made when `M2` or `M30` runs, after at least one feed move (G1, G2, G3) since the last; an alarm or a reset
+spoils what was begun, and nothing is made in check mode.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from fleetctl.sim.machine import SimulatedMachine, Task, Wait
+from fleetctl.sim.motion import Move, Planner, Point
+from fleetctl.sim.options import read_options
+from fleetctl.sim.parts import PartSpec
+
+from .simulator_execute import Execution
+from .simulator_parser import Modes, Offsets, Reader, Refused
+from .simulator_report import StatusReport
+from .simulator_settings import System, read_settings
+
+PIECES = re.compile(rb"[?!~\x18\x80-\xff]|[^?!~\x18\x80-\xff\r\n]*[\r\n]|[^?!~\x18\x80-\xff\r\n]+")
+"""Real-time bytes one by one; the rest in lines and beginnings of lines. CR and LF each end a line."""
+COMMENT = re.compile(rb"\([^)]*\)?|;.*")
+DROPPED = bytes(range(33)) + b"/"
+LONGEST_BYTES = 4096
+DOOR_RESTORE_S = 4.0
+CRITICAL_ALARMS = (1, 2)
+
+
+def significant(line: bytes) -> str:
+    """What Grbl keeps of a line: no comments, spaces or slashes, upper case."""
+    return COMMENT.sub(b"", line).translate(None, DROPPED).decode("latin-1").upper()
+
+
+def as_executed(program: bytes) -> list[str]:
+    """The texts that `executed` holds after just this program, for `fleetctl.sim.record.digest`."""
+    return [text for line in re.split(rb"[\r\n]", program) if (text := significant(line)) and text[0] != "$"]
+
+
+@dataclass(frozen=True)
+class GrblOptions:
+    """The pretend firmware and the machine under it. `settings` is text as `20=1,22=1`; `work_mm` is G54's offset;
+    `start_mm` is where the tool stands at power-on, seen from the home corner's zero."""
+
+    version: str = "1.1h"
+    rx_bytes: int = 128
+    planner_blocks: int = 16
+    line_chars: int = 80
+    settings: str = ""
+    work_mm: tuple[float, ...] = (0.0, 0.0, 0.0)
+    start_mm: tuple[float, ...] = (0.0, 0.0, 0.0)
+    probe_z_mm: float = -1e9
+    eeprom_write_s: float = 0.02
+    report_while_homing: bool = False
+    boot_s: float = 0.0
+
+
+class GrblSimulator(SimulatedMachine):
+    """One mill. Extra attributes: `state` (Idle, Run, Hold, Jog, Alarm, Door, Check, Home, Sleep), `spindle` (3 to
+    5 as M3 to M5), `rpm`, `flood`, `settings`, `offsets`, `modes`, `lost_bytes`, `critical`, `override_percent`."""
+
+    LINE_END = b"\r\n"
+    faults = ("hard-limit", "soft-limit", "door", "reset")
+
+    def __init__(self, options: GrblOptions, *, seed: int, parts: PartSpec | None = None) -> None:
+        super().__init__(seed=seed, parts=parts)
+        self.options = options
+        self.settings = read_settings(options.settings)
+        self.offsets = Offsets()
+        self.offsets.work[0] = (options.work_mm[0], options.work_mm[1], options.work_mm[2])
+        self.planner = Planner(options.planner_blocks - 1)
+        self.execution = Execution(self)
+        self.system = System(self)
+        self.status = StatusReport(self)
+        self.build_info = ""
+        self.lost_bytes = 0
+        self._physical_offset: Point = (options.start_mm[0], options.start_mm[1], options.start_mm[2])
+        self._boot()
+
+    # Boot, reset, alarm
+
+    def _boot(self) -> None:
+        """Power-on: the position is forgotten, the EEPROM is not."""
+        self._physical_offset = self.position_mm
+        self.planner.flush(self.now_s)
+        self.planner.place((0.0, 0.0, 0.0))
+        self.probed: tuple[Point, bool] = ((0.0, 0.0, 0.0), False)
+        self.state = "Alarm" if self.settings[22] else "Idle"
+        self._silent_until_s: float | None = None
+        if self.options.boot_s > 0:
+            self._silent_until_s = self.now_s + self.options.boot_s
+        self._start_over()
+
+    def _start_over(self) -> None:
+        """What every reset does: buffers, modes and outputs as at the start; then the banner."""
+        self.planner.flush(self.now_s)
+        self.planned = self.planner.position(self.now_s)
+        self.modes = Modes()
+        self.offsets.g92 = (0.0, 0.0, 0.0)
+        self._outputs_off()
+        self.reset_overrides()
+        self.cutting_moves = 0
+        self.critical = False
+        self.deaf_until_s = -1.0
+        self._ring = bytearray()
+        self._line = bytearray()
+        self._task: Task | None = None
+        self._wait: Wait | None = None
+        self._suspended = False
+        self._cancelling = False
+        self._query_pending = False
+        self._resume_at_s: float | None = None
+        self.status.refresh()
+        if self._silent_until_s is None:
+            self._greet()
+
+    def _greet(self) -> None:
+        self._silent_until_s = None
+        self._say("")
+        self._say(f"Grbl {self.options.version} ['$' for help]")
+        if self.state == "Alarm":
+            self._say("[MSG:'$H'|'$X' to unlock]")
+
+    def _outputs_off(self) -> None:
+        self.spindle, self.rpm, self.flood, self.mist = 5, 0.0, False, False
+        self.outputs_paused = False
+
+    def soft_reset(self) -> None:
+        """0x18: in motion it loses steps and alarms; at rest the position is kept. An alarm stays an alarm."""
+        moving = self.planner.moving or self.state == "Home"
+        if moving and not self.critical:
+            self._say(f"ALARM:{6 if self.state == 'Home' else 3}")
+            self.state = "Alarm"
+        elif self.state != "Alarm":
+            self.state = "Idle"
+        self._start_over()
+
+    def alarm(self, number: int) -> None:
+        """Stop dead, outputs off; 1 and 2 accept nothing but a reset."""
+        self.planner.flush(self.now_s)
+        self.planned = self.planner.position(self.now_s)
+        self._outputs_off()
+        self.cutting_moves = 0
+        self.state = "Alarm"
+        self._task = self._wait = None
+        self._suspended = False
+        self._resume_at_s = None
+        self._say(f"ALARM:{number}")
+        if number in CRITICAL_ALARMS:
+            self.critical = True
+            self._say("[MSG:Reset to continue]")
+
+    def _fail(self, kind: str) -> None:
+        if kind == "reset":
+            self.resets += 1
+            self._boot()
+        elif kind == "door":
+            self._open_door()
+        elif not self.critical:
+            self.alarm(1 if kind == "hard-limit" else 2)
+
+    # What an observer sees
+
+    @property
+    def activity(self) -> str:
+        self._settle()
+        return self.state.lower()
+
+    @property
+    def position_mm(self) -> Point:
+        (x, y, z), (dx, dy, dz) = self.planner.position(self.now_s), self._physical_offset
+        return (x + dx, y + dy, z + dz)
+
+    @property
+    def outputs(self) -> dict[str, float]:
+        turning = self.spindle != 5 and not self.outputs_paused
+        rpm = self.rpm * self.override_percent["spindle"] / 100 if turning else 0.0
+        return {
+            "spindle": rpm,
+            "flood": float(self.flood and not self.outputs_paused),
+            "mist": float(self.mist and not self.outputs_paused),
+        }
+
+    def snapshot(self) -> dict[str, object]:
+        return super().snapshot() | {
+            "machine_position_mm": [round(value, 4) for value in self.planner.position(self.now_s)],
+            "work_offset_mm": [round(value, 4) for value in self.offsets.total(self.modes)],
+            "critical": self.critical,
+            "lost_bytes": self.lost_bytes,
+        }
+
+    # For the parts of the firmware in the neighbouring modules
+
+    @property
+    def checking(self) -> bool:
+        return self.state == "Check"
+
+    def say(self, text: str) -> None:
+        """One line to the host."""
+        self._say(text)
+
+    def make_parts(self) -> None:
+        """The program came to its end."""
+        self._make_parts()
+
+    def push(self, move: Move, *, jog: bool = False) -> None:
+        """Queue a move and start the cycle."""
+        self.planner.push(move, self.now_s)
+        if self.state == "Idle":
+            self.state = "Jog" if jog else "Run"
+
+    def is_running_task(self) -> bool:
+        """False for a task that an alarm has ended."""
+        return self._task is not None
+
+    def rates_mm_s(self) -> tuple[float, float, float]:
+        return (self.settings[110] / 60, self.settings[111] / 60, self.settings[112] / 60)
+
+    def accels_mm_s2(self) -> tuple[float, float, float]:
+        return (self.settings[120], self.settings[121], self.settings[122])
+
+    def within_travel(self, point: Point) -> bool:
+        """Soft limits: with $20, each axis from minus its travel to 0."""
+        if not self.settings[20]:
+            return True
+        return all(-self.settings[130 + axis] <= value <= 0.0 for axis, value in enumerate(point))
+
+    def home_corner(self) -> Point:
+        """Machine coordinates after homing; $23 says which axes home to their negative end."""
+        mask, pull_mm = int(self.settings[23]), self.settings[27]
+        x, y, z = (
+            -self.settings[130 + axis] + pull_mm if mask >> axis & 1 else -pull_mm for axis in range(3)
+        )
+        return (x, y, z)
+
+    def at_home(self, axes: tuple[int, ...]) -> None:
+        """These axes have found their switches."""
+        here, corner = list(self.planner.position(self.now_s)), self.home_corner()
+        offset = list(self._physical_offset)
+        for axis in axes:
+            here[axis], offset[axis] = corner[axis], 0.0
+        self._physical_offset = (offset[0], offset[1], offset[2])
+        self.planner.place((here[0], here[1], here[2]))
+        self.planned = (here[0], here[1], here[2])
+
+    def free_rx_bytes(self) -> int:
+        """Room in the receive buffer, for `Bf:`."""
+        return self.options.rx_bytes - len(self._ring)
+
+    def is_restoring(self) -> bool:
+        """The door is shut and the spindle comes up again."""
+        return self._resume_at_s is not None
+
+    def offsets_changed(self) -> None:
+        """The next status report tells the work offset."""
+        self.status.refresh_offset()
+
+    def reset_overrides(self) -> None:
+        self.override_percent = {"feed": 100, "rapid": 100, "spindle": 100}
+        self._apply_overrides()
+
+    def pause(self) -> None:
+        """M0: wait for cycle start."""
+        self.state = "Hold"
+        self._suspended = True
+
+    def sleep(self) -> None:
+        """`$SLP`: outputs off, only a reset wakes it."""
+        self._outputs_off()
+        self.state = "Sleep"
+        self._suspended = True
+
+    def leave_check_mode(self) -> None:
+        """Ends with a soft reset, as in Grbl."""
+        self.state = "Idle"
+        self._say("ok")
+        self._start_over()
+
+    def answer_pending_query(self) -> None:
+        if self._query_pending:
+            self._query_pending = False
+            self._say(self.status.text())
+
+    # Bytes in
+
+    def _hear(self, data: bytes) -> None:
+        for piece in PIECES.findall(data):
+            if self._silent_until_s is not None or self.now_s < self.deaf_until_s:
+                self.lost_bytes += len(piece)
+                continue
+            self._settle()
+            first = piece[0]
+            if first in b"?!~\x18" or first >= 0x80:
+                self._real_time(first)
+            else:
+                self._take(piece)
+            self._pump()
+
+    def _blocked(self) -> bool:
+        """The main loop is not reading: a command is in progress, or everything waits."""
+        return self._task is not None or self._suspended or self.critical
+
+    def _take(self, piece: bytes) -> None:
+        if self._blocked():
+            room = self.options.rx_bytes - len(self._ring)
+            self._ring += piece[: max(0, room)]
+            self.lost_bytes += max(0, len(piece) - room)
+        else:
+            self._collect(piece)
+
+    def _collect(self, piece: bytes) -> None:
+        ended = piece[-1] in b"\r\n"
+        self._line += (piece[:-1] if ended else piece)[: LONGEST_BYTES - len(self._line)]
+        if ended:
+            raw = bytes(self._line)
+            self._line.clear()
+            self._do_line(significant(raw))
+
+    def _real_time(self, byte: int) -> None:
+        """Grbl 1.1 interface document, "Real-Time Control Commands"."""
+        if byte == 0x18:
+            self.resets += 1
+            self.soft_reset()
+        elif self.critical:
+            return
+        elif byte == ord("?"):
+            if self.state == "Home" and not self.options.report_while_homing:
+                self._query_pending = True
+            else:
+                self._say(self.status.text())
+        elif byte == ord("!"):
+            self._feed_hold()
+        elif byte == ord("~"):
+            self._cycle_start()
+        elif byte == 0x84:
+            self._open_door()
+        elif byte == 0x85:
+            self._cancel_jog()
+        else:
+            self._override(byte)
+
+    def _feed_hold(self) -> None:
+        if self.state == "Jog":
+            self._cancel_jog()
+        elif self.state in ("Idle", "Run"):
+            self.planner.hold(self.now_s)
+            self.state = "Hold"
+            self._suspended = True
+
+    def _cycle_start(self) -> None:
+        if self.planner.stopping:
+            return
+        if self.state == "Hold":
+            self._resume()
+        elif self.state == "Door" and self._resume_at_s is None:
+            restores = self.spindle != 5 or self.flood or self.mist
+            self._resume_at_s = self.now_s + (DOOR_RESTORE_S if restores else 0.0)
+            self.outputs_paused = False
+
+    def _resume(self) -> None:
+        self._suspended = False
+        self.outputs_paused = False
+        self._resume_at_s = None
+        self.planner.resume(self.now_s)
+        self.state = "Run" if self.planner.queued else "Idle"
+
+    def _open_door(self) -> None:
+        if self.state in ("Idle", "Run", "Hold", "Jog"):
+            self.planner.hold(self.now_s)
+            self.outputs_paused = True
+            self.state = "Door"
+            self._suspended = True
+
+    def _cancel_jog(self) -> None:
+        """Slow down, then forget the queue; a `$J` line that still waits for room runs afterwards, as in Grbl."""
+        if self.state == "Jog" and not self._cancelling:
+            self._cancelling = True
+            self.planner.hold(self.now_s)
+
+    def _override(self, byte: int) -> None:
+        percent = self.override_percent
+        if 0x90 <= byte <= 0x94:
+            percent["feed"] = _stepped(percent["feed"], byte - 0x90)
+        elif 0x95 <= byte <= 0x97:
+            percent["rapid"] = (100, 50, 25)[byte - 0x95]
+        elif 0x99 <= byte <= 0x9D:
+            percent["spindle"] = _stepped(percent["spindle"], byte - 0x99)
+        elif byte == 0x9E and self.state == "Hold" and not self.planner.stopping:
+            self.outputs_paused = not self.outputs_paused
+        elif byte == 0xA0 and self.state in ("Idle", "Run", "Hold"):
+            self.flood = self.modes.flood = not self.flood
+        elif byte == 0xA1 and self.state in ("Idle", "Run", "Hold"):
+            self.mist = not self.mist
+        else:
+            return
+        self._apply_overrides()
+        self.status.refresh_overrides()
+
+    def _apply_overrides(self) -> None:
+        percent = self.override_percent
+        self.planner.set_factors(percent["feed"] / 100, percent["rapid"] / 100, self.now_s)
+
+    # Lines
+
+    def _do_line(self, text: str) -> None:
+        """Judge and start one line; answers at once unless it takes time."""
+        task: Task | None = None
+        try:
+            if len(text) >= self.options.line_chars:
+                raise Refused(11)
+            if text:
+                self.heard.add(text, self.now_s)
+            if text.startswith("$"):
+                resets = self.state == "Check" and text == "$C"
+                task = self.system.run(text)
+                if resets:
+                    return
+            elif text:
+                task = self._do_gcode(text)
+        except Refused as refused:
+            self._say(f"error:{refused.code}")
+            return
+        if task is None:
+            self._say("ok")
+        else:
+            self._task = task
+            self._step(task)
+
+    def _do_gcode(self, text: str) -> Task:
+        if self.state in ("Alarm", "Jog"):
+            raise Refused(9)
+        block = Reader(text, self.modes, self.planned, self.offsets).block()
+        if not self.checking:
+            self.executed.add(text, self.now_s)
+        return self.execution.run(block)
+
+    def _pump(self) -> None:
+        """Run the main loop until it has to wait."""
+        while not self._suspended and not self.critical:
+            if self._task is not None:
+                wait = self._wait
+                if wait is not None and not wait.done() and (wait.at_s is None or self.now_s < wait.at_s):
+                    return
+                self._step(self._task)
+            elif self._ring:
+                ends = [at for at in (self._ring.find(b"\n"), self._ring.find(b"\r")) if at >= 0]
+                end = min(ends) + 1 if ends else len(self._ring)
+                piece = bytes(self._ring[:end])
+                del self._ring[:end]
+                self._collect(piece)
+            else:
+                return
+
+    def _step(self, task: Task) -> None:
+        try:
+            self._wait = next(task)
+        except StopIteration:
+            answer = "ok"
+        except Refused as refused:
+            answer = f"error:{refused.code}"
+        else:
+            return
+        if self._task is task:
+            self._task = self._wait = None
+            self._say(answer)
+
+    # Time
+
+    def _settle(self) -> None:
+        """Bring the motion and the state that follows from it up to now."""
+        self.planner.advance(self.now_s)
+        if self._cancelling and not self.planner.stopping:
+            self._cancelling = False
+            self.planner.flush(self.now_s)
+            self.planned = self.planner.position(self.now_s)
+        if self.state in ("Run", "Jog") and self.planner.queued == 0:
+            self.state = "Idle"
+
+    def next_deadline(self) -> float | None:
+        if self._silent_until_s is not None:
+            return self._silent_until_s
+        times: list[float] = []
+        motion_s = self.planner.next_deadline()
+        if motion_s is not None and (self._cancelling or (self._wait is not None and self._wait.motion)):
+            times.append(motion_s)
+        if self._resume_at_s is not None:
+            times.append(self._resume_at_s)
+        if self._wait is not None and self._wait.at_s is not None and not self._suspended:
+            times.append(self._wait.at_s)
+        return min(times, default=None)
+
+    def _wake(self) -> None:
+        if self._silent_until_s is not None:
+            self._greet()
+            return
+        self._settle()
+        if self._resume_at_s is not None and self.now_s >= self._resume_at_s:
+            self._resume()
+        self._pump()
+
+
+def _stepped(percent: int, step: int) -> int:
+    """The five override bytes: 100 %, +10, -10, +1, -1, within 10 to 200 %."""
+    return 100 if step == 0 else min(200, max(10, percent + (0, 10, -10, 1, -1)[step]))
+
+
+def simulator(seed: int, **options: object) -> GrblSimulator:
+    """A powered-on mill. `options` are the fields of `GrblOptions` and `PartSpec`, also as text.
+
+    Raises UsageError for an unknown option or a value that does not fit.
+    """
+    own, parts = read_options(GrblOptions, options)
+    return GrblSimulator(own, seed=seed, parts=parts)
