@@ -90,7 +90,7 @@ class ProgramChanged(OperatorError):
     code = "program-changed"
 
 
-class LatchClosed(OperatorError):
+class LatchClosed(Conflict):
     """Everything is stopped until a person releases the stop."""
 
     code = "stopped"

@@ -32,11 +32,15 @@ class MachineAssignment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="hello"):
-    """First message of the controller on a link: who it is, and whether everything is stopped (I15)."""
+    """First message of the controller on a link: who it is, and the stop of everything that holds (I15).
+
+    `stop_id` names the stop; empty means none. An agent that is not stopped yet obeys it as a Stop. An empty one
+    releases nothing: only Release does.
+    """
 
     protocol_version: int
     site: str
-    stopped: bool
+    stop_id: str
     machines: tuple[MachineAssignment, ...]
 
 
@@ -135,6 +139,8 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     pid: int
     active_runs: tuple[str, ...]
     last_sequence: int
+    stop_id: str = ""
+    """The Stop of everything that holds here (its command id), so that neither side can forget one (I15)."""
 
 
 class MachineReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="machine"):
