@@ -1,0 +1,198 @@
+"""G2 and G3: centre from I J K or R, the quadrant points that bound the arc, and its length.
+
+Offsets I J K are from the start unless G90.1 is on. The planes are seen as RS274NGC defines them: G17 X-Y,
+G18 Z-X (from +Y), G19 Y-Z. What does not close within Grbl's tolerance (over 0.5 mm, or over 0.005 mm and 0.1 %
+of the radius; gc_execute_line, error 33) is noted, and bounded by the greater radius.
+"""
+
+from libc.math cimport M_PI, atan2, ceil, fabs, floor, fmax, hypot, llround, sqrt
+from libc.stdint cimport int32_t, int64_t, uint32_t
+
+from fleetctl._ext.gcode_motion cimport (
+    aim, check_motion, count_work, extrude, move_accel, move_speed, reach, straight, to_mm, work_here)
+from fleetctl._ext.gcode_note cimport note, touch
+from fleetctl._ext.gcode_plan cimport plan_move
+from fleetctl._ext.gcode_types cimport *
+
+cdef struct Arc:
+    int32_t p           # first axis of the plane, 0..2
+    int32_t q
+    int32_t l           # the third axis: a helix if it moves
+    double cp           # centre, mm from the start
+    double cq
+    double radius
+    double start        # angle, radians
+    double sweep        # radians, positive is counter-clockwise
+
+
+cdef inline bint centre_from_radius(Core* s, Arc* arc, double x, double y, bint clockwise) noexcept nogil:
+    """R form: of the two circles through both ends, R > 0 takes the arc of up to half a turn."""
+    cdef double r = <double> to_mm(s, s.w.value[LETTER_R]) * 1e-6
+    cdef double chord = hypot(x, y)
+    cdef double h2, h
+    if chord == 0.0 or fabs(r) < 0.5 * chord - 0.0005:
+        return False
+    h2 = r * r - 0.25 * chord * chord
+    h = sqrt(h2) / chord if h2 > 0.0 else 0.0
+    if clockwise == (r > 0.0):
+        h = -h
+    arc.cp = 0.5 * x - h * y
+    arc.cq = 0.5 * y + h * x
+    return True
+
+
+cdef inline bint centre_from_offsets(Core* s, Arc* arc, bint machine) noexcept nogil:
+    """I J K form; an offset that is not given is zero (with G90.1: the start)."""
+    cdef double c[2]
+    cdef int32_t axis, i
+    cdef int64_t value
+    cdef bint any_ = False
+    for i in range(2):
+        axis = arc.p if i == 0 else arc.q
+        c[i] = 0.0
+        if s.w.mask & (<uint32_t> BIT_I << axis):
+            any_ = True
+            value = to_mm(s, s.w.value[LETTER_I + axis])
+            if s.arc_absolute:
+                value += (0 if machine else s.shift[axis]) - s.pos[axis]
+            c[i] = <double> value * 1e-6
+    arc.cp = c[0]
+    arc.cq = c[1]
+    return any_ and (c[0] != 0.0 or c[1] != 0.0)
+
+
+cdef inline bint shape(Core* s, Arc* arc, double x, double y, bint clockwise, bint machine) noexcept nogil:
+    """Fill the arc that ends x, y mm from its start; False if there is none."""
+    cdef double end_radius, error, turns
+    if s.w.mask & BIT_R:
+        if not centre_from_radius(s, arc, x, y, clockwise):
+            return False
+    elif not centre_from_offsets(s, arc, machine):
+        return False
+    arc.radius = hypot(arc.cp, arc.cq)
+    end_radius = hypot(x - arc.cp, y - arc.cq)
+    error = fabs(end_radius - arc.radius)
+    if error > 0.5 or (error > 0.005 and error > 0.001 * arc.radius):
+        note(s, HAZ_ARC_RADIUS, 0)
+        arc.radius = fmax(arc.radius, end_radius)
+    arc.start = atan2(-arc.cq, -arc.cp)
+    if x == 0.0 and y == 0.0:
+        arc.sweep = -2.0 * M_PI if clockwise else 2.0 * M_PI
+    else:
+        arc.sweep = atan2(y - arc.cq, x - arc.cp) - arc.start
+        # 5e-7 rad is Grbl's ARC_ANGULAR_TRAVEL_EPSILON: less than that is a full turn.
+        if clockwise and arc.sweep >= -5e-7:
+            arc.sweep -= 2.0 * M_PI
+        elif not clockwise and arc.sweep <= 5e-7:
+            arc.sweep += 2.0 * M_PI
+    if s.reads & READ_CNC and s.w.mask & BIT_P and s.w.value[LETTER_P] > 1000000:
+        turns = floor(<double> s.w.value[LETTER_P] * 1e-6 + 0.5) - 1.0
+        arc.sweep += -2.0 * M_PI * turns if clockwise else 2.0 * M_PI * turns
+    return True
+
+
+cdef inline void bulge(Core* s, Arc* arc, int64_t p0, int64_t q0, bint work) noexcept nogil:
+    """The quadrant points inside the sweep count for the bounds; p0, q0 is the start in micro mm."""
+    cdef double low = arc.start if arc.sweep > 0.0 else arc.start + arc.sweep
+    cdef double high = low + fabs(arc.sweep)
+    cdef int64_t k = <int64_t> ceil(low / (0.5 * M_PI))
+    cdef int64_t last = k + 3
+    cdef int32_t side, axis
+    cdef int64_t value
+    while k <= last and k * (0.5 * M_PI) <= high:
+        side = <int32_t> (k & 3)
+        if side == 0 or side == 2:
+            axis = arc.p
+            value = p0 + llround((arc.cp + (arc.radius if side == 0 else -arc.radius)) * 1e6)
+        else:
+            axis = arc.q
+            value = q0 + llround((arc.cq + (arc.radius if side == 1 else -arc.radius)) * 1e6)
+        touch(&s.frames[s.frame[axis]].motion[axis], value, s.line)
+        if work:
+            touch(&s.frames[s.frame[axis]].work[axis], value, s.line)
+        k += 1
+
+
+cdef inline void plan_arc(Core* s, Planner* q, Arc* arc, double rise, int64_t pushed) noexcept nogil:
+    """One move along the arc; the directions at its ends are its tangents."""
+    cdef double flat = fabs(arc.sweep) * arc.radius
+    cdef double length = sqrt(flat * flat + rise * rise)
+    cdef double into[4]
+    cdef double out[4]
+    cdef double turn, end = arc.start + arc.sweep
+    if length == 0.0:
+        return
+    turn = (flat if arc.sweep > 0.0 else -flat) / length
+    into[3] = <double> pushed * 1e-6 / length
+    out[3] = into[3]
+    into[arc.l] = rise / length
+    out[arc.l] = into[arc.l]
+    into[arc.p] = -turn * dsin(arc.start)
+    into[arc.q] = turn * dcos(arc.start)
+    out[arc.p] = -turn * dsin(end)
+    out[arc.q] = turn * dcos(end)
+    plan_move(q, into, out, length, move_speed(s, q, False), move_accel(q, True, pushed), arc.radius, s.line)
+
+
+cdef extern from "math.h" nogil:
+    double dsin "sin" (double) noexcept
+    double dcos "cos" (double) noexcept
+
+
+cdef inline void curve(Core* s, Planner* q, bint clockwise, bint machine) noexcept nogil:
+    """G2 or G3: take the words of `s.w`."""
+    cdef Arc arc
+    cdef int64_t target[3]
+    cdef int32_t frame[3]
+    cdef int64_t start_p, start_q, pushed = 0
+    cdef int32_t a
+    cdef bint work
+    cdef double x, y, rise
+    arc.p = 2 if s.plane == 18 else (1 if s.plane == 19 else 0)
+    arc.q = (arc.p + 1) % 3
+    arc.l = (arc.p + 2) % 3
+    for a in range(3):
+        if s.w.mask & (<uint32_t> BIT_X << a):
+            aim(s, a, to_mm(s, s.w.value[LETTER_X + a]), machine, &target[a], &frame[a])
+        else:
+            target[a] = s.pos[a]
+            frame[a] = s.frame[a]
+    start_p = s.pos[arc.p]
+    start_q = s.pos[arc.q]
+    x = <double> (target[arc.p] - start_p) * 1e-6
+    y = <double> (target[arc.q] - start_q) * 1e-6
+    if frame[arc.p] != s.frame[arc.p] or frame[arc.q] != s.frame[arc.q]:
+        note(s, HAZ_ARC_FROM_UNKNOWN, 0)
+        straight(s, q, False, machine)
+        return
+    if not shape(s, &arc, x, y, clockwise, machine):
+        note(s, HAZ_ARC_INVALID, 0)
+        straight(s, q, False, machine)
+        return
+    rise = <double> (target[arc.l] - s.pos[arc.l]) * 1e-6 if frame[arc.l] == s.frame[arc.l] else 0.0
+    if s.w.mask & BIT_E:
+        pushed = extrude(s)
+    if s.checks:
+        check_motion(s, False, pushed)
+    work = s.reads & READ_CNC or pushed > 0
+    if not s.commanded[arc.p] or not s.commanded[arc.q]:
+        note(s, HAZ_ARC_FROM_UNKNOWN, 0)
+    # The start of an arc is part of what bounds it, even where no word ever named its axis.
+    s.commanded[arc.p] = 1
+    s.commanded[arc.q] = 1
+    touch(&s.frames[s.frame[arc.p]].motion[arc.p], start_p, s.line)
+    touch(&s.frames[s.frame[arc.q]].motion[arc.q], start_q, s.line)
+    if work and not s.in_work:
+        work_here(s)
+    bulge(s, &arc, start_p, start_q, work)
+    for a in range(3):
+        if s.w.mask & (<uint32_t> BIT_X << a):
+            reach(s, a, target[a], frame[a])
+    s.in_work = work
+    if s.feed > s.max_feed:
+        s.max_feed = s.feed
+        s.max_feed_line = s.line
+    if work:
+        count_work(s, sqrt(arc.sweep * arc.sweep * arc.radius * arc.radius + rise * rise), rise == 0.0)
+    if q.enabled:
+        plan_arc(s, q, &arc, rise, pushed)

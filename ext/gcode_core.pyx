@@ -1,0 +1,488 @@
+"""Reads a program fed in blocks, of any size, and keeps its facts; the GIL is free while it reads.
+
+The whole of a program is one `Scanner`: feed blocks, then finish, then ask. Memory does not grow with the file
+(except the array of times, on request). Nothing here judges, opens files or knows dialects by name.
+"""
+
+from libc.math cimport INFINITY
+from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memchr, memcpy
+
+from fleetctl._ext.gcode_modal cimport execute
+from fleetctl._ext.gcode_note cimport note, touch
+from fleetctl._ext.gcode_plan cimport plan_flush
+from fleetctl._ext.gcode_text cimport *
+from fleetctl._ext.gcode_types cimport *
+
+cdef extern from "string.h" nogil:
+    void* memrchr(const void* text, int c, size_t n)
+
+cdef enum:
+    LINE_CAP = 262144       # a longer line is counted and noted, not read
+
+HAZARD_NAMES = (
+    "high_byte_code", "high_byte_comment", "realtime_code", "realtime_comment", "control_code",
+    "control_comment", "nul", "dollar_line", "unclosed_comment", "nested_comment", "paren_comment", "lower_case",
+    "spaced_number", "number_overflow", "number_missing", "stray_character", "repeated_word", "repeated_motion",
+    "bare_axes", "block_delete", "percent", "checksum", "checksum_wrong", "expression", "o_word", "placeholder",
+    "oversized_line", "unknown_number", "tool_overflow", "relative_from_unknown", "arc_from_unknown",
+    "motion_before_home", "extrude_before_hot", "feed_missing", "feed_zero", "units_assumed", "distance_assumed",
+    "spindle_off_cut", "arc_radius", "arc_invalid", "canned_cycle", "cutter_compensation", "inverse_time",
+    "probe", "spline", "transform", "offset_write", "settings_write", "volumetric", "emergency_stop", "secret",
+)
+FRAME_NAMES = ("machine", "G54", "G55", "G56", "G57", "G58", "G59", "G59.1", "G59.2", "G59.3", "start")
+END_NAMES = ("", "M2", "M30", "M84", "%", "comment")
+HEATER_NAMES = ("nozzle", "bed", "chamber")
+
+READS = {
+    "paren_comments": READ_PAREN_COMMENTS, "spaced_numbers": READ_SPACED_NUMBERS, "cnc": READ_CNC,
+    "e_follows_g90": READ_E_FOLLOWS_G90, "g91_makes_e_relative": READ_G91_MAKES_E_RELATIVE,
+    "g4_p_ms": READ_G4_P_MS, "text_commands": READ_TEXT_COMMANDS,
+    "speeds_per_minute": READ_SPEEDS_PER_MINUTE, "extended": READ_EXTENDED, "o_words": READ_O_WORDS,
+}
+"""The bits of a dialect, by the name of the field of `fleetctl.gcode.dialects.Dialect`."""
+
+
+cdef void fill_kinds(Core* s) noexcept nogil:
+    cdef int c
+    for c in range(256):
+        if 65 <= c <= 90 or 97 <= c <= 122:
+            s.kind[c] = KIND_LETTER
+        elif c >= 128:
+            s.kind[c] = KIND_HIGH
+        elif c < 32 or c == 127:
+            s.kind[c] = KIND_CONTROL
+        else:
+            s.kind[c] = KIND_OTHER
+    s.kind[0] = KIND_NUL
+    s.kind[9] = KIND_SPACE
+    s.kind[10] = KIND_LF
+    s.kind[13] = KIND_CR
+    s.kind[32] = KIND_SPACE
+    s.kind[33] = KIND_REALTIME      # !
+    s.kind[34] = KIND_QUOTE
+    s.kind[35] = KIND_EXPRESSION    # #
+    s.kind[36] = KIND_DOLLAR
+    s.kind[37] = KIND_PERCENT
+    if s.reads & READ_PAREN_COMMENTS:
+        s.kind[40] = KIND_OPEN
+    s.kind[42] = KIND_STAR
+    s.kind[47] = KIND_SLASH
+    s.kind[59] = KIND_SEMICOLON
+    s.kind[63] = KIND_REALTIME      # ?
+    s.kind[91] = KIND_EXPRESSION    # [
+    s.kind[123] = KIND_BRACE
+    s.kind[126] = KIND_REALTIME     # ~
+
+
+cdef void begin(Core* s) noexcept nogil:
+    """The state before the first line: metric, absolute, G17, no motion mode for printers, G0 for CNC."""
+    cdef int32_t i, a
+    cdef bint cnc = s.reads & READ_CNC
+    fill_kinds(s)
+    s.plane = 17
+    s.old_z_return = 1
+    s.wcs = FRAME_G54 if cnc else FRAME_MACHINE
+    s.tool_count = 1
+    s.layer_z = -1000000000000000000LL
+    s.checks = CHECK_FIRST | CHECK_UNITS | CHECK_DISTANCE | CHECK_FEED
+    s.checks |= CHECK_SPINDLE if cnc else CHECK_HOME | CHECK_HOT
+    for a in range(3):
+        s.frame[a] = FRAME_START
+        s.abs_frame[a] = s.wcs
+        for i in range(FRAME_COUNT):
+            s.frames[i].motion[a].low = s.frames[i].work[a].low = 0x7FFFFFFFFFFFFFFFLL
+            s.frames[i].motion[a].high = s.frames[i].work[a].high = -0x7FFFFFFFFFFFFFFFLL
+
+
+cdef int64_t code_length(const uint8_t* p, const uint8_t* end, bint parens) noexcept nogil:
+    """Bytes of a line that are code: without blanks, comments, line number and checksum."""
+    cdef int64_t n = 0
+    cdef bint first = True
+    while p < end and p[0] != 59 and p[0] != 42:
+        if p[0] == 32 or p[0] == 9:
+            p += 1
+        elif p[0] == 40 and parens:
+            while p < end and p[0] != 41:
+                p += 1
+            p += 1
+        elif first and (p[0] == 78 or p[0] == 110) and p + 1 < end and 48 <= p[1] <= 57:
+            p += 1
+            while p < end and 48 <= p[0] <= 57:
+                p += 1
+            first = False
+        else:
+            n += 1
+            p += 1
+            first = False
+    return n
+
+
+cdef void measure(Core* s, const uint8_t* p, const uint8_t* end) noexcept nogil:
+    """Longest line, and longest code of a line: only lines that could set a record are looked at."""
+    cdef int64_t n = end - p
+    if n > s.longest:
+        s.longest = n
+        s.longest_line = s.line
+    if n > s.longest_code and p[0] != 59:
+        n = code_length(p, end, s.kind[40] == KIND_OPEN)
+        if n > s.longest_code:
+            s.longest_code = n
+            s.longest_code_line = s.line
+
+
+cdef void run(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexcept nogil:
+    """Every line in [p, stop); stop follows a line end (an LF, or a CR that no LF follows)."""
+    cdef const uint8_t* end
+    while p < stop:
+        s.line += 1
+        end = read_line(s, p)
+        if end - p > s.longest_code:
+            measure(s, p, end)
+        if s.w.skip:
+            s.commands += 1
+        elif (s.w.mask & ~<unsigned int> BIT_N) | <unsigned int> s.w.ng | <unsigned int> s.w.nm:
+            execute(s, q)
+        p = end + 1
+        if end[0] == 13 and p < stop and p[0] == 10:
+            p += 1
+
+
+cdef const uint8_t* line_end(const uint8_t* p, const uint8_t* end) noexcept nogil:
+    """The first LF or CR, or NULL."""
+    cdef const uint8_t* lf = <const uint8_t*> memchr(p, 10, end - p)
+    cdef const uint8_t* cr = <const uint8_t*> memchr(p, 13, (lf if lf != NULL else end) - p)
+    return cr if cr != NULL else lf
+
+
+cdef void oversized(Core* s, int64_t length) noexcept nogil:
+    s.line += 1
+    note(s, HAZ_OVERSIZED_LINE, LINE_CAP + 1)
+    if length > s.longest:
+        s.longest = length
+        s.longest_line = s.line
+    if length > s.longest_code:
+        s.longest_code = length
+        s.longest_code_line = s.line
+
+
+cdef bint may_be_oversized(const uint8_t* p, const uint8_t* stop) noexcept nogil:
+    """A line over the cap must fill at least one half-cap stride without a line end."""
+    cdef const uint8_t* next_
+    while p < stop:
+        next_ = p + LINE_CAP // 2 if stop - p > LINE_CAP // 2 else stop
+        if memchr(p, 10, next_ - p) == NULL and memchr(p, 13, next_ - p) == NULL:
+            return True
+        p = next_
+    return False
+
+
+cdef void run_lines(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexcept nogil:
+    """Like `run`, for text where a line may be over the cap."""
+    cdef const uint8_t* end
+    cdef const uint8_t* after
+    if stop - p <= LINE_CAP or not may_be_oversized(p, stop):
+        run(s, q, p, stop)
+        return
+    while p < stop:
+        end = line_end(p, stop)
+        after = end + 1
+        if end[0] == 13 and after < stop and after[0] == 10:
+            after += 1
+        if end - p > LINE_CAP:
+            oversized(s, end - p)
+        else:
+            run(s, q, p, after)
+        p = after
+
+
+cdef class Scanner:
+    """One program being read. Not for use by two threads at once."""
+
+    cdef Core* s
+    cdef Planner* q
+    cdef uint8_t* carry         # the line that the last block cut
+    cdef int64_t carried        # its length so far; more than the cap is counted, not kept
+    cdef int64_t size
+    cdef bint pending_cr        # the carried line has ended in CR; an LF may still belong to it
+    cdef bint finished
+    cdef bint ends_with_newline
+    cdef bint cut_word
+
+    def __cinit__(self, int reads, bint plan=True, bint want_times=False):
+        self.s = <Core*> calloc(1, sizeof(Core))
+        self.q = <Planner*> calloc(1, sizeof(Planner))
+        self.carry = <uint8_t*> malloc(LINE_CAP + 16)
+        if self.s == NULL or self.q == NULL or self.carry == NULL:
+            raise MemoryError
+        self.s.g_use = <Use*> calloc(MAX_G, sizeof(Use))
+        self.s.m_use = <Use*> calloc(MAX_M, sizeof(Use))
+        if self.s.g_use == NULL or self.s.m_use == NULL:
+            raise MemoryError
+        self.s.reads = reads
+        begin(self.s)
+        self.q.enabled = plan
+        self.q.stopped = 1
+        self.q.want_times = want_times
+        if reads & READ_TEXT_COMMANDS:
+            for m in (16, 23, 28, 30, 32, 33, 36, 117, 118, 486, 550, 551, 552, 587, 862, 928):
+                self.s.text_m[m] = 1
+
+    def __dealloc__(self):
+        if self.s != NULL:
+            free(self.s.g_use)
+            free(self.s.m_use)
+        if self.q != NULL:
+            free(self.q.times)
+        free(self.s)
+        free(self.q)
+        free(self.carry)
+
+    def set_limits(self, feed, accel, jerk, deviation, plain_accel, rapid, bint fixed):
+        """Speeds (mm/s), accelerations (mm/s2) and jerks (mm/s) of x y z e; `plain_accel` is print, travel,
+        retract. With `fixed` the file may lower these, not raise them. Infinity means no limit."""
+        cdef int i
+        cdef Planner* q = self.q
+        for i in range(4):
+            q.max_feed[i] = feed[i]
+            q.max_accel[i] = accel[i]
+            q.jerk[i] = jerk[i] if jerk is not None else INFINITY
+            q.cap_feed[i] = feed[i] if fixed else INFINITY
+            q.cap_accel[i] = accel[i] if fixed else INFINITY
+            q.cap_jerk[i] = q.jerk[i] if fixed else INFINITY
+        q.use_jerk = jerk is not None
+        q.deviation = deviation
+        q.cap_deviation = deviation if fixed and jerk is None else INFINITY
+        q.accel, q.travel_accel, q.retract_accel = plain_accel
+        q.cap_plain_accel = max(plain_accel) if fixed else INFINITY
+        q.rapid = rapid
+
+    def set_places(self, home, start):
+        """Where G28 leads (mm), and where the machine stands at the start, in machine coordinates, or None."""
+        cdef int a
+        for a in range(3):
+            self.s.home[a] = round(home[a] * 1e6)
+            if start is not None:
+                self.s.pos[a] = round(start[a] * 1e6)
+                self.s.frame[a] = FRAME_MACHINE
+                self.s.commanded[a] = 1
+                touch(&self.s.frames[FRAME_MACHINE].motion[a], self.s.pos[a], 0)
+
+    def feed(self, const uint8_t[::1] block not None):
+        """Read the next bytes of the program. Raises ValueError after `finish`."""
+        if self.finished:
+            raise ValueError("the program was already finished")
+        cdef int64_t n = block.shape[0]
+        if n == 0:
+            return
+        cdef const uint8_t* p = &block[0]
+        self.size += n
+        with nogil:
+            self.take(p, p + n)
+
+    cdef void take(self, const uint8_t* p, const uint8_t* end) noexcept nogil:
+        cdef const uint8_t* last
+        cdef const uint8_t* cr
+        p = self.complete(p, end)
+        if p == end:
+            return
+        last = <const uint8_t*> memrchr(p, 10, end - p)
+        last = last + 1 if last != NULL else p
+        if end - last > 1:
+            cr = <const uint8_t*> memrchr(last, 13, end - last - 1)
+            if cr != NULL:
+                last = cr + 1
+        run_lines(self.s, self.q, p, last)
+        if last < end and (end - 1)[0] == 13:
+            self.pending_cr = True
+            end -= 1
+        self.keep(last, end)
+
+    cdef const uint8_t* complete(self, const uint8_t* p, const uint8_t* end) noexcept nogil:
+        """Finish the carried line from a new block; returns what is left of the block."""
+        cdef const uint8_t* at
+        if self.pending_cr:
+            self.pending_cr = False
+            self.end_carried()
+            return p + 1 if p[0] == 10 else p
+        if self.carried == 0:
+            return p
+        at = line_end(p, end)
+        if at == NULL:
+            self.keep(p, end)
+            return end
+        self.keep(p, at)
+        if at[0] == 13 and at + 1 == end:
+            self.pending_cr = True
+            return end
+        self.end_carried()
+        return at + 2 if at[0] == 13 and at[1] == 10 else at + 1
+
+    cdef void keep(self, const uint8_t* p, const uint8_t* end) noexcept nogil:
+        """Add part of a line to what is carried; beyond the cap it is only counted."""
+        cdef int64_t room = LINE_CAP - self.carried
+        cdef int64_t n = end - p
+        if room > 0 and n > 0:
+            memcpy(self.carry + self.carried, p, n if n < room else room)
+        self.carried += n
+
+    cdef void end_carried(self) noexcept nogil:
+        """The carried line is whole: read it."""
+        if self.carried > LINE_CAP:
+            oversized(self.s, self.carried)
+        else:
+            self.carry[self.carried] = 10
+            run(self.s, self.q, self.carry, self.carry + self.carried + 1)
+        self.carried = 0
+
+    def finish(self):
+        """The program has ended: read its last line and settle the plan. Idempotent."""
+        cdef int64_t missing
+        if self.finished:
+            return
+        self.finished = True
+        with nogil:
+            self.ends_with_newline = self.carried == 0 or self.pending_cr
+            if self.carried or self.pending_cr:
+                missing = self.s.hazard[HAZ_NUMBER_MISSING].count
+                self.end_carried()
+                self.cut_word = not self.ends_with_newline and self.s.hazard[HAZ_NUMBER_MISSING].count > missing
+            plan_flush(self.q, 0)
+        if self.q.out_of_memory:
+            raise MemoryError("no memory for the time of every line")
+
+    def times(self):
+        """Native float64 seconds, one per line, as bytes; None unless asked for at the start."""
+        cdef int64_t i, lines = self.s.line
+        cdef double now = 0.0
+        cdef double* out
+        if not self.q.want_times:
+            return None
+        raw = bytearray(lines * sizeof(double))
+        cdef unsigned char[::1] view = raw
+        if lines:
+            out = <double*> &view[0]
+            for i in range(lines):
+                if i < self.q.times_size and self.q.times[i] >= 0.0:
+                    now = self.q.times[i]
+                out[i] = now
+        return bytes(raw)
+
+    def frames(self):
+        """[(name, motion, work)]; motion and work are three of None or (low mm, line, high mm, line)."""
+        found = []
+        for i in range(FRAME_COUNT):
+            motion = tuple(as_range(&self.s.frames[i].motion[a]) for a in range(3))
+            work = tuple(as_range(&self.s.frames[i].work[a]) for a in range(3))
+            if motion != (None, None, None):
+                found.append((FRAME_NAMES[i], motion, work))
+        return found
+
+    def words(self):
+        """{word: (first line, count)} of G, M and T words."""
+        found = {}
+        for i in range(MAX_G):
+            if self.s.g_use[i].count:
+                found[word_name("G", i)] = (self.s.g_use[i].first_line, self.s.g_use[i].count)
+        for i in range(MAX_M):
+            if self.s.m_use[i].count:
+                found[word_name("M", i)] = (self.s.m_use[i].first_line, self.s.m_use[i].count)
+        if self.s.t_use.count:
+            found["T"] = (self.s.t_use.first_line, self.s.t_use.count)
+        return found
+
+    def hazards(self):
+        """{name: (line, column, count)} of what was seen."""
+        return {
+            HAZARD_NAMES[i]: (self.s.hazard[i].line, self.s.hazard[i].column, self.s.hazard[i].count)
+            for i in range(HAZARD_COUNT) if self.s.hazard[i].count
+        }
+
+    def tools(self):
+        """[(number, first line, pushed mm)] of tools selected or pushed through."""
+        return [
+            (self.s.tools[i].number, self.s.tools[i].first_line, self.s.tools[i].pushed_max / 1e6)
+            for i in range(self.s.tool_count)
+            if self.s.tools[i].first_line or self.s.tools[i].pushed_max > 0
+        ]
+
+    def heaters(self):
+        """{name: (first line, max degC, line, end degC, line)} of heaters that were set."""
+        return {
+            HEATER_NAMES[i]: (
+                self.s.heater[i].first_line, self.s.heater[i].max_value / 1e6, self.s.heater[i].max_line,
+                self.s.heater[i].end_value / 1e6, self.s.heater[i].end_line)
+            for i in range(3) if self.s.heater[i].first_line
+        }
+
+    def layers(self):
+        """(layers, "comments" | "z" | ""): markers of one kind if there are any, else heights worked at."""
+        for i in range(LAYER_MARKERS):
+            if self.s.layer_marks[i]:
+                return self.s.layer_marks[i], "comments"
+        return self.s.layers_z, "z" if self.s.layers_z else ""
+
+    def names(self):
+        """({extended command: (first line, count)}, [object name])."""
+        extended = {
+            arena_text(&self.s.extended, i): (self.s.extended.use[i].first_line, self.s.extended.use[i].count)
+            for i in range(self.s.extended.count)
+        }
+        return extended, [arena_text(&self.s.objects, i) for i in range(self.s.objects.count)]
+
+    def spindle(self):
+        """None, or (on line, max S, line, still on, last line, first M4)."""
+        cdef Core* s = self.s
+        if s.spindle_on_line == 0:
+            return None
+        return (s.spindle_on_line, s.s_max / 1e6, s.s_max_line, bool(s.spindle), s.spindle_end_line,
+                s.dynamic_power_line)
+
+    def totals(self):
+        """The single numbers, by the names of the fields of `Analysis` where there is one."""
+        cdef Core* s = self.s
+        return {
+            "size_bytes": self.size, "lines": s.line, "commands": s.commands,
+            "motion_s": self.q.motion_s, "dwell_s": self.q.wait_s, "cutting_mm": s.cutting_mm,
+            "max_feed_mm_s": s.max_feed, "max_feed_line": s.max_feed_line,
+            "longest_line_bytes": s.longest, "longest_line": s.longest_line,
+            "longest_code_bytes": s.longest_code, "longest_code_line": s.longest_code_line,
+            "units_line": s.units_line, "distance_line": s.distance_line,
+            "first_motion_line": s.first_motion_line, "first_home_line": s.first_home_line,
+            "first_work_line": s.first_work_line,
+        }
+
+    def ending(self):
+        """(newline, marker, line, cut word, first code after the end)."""
+        return (bool(self.ends_with_newline), END_NAMES[self.s.end_marker], self.s.end_marker_line,
+                bool(self.cut_word), self.s.code_after_line)
+
+    def letters(self):
+        """{parameter letter: first line}."""
+        return {chr(64 + i): self.s.letter_line[i] for i in range(1, 27) if self.s.letter_line[i]}
+
+    @property
+    def s_on_motion(self):
+        """Lines that give S together with a move, as programs for lasers do."""
+        return self.s.s_on_motion
+
+    @property
+    def file_sets_limits(self):
+        """Did the file set speeds or accelerations of its own?"""
+        return bool(self.s.file_sets_limits)
+
+
+cdef object as_range(Range* r):
+    if r.low > r.high:
+        return None
+    return (r.low / 1e6, r.low_line, r.high / 1e6, r.high_line)
+
+
+cdef str word_name(str letter, int code):
+    return f"{letter}{code // 10}" if code % 10 == 0 else f"{letter}{code // 10}.{code % 10}"
+
+
+cdef str arena_text(NameTable* t, int i):
+    text = t.arena[t.offset[i]:t.offset[i] + t.length[i]].decode("utf-8", "replace")
+    return text

@@ -1,0 +1,102 @@
+"""M commands of printers: heaters, and the limits a program sets for its own motion."""
+
+from libc.math cimport fmin
+from libc.stdint cimport int32_t, int64_t, uint32_t
+
+from fleetctl._ext.gcode_note cimport note
+from fleetctl._ext.gcode_types cimport *
+
+
+cdef inline void heat(Core* s, int which, int64_t target) noexcept nogil:
+    """Heater 0 nozzle, 1 bed, 2 chamber is set to `target`, micro degC."""
+    cdef Heater* h = &s.heater[which]
+    if h.first_line == 0:
+        h.first_line = s.line
+    if h.max_line == 0 or target > h.max_value:
+        h.max_value = target
+        h.max_line = s.line
+    h.end_value = target
+    h.end_line = s.line
+
+
+cdef inline void heat_nozzle(Core* s, int64_t target) noexcept nogil:
+    """The T word, else the tool in use, says which nozzle; the end value is the hottest of all."""
+    cdef int32_t i, which = s.tool
+    cdef int64_t hottest = 0
+    if s.w.mask & BIT_T:
+        which = -1
+        for i in range(s.tool_count):
+            if s.tools[i].number * 1000000 == s.w.value[LETTER_T]:
+                which = i
+        if which < 0 and s.tool_count < MAX_TOOLS:
+            which = s.tool_count
+            s.tool_count += 1
+            s.tools[which].number = s.w.value[LETTER_T] // 1000000
+        elif which < 0:
+            note(s, HAZ_TOOL_OVERFLOW, 0)
+            which = s.tool
+    s.tools[which].nozzle = target
+    for i in range(s.tool_count):
+        if s.tools[i].nozzle > hottest:
+            hottest = s.tools[i].nozzle
+    heat(s, 0, target)
+    s.heater[0].end_value = hottest
+    if target > 0:
+        s.checks &= ~<uint32_t> CHECK_HOT
+
+
+cdef inline void heater_command(Core* s, int32_t m) noexcept nogil:
+    """M104 M109 nozzle, M140 M190 bed, M141 M191 chamber; S, or R for those that wait for cooling too."""
+    cdef int64_t target
+    if s.w.mask & BIT_S:
+        target = s.w.value[LETTER_S]
+    elif s.w.mask & BIT_R:
+        target = s.w.value[LETTER_R]
+    else:
+        return
+    if m == 1040 or m == 1090:
+        heat_nozzle(s, target)
+    elif m == 1400 or m == 1900:
+        heat(s, 1, target)
+    else:
+        heat(s, 2, target)
+
+
+cdef inline void set_axes(Core* s, double* values, double* caps, double scale) noexcept nogil:
+    """The X Y Z E words into `values`; the machine's own cap stays."""
+    cdef int32_t i
+    cdef int letter
+    for i in range(4):
+        letter = LETTER_X + i if i < 3 else LETTER_E
+        if s.w.mask & (<uint32_t> 1 << letter) and s.w.value[letter] >= 0:
+            values[i] = fmin(<double> s.w.value[letter] * 1e-6 * scale, caps[i])
+
+
+cdef inline void limit_command(Core* s, Planner* q, int32_t m) noexcept nogil:
+    """M201 acceleration, M203 speed, M204 acceleration by kind of move, M205/M566 jerk or junction deviation."""
+    cdef double per = 1.0 / 60.0 if s.reads & READ_SPEEDS_PER_MINUTE else 1.0
+    cdef uint32_t mask = s.w.mask
+    s.file_sets_limits = 1
+    if m == 2010:
+        set_axes(s, q.max_accel, q.cap_accel, 1.0)
+    elif m == 2030:
+        set_axes(s, q.max_feed, q.cap_feed, per)
+    elif m == 2040:
+        if mask & BIT_S:
+            q.accel = fmin(<double> s.w.value[LETTER_S] * 1e-6, q.cap_plain_accel)
+            q.travel_accel = q.accel
+        if mask & BIT_P:
+            q.accel = fmin(<double> s.w.value[LETTER_P] * 1e-6, q.cap_plain_accel)
+            if not mask & BIT_T and s.reads & READ_EXTENDED:
+                q.travel_accel = q.accel
+        if mask & BIT_R:
+            q.retract_accel = fmin(<double> s.w.value[LETTER_R] * 1e-6, q.cap_plain_accel)
+        if mask & BIT_T:
+            q.travel_accel = fmin(<double> s.w.value[LETTER_T] * 1e-6, q.cap_plain_accel)
+    elif m == 2050 or m == 5660:
+        if mask & (<uint32_t> 1 << LETTER_J) and s.w.value[LETTER_J] > 0:
+            q.deviation = fmin(<double> s.w.value[LETTER_J] * 1e-6, q.cap_deviation)
+            q.use_jerk = 0
+        elif mask & (BITS_XYZ | BIT_E):
+            set_axes(s, q.jerk, q.cap_jerk, per if m == 5660 else 1.0)
+            q.use_jerk = 1

@@ -1,0 +1,204 @@
+"""Straight motion: where each axis goes, in which coordinate system, and what that does to bounds and extrusion.
+
+Every axis has its own coordinate system ("frame"): a G53 or G28 on one axis leaves the others where they are.
+"""
+
+from libc.math cimport fabs, sqrt
+from libc.stdint cimport int32_t, int64_t, uint32_t
+
+from fleetctl._ext.gcode_note cimport clamp, note, touch
+from fleetctl._ext.gcode_plan cimport plan_move
+from fleetctl._ext.gcode_types cimport *
+
+
+cdef inline int64_t to_mm(Core* s, int64_t value) noexcept nogil:
+    """Micro units as written to micro mm; an inch is 25.4 mm, halves round away from zero."""
+    if s.inch:
+        value *= 254
+        return (value + 5) // 10 if value >= 0 else -((5 - value) // 10)
+    return value
+
+
+cdef inline void reach(Core* s, int axis, int64_t value, int32_t frame) noexcept nogil:
+    """Axis `axis` (0..2) now stands at `value` of `frame`; it counts for the bounds of all motion."""
+    s.pos[axis] = value
+    s.frame[axis] = frame
+    s.commanded[axis] = 1
+    touch(&s.frames[frame].motion[axis], value, s.line)
+
+
+cdef inline void lose(Core* s, int axis) noexcept nogil:
+    """The place of an axis is not known from here on: it is counted from wherever it stands."""
+    s.pos[axis] = 0
+    s.frame[axis] = FRAME_START
+    s.in_work = 0
+
+
+cdef inline void work_here(Core* s) noexcept nogil:
+    """The present place of every axis counts for the bounds of work."""
+    cdef int a
+    for a in range(3):
+        if s.commanded[a]:
+            touch(&s.frames[s.frame[a]].work[a], s.pos[a], s.line)
+
+
+cdef inline void aim(Core* s, int axis, int64_t value, bint machine, int64_t* target, int32_t* frame) noexcept nogil:
+    """Where an axis word leads: a coordinate and its frame."""
+    if machine:
+        target[0] = value
+        frame[0] = FRAME_MACHINE
+    elif s.relative:
+        target[0] = clamp(s.pos[axis] + value)
+        frame[0] = s.frame[axis]
+        if frame[0] == FRAME_START:
+            if s.hazard[HAZ_RELATIVE_FROM_UNKNOWN].count == 0:
+                note(s, HAZ_RELATIVE_FROM_UNKNOWN, 0)
+            s.commanded[axis] = 1
+            touch(&s.frames[FRAME_START].motion[axis], s.pos[axis], s.line)
+    else:
+        target[0] = clamp(value + s.shift[axis])
+        frame[0] = s.abs_frame[axis]
+
+
+cdef inline int64_t extrude(Core* s) noexcept nogil:
+    """Take the E word: how far the filament is pushed, micro mm; negative pulls back."""
+    cdef int64_t value = to_mm(s, s.w.value[LETTER_E])
+    cdef int64_t pushed
+    cdef Tool* tool = &s.tools[s.tool]
+    if s.e_relative or (s.relative and s.reads & READ_G91_MAKES_E_RELATIVE):
+        pushed = value
+        s.e_last = clamp(s.e_last + value)
+    else:
+        pushed = value - s.e_last
+        s.e_last = value
+    tool.pushed = clamp(tool.pushed + pushed)
+    if tool.pushed > tool.pushed_max:
+        tool.pushed_max = tool.pushed
+    return pushed
+
+
+cdef inline void take_feed(Core* s) noexcept nogil:
+    """Take the F word, mm (or inch) per minute."""
+    cdef int64_t value = to_mm(s, s.w.value[LETTER_F])
+    s.feed = <double> value * (1e-6 / 60.0)
+    s.feed_known = 1
+    s.checks &= ~<uint32_t> CHECK_FEED
+    if value == 0:
+        s.checks |= CHECK_FEED_ZERO
+    else:
+        s.checks &= ~<uint32_t> CHECK_FEED_ZERO
+
+
+cdef inline void answer(Core* s, uint32_t check) noexcept nogil:
+    s.checks &= ~check
+
+
+cdef inline void check_motion(Core* s, bint rapid, int64_t pushed) noexcept nogil:
+    """The slow path of a motion while questions are open: each is asked until answered, and noted once."""
+    cdef uint32_t open_ = s.checks
+    if open_ & CHECK_FIRST:
+        s.first_motion_line = s.line
+        answer(s, CHECK_FIRST)
+    if open_ & CHECK_UNITS:
+        note(s, HAZ_UNITS_ASSUMED, 0)
+        answer(s, CHECK_UNITS)
+    if open_ & CHECK_DISTANCE:
+        note(s, HAZ_DISTANCE_ASSUMED, 0)
+        answer(s, CHECK_DISTANCE)
+    if open_ & CHECK_HOME and s.w.mask & BITS_XYZ:
+        if not s.macro_seen:
+            note(s, HAZ_MOTION_BEFORE_HOME, 0)
+        answer(s, CHECK_HOME)
+    if open_ & CHECK_HOT and pushed > 0:
+        if not s.macro_seen:
+            note(s, HAZ_EXTRUDE_BEFORE_HOT, 0)
+        answer(s, CHECK_HOT)
+    if rapid:
+        return
+    if open_ & CHECK_FEED:
+        note(s, HAZ_FEED_MISSING, 0)
+        answer(s, CHECK_FEED)
+    if open_ & CHECK_FEED_ZERO:
+        note(s, HAZ_FEED_ZERO, 0)
+        answer(s, CHECK_FEED_ZERO)
+    if open_ & CHECK_SPINDLE:
+        note(s, HAZ_SPINDLE_OFF_CUT, 0)
+        answer(s, CHECK_SPINDLE)
+
+
+cdef inline void count_work(Core* s, double length, bint level) noexcept nogil:
+    """The move just made was work, `length` mm long; `level`: it kept its height."""
+    work_here(s)
+    s.cutting_mm += length
+    if s.first_work_line == 0:
+        s.first_work_line = s.line
+    if level and s.pos[2] > s.layer_z:
+        s.layers_z += 1
+        s.layer_z = s.pos[2]
+
+
+cdef inline double move_speed(Core* s, Planner* q, bint rapid) noexcept nogil:
+    if rapid and s.reads & READ_CNC:
+        return q.rapid
+    if not s.feed_known and not s.reads & READ_CNC:
+        return 25.0     # Marlin starts with 1500 mm/min
+    return s.feed
+
+
+cdef inline double move_accel(Planner* q, bint xyz, int64_t pushed) noexcept nogil:
+    """Marlin: printing, travel and retract moves have their own acceleration (M204 P T R)."""
+    if not xyz:
+        return q.retract_accel
+    return q.accel if pushed != 0 else q.travel_accel
+
+
+cdef inline void straight(Core* s, Planner* q, bint rapid, bint machine) noexcept nogil:
+    """G0 or G1 (or a bare axis line): take the words of `s.w`."""
+    cdef uint32_t mask = s.w.mask
+    cdef int64_t target, pushed = 0
+    cdef int32_t frame, a
+    cdef bint moved = False
+    cdef bint work
+    cdef double d[4]
+    cdef double length, inverse
+    cdef int64_t aimed[3]
+    cdef int32_t frames[3]
+    if mask & BIT_E:
+        pushed = extrude(s)
+    if s.checks:
+        check_motion(s, rapid, pushed)
+    for a in range(3):
+        d[a] = 0.0
+        if mask & (<uint32_t> BIT_X << a):
+            aim(s, a, to_mm(s, s.w.value[LETTER_X + a]), machine, &target, &frame)
+            aimed[a] = target
+            frames[a] = frame
+            if frame == s.frame[a]:
+                d[a] = <double> (target - s.pos[a]) * 1e-6
+                moved |= target != s.pos[a]
+            else:
+                moved = True
+    work = moved and (not rapid if s.reads & READ_CNC else pushed > 0)
+    if work and not s.in_work:
+        work_here(s)
+    for a in range(3):
+        if mask & (<uint32_t> BIT_X << a):
+            reach(s, a, aimed[a], frames[a])
+    s.in_work = work or (s.in_work and not moved)
+    if s.feed > s.max_feed and not (rapid and s.reads & READ_CNC) and (moved or pushed != 0):
+        s.max_feed = s.feed
+        s.max_feed_line = s.line
+    d[3] = <double> pushed * 1e-6
+    length = sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2])
+    if work:
+        count_work(s, length, d[2] == 0.0)
+    if q.enabled:
+        if length == 0.0:
+            length = fabs(d[3])
+            if length == 0.0:
+                return
+            moved = False
+        inverse = 1.0 / length
+        for a in range(4):
+            d[a] *= inverse
+        plan_move(q, d, d, length, move_speed(s, q, rapid), move_accel(q, moved, pushed), 0.0, s.line)

@@ -1,0 +1,435 @@
+"""From the bytes of one line to words with exact numbers; knows no modal state.
+
+The caller promises that the line ends in LF, or in CR followed by a readable byte, so that no loop here needs a
+length. Numbers are decimal digits only: an `x` or an `E` is always the next word, never hexadecimal or an exponent.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+
+from fleetctl._ext.gcode_comment cimport line_comment, object_name
+from fleetctl._ext.gcode_note cimport note, note_name
+from fleetctl._ext.gcode_types cimport *
+
+cdef enum:
+    # character classes
+    KIND_OTHER = 0
+    KIND_LETTER = 1
+    KIND_SPACE = 2
+    KIND_LF = 3
+    KIND_CR = 4
+    KIND_SEMICOLON = 5
+    KIND_OPEN = 6
+    KIND_STAR = 7
+    KIND_HIGH = 8
+    KIND_REALTIME = 9
+    KIND_CONTROL = 10
+    KIND_NUL = 11
+    KIND_EXPRESSION = 12
+    KIND_BRACE = 13
+    KIND_QUOTE = 14
+    KIND_DOLLAR = 15
+    KIND_SLASH = 16
+    KIND_PERCENT = 17
+    OVERFLOW = 1000000000       # mm: nine integer digits are exact in every unit
+
+cdef extern from *:
+    """
+    static const long long fleetctl_pow10[7] = {1, 10, 100, 1000, 10000, 100000, 1000000};
+    """
+    const long long fleetctl_pow10[7]
+
+
+cdef inline const uint8_t* careful_number(Core* s, const uint8_t* p, const uint8_t* start, int64_t* out) noexcept nogil:
+    """Any number the short path cannot take: many digits, leading zeros, spaces inside. `p` is after the sign.
+
+    Digits beyond the sixth decimal round half away from zero. Ten or more integer digits overflow: noted, and
+    held at the limit.
+    """
+    cdef int64_t m = 0
+    cdef int32_t decimals = -1
+    cdef bint over = False
+    cdef bint spaced = False
+    cdef bint rounded = False
+    cdef const uint8_t* q
+    cdef uint8_t c
+    while True:
+        c = p[0]
+        if 48 <= c <= 57:
+            if decimals < 0:
+                m = m * 10 + (c - 48)
+                if m >= OVERFLOW:
+                    m = OVERFLOW
+                    over = True
+            elif decimals < 6:
+                m = m * 10 + (c - 48)
+                decimals += 1
+            elif not rounded:
+                rounded = True
+                if c >= 53:
+                    m += 1
+            p += 1
+        elif c == 46 and decimals < 0:
+            decimals = 0
+            p += 1
+        elif (c == 32 or c == 9) and s.reads & READ_SPACED_NUMBERS:
+            q = p
+            while q[0] == 32 or q[0] == 9:
+                q += 1
+            if not (48 <= q[0] <= 57 or (q[0] == 46 and decimals < 0)):
+                break
+            spaced = True
+            p = q
+        else:
+            break
+    if spaced:
+        note(s, HAZ_SPACED_NUMBER, p - start)
+    if over:
+        note(s, HAZ_NUMBER_OVERFLOW, p - start)
+        out[0] = <int64_t> OVERFLOW * 1000000
+    else:
+        out[0] = m * fleetctl_pow10[6 - (decimals if decimals > 0 else 0)]
+    return p
+
+
+cdef inline const uint8_t* skip_text(Core* s, const uint8_t* p, const uint8_t* start) noexcept nogil:
+    """To the end of the code part of the line, only looking at the bytes."""
+    cdef uint8_t c, k
+    while True:
+        c = p[0]
+        k = s.kind[c]
+        if k == KIND_LF or k == KIND_CR or k == KIND_SEMICOLON:
+            return p
+        if k >= KIND_HIGH:
+            odd_byte(s, k, p - start + 1)
+        p += 1
+
+
+cdef inline void odd_byte(Core* s, uint8_t kind, int64_t column) noexcept nogil:
+    """A byte of the code part that some controllers act upon, wherever it stands."""
+    if kind == KIND_HIGH:
+        note(s, HAZ_HIGH_BYTE_CODE, column)
+    elif kind == KIND_REALTIME:
+        note(s, HAZ_REALTIME_CODE, column)
+    elif kind == KIND_CONTROL:
+        note(s, HAZ_CONTROL_CODE, column)
+    elif kind == KIND_NUL:
+        note(s, HAZ_NUL, column)
+    elif kind == KIND_BRACE:
+        note(s, HAZ_PLACEHOLDER, column)
+
+
+cdef inline const uint8_t* paren_comment(Core* s, const uint8_t* p, const uint8_t* start) noexcept nogil:
+    """`p` is at the (; returns what follows the ), or the line end if there is none."""
+    cdef uint8_t c, k
+    note(s, HAZ_PAREN_COMMENT, p - start + 1)
+    cdef int64_t opened = p - start + 1
+    p += 1
+    while True:
+        c = p[0]
+        if c == 41:
+            return p + 1
+        k = s.kind[c]
+        if k == KIND_LF or k == KIND_CR:
+            note(s, HAZ_UNCLOSED_COMMENT, opened)
+            return p
+        if k == KIND_OPEN:
+            note(s, HAZ_NESTED_COMMENT, p - start + 1)
+        elif k >= KIND_HIGH and k <= KIND_NUL:
+            odd_comment_byte(s, k, p - start + 1)
+        p += 1
+
+
+cdef inline void odd_comment_byte(Core* s, uint8_t kind, int64_t column) noexcept nogil:
+    if kind == KIND_HIGH:
+        note(s, HAZ_HIGH_BYTE_COMMENT, column)
+    elif kind == KIND_REALTIME:
+        note(s, HAZ_REALTIME_COMMENT, column)
+    elif kind == KIND_NUL:
+        note(s, HAZ_NUL, column)
+    else:
+        note(s, HAZ_CONTROL_COMMENT, column)
+
+
+cdef inline const uint8_t* semicolon_comment(Core* s, const uint8_t* p, const uint8_t* start) noexcept nogil:
+    """`p` is at the ;; returns the line end. A comment that begins its line may be a slicer's marker."""
+    cdef const uint8_t* text = p + 1
+    cdef uint8_t k
+    p += 1
+    while True:
+        k = s.kind[p[0]]
+        if k >= KIND_LF:
+            if k <= KIND_CR:
+                break
+            if k >= KIND_HIGH and k <= KIND_NUL:
+                odd_comment_byte(s, k, p - start + 1)
+        p += 1
+    if text == start + 1:
+        line_comment(s, text, <int32_t> (p - text))
+    return p
+
+
+cdef inline const uint8_t* checksum(Core* s, const uint8_t* p, const uint8_t* start) noexcept nogil:
+    """`p` is at the *: XOR of every byte before it (RepRap family), a decimal number."""
+    cdef uint8_t x = 0
+    cdef int64_t given = 0
+    cdef const uint8_t* q = start
+    note(s, HAZ_CHECKSUM, p - start + 1)
+    while q < p:
+        x ^= q[0]
+        q += 1
+    q = p + 1
+    while 48 <= q[0] <= 57 and given < 1000:
+        given = given * 10 + (q[0] - 48)
+        q += 1
+    if q == p + 1 or given != x:
+        note(s, HAZ_CHECKSUM_WRONG, p - start + 1)
+    return skip_text(s, q, start)
+
+
+cdef inline const uint8_t* extended(Core* s, const uint8_t* p, const uint8_t* start) noexcept nogil:
+    """A command that is a whole name (Klipper, RepRapFirmware meta commands); `p` is at its first letter."""
+    cdef const uint8_t* q = p
+    cdef uint8_t c
+    while True:
+        c = q[0]
+        if not (c == 95 or 48 <= c <= 57 or 65 <= c <= 90 or 97 <= c <= 122):
+            break
+        q += 1
+    note_name(&s.extended, p, <int32_t> (q - p), s.line, True)
+    if s.reads & READ_EXTENDED:
+        s.macro_seen = 1
+        object_definition(s, p, q)
+    else:
+        note(s, HAZ_STRAY_CHARACTER, p - start + 1)
+    s.w.skip = 1
+    return skip_text(s, q, start)
+
+
+cdef inline void object_definition(Core* s, const uint8_t* p, const uint8_t* end) noexcept nogil:
+    """EXCLUDE_OBJECT_DEFINE NAME=...: the name of one object on the plate. `end` follows the command name."""
+    cdef const char* want = "EXCLUDE_OBJECT_DEFINE"
+    cdef int32_t i
+    cdef const uint8_t* q = end
+    if end - p != 21:
+        return
+    for i in range(21):
+        if (p[i] & 0xDF if p[i] != 95 else 95) != <uint8_t> want[i]:
+            return
+    while s.kind[q[0]] != KIND_LF and s.kind[q[0]] != KIND_CR:
+        if (q[0] == 32 and q[1] & 0xDF == 78 and q[2] & 0xDF == 65 and q[3] & 0xDF == 77
+                and q[4] & 0xDF == 69 and q[5] == 61):
+            q += 6
+            p = q
+            while q[0] > 32:
+                q += 1
+            note_name(&s.objects, p, <int32_t> (q - p), s.line, False)
+            return
+        q += 1
+
+
+cdef inline bint letter_follows(const uint8_t* p) noexcept nogil:
+    return 65 <= p[0] <= 90 or 97 <= p[0] <= 122 or p[0] == 95
+
+
+cdef inline bint o_word_continues(const uint8_t* p) noexcept nogil:
+    """After an O number: is there a keyword (sub, call, if, ...), or only a program number?"""
+    while p[0] == 32 or p[0] == 9:
+        p += 1
+    return letter_follows(p) or p[0] == 91
+
+
+cdef inline void keep_code(Core* s, uint8_t letter, int64_t value, int64_t column) noexcept nogil:
+    """A G or M word: its number times ten."""
+    cdef Words* w = &s.w
+    cdef int64_t code = (value + 50000) // 100000
+    if value < 0 or code >= (MAX_G if letter == LETTER_G else MAX_M):
+        note(s, HAZ_UNKNOWN_NUMBER, column)
+    elif letter == LETTER_G:
+        if w.ng < 8:
+            w.g[w.ng] = <int32_t> code
+            w.ng += 1
+        else:
+            note(s, HAZ_REPEATED_WORD, column)
+    elif w.nm < 8:
+        w.m[w.nm] = <int32_t> code
+        w.nm += 1
+    else:
+        note(s, HAZ_REPEATED_WORD, column)
+
+
+cdef inline const uint8_t* odd_start(Core* s, const uint8_t* p, uint8_t k, const uint8_t* start) noexcept nogil:
+    """Everything that is neither word, space, comment nor line end; returns where to go on."""
+    cdef int64_t column = p - start + 1
+    if k == KIND_STAR:
+        return checksum(s, p, start)
+    if k == KIND_EXPRESSION:
+        note(s, HAZ_EXPRESSION, column)
+        s.w.skip = 1
+        return skip_text(s, p + 1, start)
+    if k == KIND_QUOTE:
+        p += 1
+        while p[0] != 34 and s.kind[p[0]] != KIND_LF and s.kind[p[0]] != KIND_CR:
+            if s.kind[p[0]] >= KIND_HIGH:
+                odd_byte(s, s.kind[p[0]], p - start + 1)
+            p += 1
+        return p + 1 if p[0] == 34 else p
+    if k == KIND_DOLLAR and (s.w.mask | s.w.ng | s.w.nm) == 0:
+        note(s, HAZ_DOLLAR_LINE, column)
+        s.w.skip = 1
+        return skip_text(s, p + 1, start)
+    if k == KIND_SLASH and (s.w.mask | s.w.ng | s.w.nm) == 0:
+        note(s, HAZ_BLOCK_DELETE, column)
+    elif k == KIND_PERCENT and (s.w.mask | s.w.ng | s.w.nm) == 0:
+        note(s, HAZ_PERCENT, column)
+        if s.hazard[HAZ_PERCENT].count > 1 and s.end_marker == END_NONE:
+            s.end_marker = END_PERCENT
+            s.end_marker_line = s.line
+        return skip_text(s, p + 1, start)
+    elif k >= KIND_HIGH and k <= KIND_NUL:
+        odd_byte(s, k, column)
+    elif k == KIND_BRACE:
+        note(s, HAZ_PLACEHOLDER, column)
+        s.w.skip = 1
+        return skip_text(s, p + 1, start)
+    else:
+        note(s, HAZ_STRAY_CHARACTER, column)
+    return p + 1
+
+
+cdef inline const uint8_t* bare_letter(Core* s, const uint8_t* letter_at, const uint8_t* p, uint8_t letter,
+                                       const uint8_t* start) noexcept nogil:
+    """A letter without a number: an extended command, an O word, a flag (G28 X), or a mistake."""
+    cdef Words* w = &s.w
+    if (w.mask | w.ng | w.nm) == 0 and letter_follows(letter_at + 1) and letter != LETTER_O:
+        return extended(s, letter_at, start)
+    if letter == LETTER_O and s.reads & READ_O_WORDS and p[0] == 60:
+        note(s, HAZ_O_WORD, letter_at - start + 1)
+        w.skip = 1
+        return skip_text(s, p, start)
+    if letter == LETTER_G or letter == LETTER_M:
+        note(s, HAZ_NUMBER_MISSING, letter_at - start + 1)
+        return p
+    if s.kind[p[0]] == KIND_EXPRESSION:
+        return p
+    w.flags |= <uint32_t> 1 << letter
+    w.mask |= <uint32_t> 1 << letter
+    w.value[letter] = 0
+    w.dot = <int32_t> (letter_at - start + 1)
+    return p
+
+
+cdef inline bint digits_go_on(const uint8_t* p) noexcept nogil:
+    """Is the blank at `p` inside a number, as RS274 allows?"""
+    if p[0] != 32 and p[0] != 9:
+        return False
+    while p[0] == 32 or p[0] == 9:
+        p += 1
+    return 48 <= p[0] <= 57 or p[0] == 46
+
+
+cdef inline const uint8_t* text_argument(Core* s, const uint8_t* p, const uint8_t* start) noexcept nogil:
+    """What follows M117 and the like is text; of M486 A it is the name of an object on the plate."""
+    cdef const uint8_t* end = skip_text(s, p, start)
+    if s.w.m[0] == 4860:
+        while p < end and p[0] & 0xDF != 65:
+            p += 1
+        if p + 1 < end:
+            object_name(s, p + 1, <int32_t> (end - p - 1))
+    return end
+
+
+cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
+    """Fills `s.w` from the line at `p` and returns the line's end byte (LF or CR)."""
+    cdef Words* w = &s.w
+    cdef const uint8_t* start = p
+    cdef const uint8_t* at
+    cdef const uint8_t* digits
+    cdef const uint8_t* kind = s.kind
+    cdef uint8_t c, k, letter
+    cdef uint32_t d, bit
+    cdef int32_t negative, whole, decimals
+    cdef uint64_t m
+    cdef int64_t value
+    w.mask = 0
+    w.flags = 0
+    w.ng = 0
+    w.nm = 0
+    w.skip = 0
+    while True:
+        c = p[0]
+        k = kind[c]
+        if k == KIND_LETTER:
+            at = p
+            if c & 32 and s.hazard[HAZ_LOWER_CASE].count == 0:
+                note(s, HAZ_LOWER_CASE, at - start + 1)
+            letter = c & 31
+            p += 1
+            while p[0] == 32 or p[0] == 9:
+                p += 1
+            negative = 0
+            digits = p
+            if p[0] == 45:
+                negative = 1
+                p += 1
+            elif p[0] == 43:
+                p += 1
+            if p != digits and s.reads & READ_SPACED_NUMBERS:
+                while p[0] == 32 or p[0] == 9:
+                    p += 1
+            digits = p
+            m = 0
+            d = <uint32_t> p[0] - 48
+            while d < 10:
+                m = m * 10 + d
+                p += 1
+                d = <uint32_t> p[0] - 48
+            whole = <int32_t> (p - digits)
+            decimals = 0
+            if p[0] == 46:
+                p += 1
+                d = <uint32_t> p[0] - 48
+                while d < 10:
+                    m = m * 10 + d
+                    p += 1
+                    d = <uint32_t> p[0] - 48
+                decimals = <int32_t> (p - digits) - whole - 1
+            if whole + decimals == 0:
+                if p != at + 1 and (p - 1)[0] != 32 and (p - 1)[0] != 9:
+                    note(s, HAZ_NUMBER_MISSING, at - start + 1)
+                    continue
+                p = bare_letter(s, at, p, letter, start)
+                continue
+            if whole > 9 or decimals > 6 or (s.reads & READ_SPACED_NUMBERS and digits_go_on(p)):
+                p = careful_number(s, digits, start, &value)
+            else:
+                value = <int64_t> m * fleetctl_pow10[6 - decimals]
+            if negative:
+                value = -value
+            if letter == LETTER_G:
+                keep_code(s, letter, value, at - start + 1)
+            elif letter == LETTER_M:
+                keep_code(s, letter, value, at - start + 1)
+                if w.nm == 1 and 0 <= value <= 1023000000 and s.text_m[value // 1000000]:
+                    p = text_argument(s, p, start)
+            else:
+                bit = <uint32_t> 1 << letter
+                if w.mask & bit:
+                    note(s, HAZ_REPEATED_WORD, at - start + 1)
+                w.mask |= bit
+                w.value[letter] = value
+                if letter == LETTER_O and s.reads & READ_O_WORDS and o_word_continues(p):
+                    note(s, HAZ_O_WORD, at - start + 1)
+                    w.skip = 1
+                    p = skip_text(s, p, start)
+        elif k == KIND_SPACE:
+            p += 1
+        elif k == KIND_LF or k == KIND_CR:
+            break
+        elif k == KIND_SEMICOLON:
+            p = semicolon_comment(s, p, start)
+            break
+        elif k == KIND_OPEN:
+            p = paren_comment(s, p, start)
+        else:
+            p = odd_start(s, p, k, start)
+    return p

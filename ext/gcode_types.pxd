@@ -1,0 +1,321 @@
+"""The state of a program being read: plain C structs, shared by every part of the G-code core.
+
+All lengths are int64 in units of 1e-6 mm ("micro"), exact as written; only arcs and time use doubles. Lines are
+1-based int64. Nothing here computes; nothing here knows Python objects.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+
+cdef enum:
+    LETTER_B = 2
+    LETTER_C = 3
+    LETTER_D = 4
+    LETTER_E = 5
+    LETTER_F = 6
+    LETTER_G = 7
+    LETTER_I = 9
+    LETTER_J = 10
+    LETTER_K = 11
+    LETTER_L = 12
+    LETTER_M = 13
+    LETTER_N = 14
+    LETTER_O = 15
+    LETTER_P = 16
+    LETTER_R = 18
+    LETTER_S = 19
+    LETTER_T = 20
+    LETTER_X = 24
+    LETTER_Y = 25
+    LETTER_Z = 26
+    BIT_E = 1 << 5
+    BIT_F = 1 << 6
+    BIT_I = 1 << 9
+    BIT_J = 1 << 10
+    BIT_K = 1 << 11
+    BIT_L = 1 << 12
+    BIT_N = 1 << 14
+    BIT_O = 1 << 15
+    BIT_P = 1 << 16
+    BIT_Q = 1 << 17
+    BIT_R = 1 << 18
+    BIT_S = 1 << 19
+    BIT_T = 1 << 20
+    BIT_X = 1 << 24
+    BIT_Y = 1 << 25
+    BIT_Z = 1 << 26
+    BITS_XYZ = (1 << 24) | (1 << 25) | (1 << 26)
+    BITS_IJKR = (1 << 9) | (1 << 10) | (1 << 11) | (1 << 18)
+    # What a plain motion line may hold; anything else takes the general path.
+    BITS_PLAIN = BITS_XYZ | BITS_IJKR | BIT_E | BIT_F | BIT_N
+
+# How the dialect reads; `fleetctl.gcode.dialects` sets these bits.
+cdef enum:
+    READ_PAREN_COMMENTS = 1
+    READ_SPACED_NUMBERS = 2
+    READ_CNC = 4                # RS274 order, G28 = stored position, bare axes repeat the motion, work = G1/G2/G3
+    READ_E_FOLLOWS_G90 = 8      # Marlin: G90/G91 set E too
+    READ_G91_MAKES_E_RELATIVE = 16  # Klipper: E is relative while G91 or M83
+    READ_G4_P_MS = 32
+    READ_TEXT_COMMANDS = 64     # M117 and the like take the rest of the line as text
+    READ_SPEEDS_PER_MINUTE = 128    # RepRapFirmware: M203 and M566 in mm/min
+    READ_EXTENDED = 256         # Klipper: EXTENDED_NAME KEY=value, macros may home and heat
+    READ_O_WORDS = 512
+
+cdef enum:
+    HAZ_HIGH_BYTE_CODE
+    HAZ_HIGH_BYTE_COMMENT
+    HAZ_REALTIME_CODE
+    HAZ_REALTIME_COMMENT
+    HAZ_CONTROL_CODE
+    HAZ_CONTROL_COMMENT
+    HAZ_NUL
+    HAZ_DOLLAR_LINE
+    HAZ_UNCLOSED_COMMENT
+    HAZ_NESTED_COMMENT
+    HAZ_PAREN_COMMENT
+    HAZ_LOWER_CASE
+    HAZ_SPACED_NUMBER
+    HAZ_NUMBER_OVERFLOW
+    HAZ_NUMBER_MISSING
+    HAZ_STRAY_CHARACTER
+    HAZ_REPEATED_WORD
+    HAZ_REPEATED_MOTION
+    HAZ_BARE_AXES
+    HAZ_BLOCK_DELETE
+    HAZ_PERCENT
+    HAZ_CHECKSUM
+    HAZ_CHECKSUM_WRONG
+    HAZ_EXPRESSION
+    HAZ_O_WORD
+    HAZ_PLACEHOLDER
+    HAZ_OVERSIZED_LINE
+    HAZ_UNKNOWN_NUMBER
+    HAZ_TOOL_OVERFLOW
+    HAZ_RELATIVE_FROM_UNKNOWN
+    HAZ_ARC_FROM_UNKNOWN
+    HAZ_MOTION_BEFORE_HOME
+    HAZ_EXTRUDE_BEFORE_HOT
+    HAZ_FEED_MISSING
+    HAZ_FEED_ZERO
+    HAZ_UNITS_ASSUMED
+    HAZ_DISTANCE_ASSUMED
+    HAZ_SPINDLE_OFF_CUT
+    HAZ_ARC_RADIUS
+    HAZ_ARC_INVALID
+    HAZ_CANNED_CYCLE
+    HAZ_CUTTER_COMPENSATION
+    HAZ_INVERSE_TIME
+    HAZ_PROBE
+    HAZ_SPLINE
+    HAZ_TRANSFORM
+    HAZ_OFFSET_WRITE
+    HAZ_SETTINGS_WRITE
+    HAZ_VOLUMETRIC
+    HAZ_EMERGENCY_STOP
+    HAZ_SECRET
+    HAZARD_COUNT
+
+# Questions asked at every motion until they are answered once; all answered costs one test.
+cdef enum:
+    CHECK_FIRST = 1
+    CHECK_UNITS = 2
+    CHECK_DISTANCE = 4
+    CHECK_HOME = 8
+    CHECK_FEED = 16
+    CHECK_FEED_ZERO = 32
+    CHECK_HOT = 64
+    CHECK_SPINDLE = 128
+
+cdef enum:
+    FRAME_MACHINE = 0
+    FRAME_G54 = 1
+    FRAME_START = 10
+    FRAME_COUNT = 11
+    MAX_TOOLS = 32
+    MAX_NAMES = 256
+    NAME_ARENA = 16384
+    MAX_G = 10000       # G0 .. G999.9, times ten
+    MAX_M = 100000      # M0 .. M9999.9, times ten
+    PLAN_WINDOW = 384
+    PLAN_KEEP = 64
+    LAYER_MARKERS = 4
+
+cdef enum:
+    END_NONE = 0
+    END_M2 = 1
+    END_M30 = 2
+    END_MOTORS_OFF = 3
+    END_PERCENT = 4
+    END_COMMENT = 5
+
+cdef struct Mark:
+    int64_t line
+    int64_t column
+    int64_t count
+
+cdef struct Use:
+    int64_t first_line
+    int64_t count
+
+cdef struct Range:
+    int64_t low
+    int64_t low_line
+    int64_t high
+    int64_t high_line
+
+cdef struct Frame:
+    Range motion[3]
+    Range work[3]
+
+cdef struct Words:
+    uint32_t mask           # one bit per letter (letter & 31) that stands on the line; G and M excepted
+    uint32_t flags          # letters without a number
+    int32_t ng
+    int32_t nm
+    int32_t g[8]            # codes times ten
+    int32_t m[8]
+    int64_t value[32]       # micro units, as written (not yet mm)
+    int32_t skip            # the line is no block to execute (expression, O word, extended, $)
+    int32_t dot             # column of the first odd letter case
+
+cdef struct Tool:
+    int64_t number
+    int64_t first_line
+    int64_t pushed          # micro mm, net
+    int64_t pushed_max
+    int64_t nozzle          # target, micro degC
+
+cdef struct Heater:
+    int64_t first_line
+    int64_t max_value
+    int64_t max_line
+    int64_t end_value
+    int64_t end_line
+
+cdef struct NameTable:
+    int32_t count
+    int32_t used
+    uint64_t hash[MAX_NAMES]
+    int32_t offset[MAX_NAMES]
+    int32_t length[MAX_NAMES]
+    Use use[MAX_NAMES]
+    char arena[NAME_ARENA]
+
+cdef struct Block:
+    double reach            # 2 a l: how much v^2 can change over the block
+    double entry_max        # (mm/s)^2
+    double entry
+    double nominal          # mm/s
+    double accel            # mm/s^2
+    double length           # mm; 0 is a wait of `nominal` seconds
+    int64_t line
+
+cdef struct Planner:
+    int32_t enabled
+    int32_t use_jerk
+    int32_t stopped         # the next block starts from rest
+    int32_t count
+    double max_feed[4]
+    double max_accel[4]
+    double jerk[4]
+    double cap_feed[4]      # what a given machine allows; a file may not exceed it
+    double cap_accel[4]
+    double cap_jerk[4]
+    double deviation
+    double cap_deviation
+    double accel
+    double travel_accel
+    double retract_accel
+    double cap_plain_accel
+    double rapid
+    double unit[4]          # direction at the end of the last block
+    double axis_speed[4]    # mm/s at the end of the last block, at nominal speed
+    double speed            # nominal speed of the last block
+    double safe             # speed it can stop from at once (classic jerk)
+    double motion_s
+    double wait_s
+    double total_s
+    double v_now            # sqrt of the entry of block 0
+    Block block[PLAN_WINDOW]
+    double* times
+    int64_t times_size
+    int32_t want_times
+    int32_t out_of_memory
+
+cdef struct Core:
+    uint32_t reads
+    uint32_t checks
+    uint32_t letters_seen
+    int32_t file_sets_limits
+    int64_t line
+    int64_t commands
+    # modal state
+    int32_t motion          # code times ten, or -1 after G80
+    int32_t inch
+    int32_t relative
+    int32_t e_relative
+    int32_t arc_absolute
+    int32_t plane
+    int32_t wcs
+    int32_t spindle
+    int32_t inverse_time
+    int32_t old_z_return    # G98
+    int64_t pos[3]
+    int32_t frame[3]
+    int32_t abs_frame[3]
+    int32_t commanded[3]
+    int64_t shift[3]        # G92 and G52: frame coordinate minus program coordinate
+    int64_t saved_shift[3]
+    int64_t home[3]
+    int64_t e_last
+    double feed             # mm/s
+    int32_t feed_known
+    int64_t s_value
+    int64_t cycle_r
+    int64_t cycle_z
+    int64_t cycle_start_z
+    # facts
+    int32_t in_work
+    int32_t macro_seen
+    Frame frames[FRAME_COUNT]
+    int32_t tool
+    int32_t tool_count
+    Tool tools[MAX_TOOLS]
+    int64_t pending_tool
+    Heater heater[3]        # nozzle, bed, chamber
+    int64_t layer_z
+    int64_t layers_z
+    int64_t layer_marks[LAYER_MARKERS]
+    double cutting_mm
+    double max_feed
+    int64_t max_feed_line
+    int64_t spindle_on_line
+    int64_t spindle_end_line
+    int64_t dynamic_power_line
+    int64_t s_on_motion
+    int64_t s_max
+    int64_t s_max_line
+    int64_t units_line
+    int64_t distance_line
+    int64_t first_motion_line
+    int64_t first_home_line
+    int64_t first_work_line
+    int64_t longest
+    int64_t longest_line
+    int64_t longest_code
+    int64_t longest_code_line
+    int32_t end_marker
+    int64_t end_marker_line
+    int64_t ended_line      # first M2/M30
+    int64_t code_after_line
+    int32_t last_line_cut
+    int64_t letter_line[32]
+    Mark hazard[HAZARD_COUNT]
+    Use* g_use
+    Use* m_use
+    Use t_use
+    NameTable extended
+    NameTable objects
+    uint8_t kind[256]       # character classes, see gcode_text.pxd
+    uint8_t text_m[1024]    # M numbers whose arguments are text
+    Words w
