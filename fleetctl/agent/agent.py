@@ -13,7 +13,7 @@ from typing import Literal
 
 from fleetctl.agent.blocking import RunBlocking
 from fleetctl.agent.files import JournalFile
-from fleetctl.agent.peers import PeerListener
+from fleetctl.agent.link import Listen
 from fleetctl.agent.programs import Programs
 from fleetctl.clock import Clock
 from fleetctl.driver.api import DriverType
@@ -32,6 +32,7 @@ class Surroundings:
 
     `name`: the agent's identity, the same after a restart. `new_id` gives the boot id. `journal_file` is read
     and written through `journal_blocking` only; `programs` is given already wired to its own threads.
+    `listen` begins to take controllers in: `functools.partial(serve_peers, path)`, or the simulation's twin.
     `watch_loop`: start the thread that samples the loop when it is late; never in a virtual loop.
     """
 
@@ -45,7 +46,7 @@ class Surroundings:
     programs: Programs
     drivers: Mapping[str, DriverType]
     open_transport: OpenTransport
-    listener: PeerListener
+    listen: Listen
     pid: int = 0
     watch_loop: bool = False
 

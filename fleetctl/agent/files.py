@@ -79,6 +79,7 @@ class OsJournalFile:
             beside.replace(self._path)
         except BaseException:
             os.close(descriptor)
+            beside.unlink(missing_ok=True)
             raise
         self.close()
         self._descriptor = descriptor
@@ -102,14 +103,22 @@ class MemoryJournalFile:
         self.syncs = 0
 
     @property
-    def durable_bytes(self) -> int:
-        """How much of the content a power cut is sure to leave."""
-        return self._durable_bytes
+    def unsynced_bytes(self) -> int:
+        """How much of the content a power cut may take."""
+        return len(self._content) - self._durable_bytes
 
-    def power_cut(self, kept_bytes: int = 0) -> None:
-        """Lose what was not synced, but for its first `kept_bytes`: a torn tail."""
-        del self._content[self._durable_bytes + kept_bytes :]
-        self._durable_bytes = len(self._content)
+    def after_kill(self) -> MemoryJournalFile:
+        """What the next process finds when this one is killed now; the dead one can write no more."""
+        return self._after(len(self._content))
+
+    def after_power_cut(self, kept_bytes: int = 0) -> MemoryJournalFile:
+        """What the next process finds when the power fails now: only what was synced, and the first
+        `kept_bytes` of the rest, a torn tail. This file can be written no more."""
+        return self._after(self._durable_bytes + kept_bytes)
+
+    def _after(self, size_bytes: int) -> MemoryJournalFile:
+        self.error = OSError("the process that wrote this file is dead")
+        return MemoryJournalFile(bytes(self._content[:size_bytes]))
 
     def read_all(self) -> bytes:
         """The whole content."""

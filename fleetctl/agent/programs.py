@@ -10,16 +10,16 @@ import asyncio
 import hashlib
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from fleetctl.agent.blocking import RunBlocking
 from fleetctl.driver.api import ProgramSource
-from fleetctl.errors import FleetctlError, LinkError, NotFound, ProgramChanged, UsageError
+from fleetctl.errors import FleetctlError, NotFound, ProgramChanged, StoreError, UsageError
 
 BLOCK_BYTES = 1024 * 1024
-"""Size of a verifying read, and the largest read-ahead."""
+"""Size of a verifying read and of the read-ahead. A program that fits in one block is hashed again whole before
+its first byte is given out."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -41,3 +41,146 @@ class Programs(Protocol):
     async def open(self, sha256: str) -> Program:
         """The program, read whole and found to have this hash. Raises NotFound, ProgramChanged, UsageError."""
         ...
+
+
+class ProgramCache:
+    """The programs in a directory of this computer; for the local agent the controller's own `programs/`."""
+
+    def __init__(self, root: Path, run_blocking: RunBlocking) -> None:
+        """Reads only; `root` need not exist yet."""
+        self._root = root
+        self._run_blocking = run_blocking
+
+    async def open(self, sha256: str) -> Program:
+        """The program, read whole and found to have this hash. Raises NotFound, ProgramChanged, UsageError,
+        and StoreError when the disk fails."""
+        if not _SHA256.fullmatch(sha256):
+            raise UsageError(f"{sha256!r} is not a SHA-256 in 64 lower-case hex digits.")
+        path = self._root / sha256[:2] / sha256
+        descriptor, size_bytes = await self._run_blocking(_open_verified, path, sha256)
+        return ProgramFile(descriptor, sha256, size_bytes, self._run_blocking)
+
+
+class ProgramFile:
+    """A verified program, read one block ahead from the descriptor that was verified.
+
+    What is read is hashed again; the last block is given out only if the whole still has the hash.
+    """
+
+    def __init__(self, descriptor: int, sha256: str, size_bytes: int, run_blocking: RunBlocking) -> None:
+        """Takes over `descriptor`; `size_bytes` is what was verified."""
+        self.sha256 = sha256
+        self.size_bytes = size_bytes
+        self.failure: FleetctlError | None = None
+        self._descriptor = descriptor
+        self._run_blocking = run_blocking
+        self._digest = hashlib.sha256()
+        self._offset = 0
+        self._held = memoryview(b"")
+        self._ahead: asyncio.Task[bytes] | None = None
+        self._closed = False
+
+    async def read(self, limit_bytes: int) -> bytes:
+        """The next block of 1 to `limit_bytes` bytes, empty at the end. Raises ProgramChanged, StoreError."""
+        if not self._held:
+            self._held = memoryview(await self._next_block())
+        given = bytes(self._held[:limit_bytes])
+        self._held = self._held[limit_bytes:]
+        return given
+
+    def close(self) -> None:
+        """Give the file back; a read that is under way in a thread finishes first."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._ahead is None or self._ahead.done():
+            os.close(self._descriptor)
+        else:
+            # Closing under a thread's read would let it read another file that got the same number.
+            self._ahead.add_done_callback(self._close_after)
+
+    def _close_after(self, ahead: asyncio.Task[bytes]) -> None:
+        os.close(self._descriptor)
+        if not ahead.cancelled():
+            ahead.exception()
+
+    async def _next_block(self) -> bytes:
+        if self._closed:
+            raise ValueError(f"program {self.sha256[:12]} was read after the end of its run")
+        if self.failure is not None:
+            raise self.failure
+        ahead = self._ahead or self._begin_reading()
+        if ahead is None:
+            return b""
+        try:
+            block = await asyncio.shield(ahead)
+        except FleetctlError as error:
+            self.failure = error
+            raise
+        self._offset += len(block)
+        self._ahead = None
+        self._begin_reading()
+        return block
+
+    def _begin_reading(self) -> asyncio.Task[bytes] | None:
+        if self._offset < self.size_bytes:
+            wanted = min(BLOCK_BYTES, self.size_bytes - self._offset)
+            self._ahead = asyncio.create_task(
+                self._run_blocking(self._read_block, self._offset, wanted), name=f"read {self.sha256[:12]}"
+            )
+        return self._ahead
+
+    def _read_block(self, offset: int, wanted: int) -> bytes:
+        try:
+            block = os.pread(self._descriptor, wanted, offset)
+        except OSError as error:
+            raise _unreadable(self.sha256, error) from error
+        self._digest.update(block)
+        at_end = offset + wanted == self.size_bytes
+        if len(block) != wanted or (at_end and self._digest.hexdigest() != self.sha256):
+            raise ProgramChanged(
+                f"The file of program {self.sha256[:12]} changed while it was streamed.",
+                hint="Somebody wrote into the data directory, or the disk fails; upload the program again.",
+            )
+        return block
+
+
+def _open_verified(path: Path, sha256: str) -> tuple[int, int]:
+    """Descriptor and size in bytes of the file, if its content has this hash."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise NotFound(
+            f"The file of program {sha256[:12]} is not on this computer.", hint="Upload the program again."
+        ) from None
+    except OSError as error:
+        raise _unreadable(sha256, error) from error
+    try:
+        return descriptor, _verify(descriptor, sha256)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _verify(descriptor: int, sha256: str) -> int:
+    digest = hashlib.sha256()
+    size_bytes = 0
+    try:
+        while block := os.pread(descriptor, BLOCK_BYTES, size_bytes):
+            digest.update(block)
+            size_bytes += len(block)
+    except OSError as error:
+        raise _unreadable(sha256, error) from error
+    if digest.hexdigest() != sha256:
+        raise ProgramChanged(
+            f"The file of program {sha256[:12]} no longer has the hash that was approved.",
+            hint="Upload the program again.",
+        )
+    return size_bytes
+
+
+def _unreadable(sha256: str, error: OSError) -> StoreError:
+    return StoreError(
+        f"The file of program {sha256[:12]} cannot be read: {error.strerror or error}.",
+        hint="Look at the disk of the agent's computer.",
+    )

@@ -1,0 +1,39 @@
+"""What a new agent process owes for the one before it: runs that were cut off are reported, nothing resumes.
+
+Pure decisions over the journal's content. Must not know links; making machines safe is the session's first act
+after it connects, because the journal keeps them marked unsafe.
+"""
+
+from __future__ import annotations
+
+from fleetctl.agent.journal import Journal
+from fleetctl.agent.records import Booted, RunRecord
+from fleetctl.agent.reports import Reports
+from fleetctl.agent.state import SEQUENCES_PER_BOOT
+from fleetctl.model.machine import Activity, Link, Position
+from fleetctl.model.run import RunState
+
+
+def begin_boot(journal: Journal, reports: Reports, boot_id: str) -> list[str]:
+    """Record the new process and end every run that the one before it held. Gives the ids of those runs."""
+    floor = journal.state.content.last_sequence
+    journal.append(Booted(boot_id, floor + SEQUENCES_PER_BOOT if floor else 0))
+    cut_off = journal.state.active_runs()
+    for run in cut_off:
+        _end(run, reports)
+    return [run.run_id for run in cut_off]
+
+
+def _end(run: RunRecord, reports: Reports) -> None:
+    if not run.started:
+        # RunStarted is durable before the first byte: without it none has gone out.
+        run.state, run.reason = RunState.REFUSED, "The agent ended before the first byte went out."
+        reports.run(run)
+        return
+    run.state = RunState.INTERRUPTED
+    run.reason = (
+        f"The agent ended during the run. Line {run.acknowledged_line} was the last that it recorded as "
+        "acknowledged; the machine may have gone further."
+    )
+    reports.machine(run.machine_id, Link.OFFLINE, Activity.IDLE, Position.SUSPECT, "the agent ended during a run")
+    reports.run(run)
