@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from fleetctl.errors import FleetctlError
+from fleetctl.testing.ordered import OrderedFuture, OrderedTask
 
 Result = TypeVar("Result")
 
@@ -102,35 +103,6 @@ class CallbackFailed(FleetctlError):
     """A callback or a task that nobody awaits raised."""
 
     code = "callback-failed"
-
-
-class OrderedTask(asyncio.Task[Any]):
-    """A task that hashes by its number, counted from 1 in each loop."""
-
-    number: int
-
-    def __new__(cls, *args: Any, loop: VirtualClockLoop, **options: Any) -> OrderedTask:
-        # asyncio hashes the task inside __init__, so the number has to be there before.
-        task = super().__new__(cls)
-        task.number = loop.next_number()
-        return task
-
-    def __hash__(self) -> int:
-        return self.number
-
-
-class OrderedFuture(asyncio.Future[Any]):
-    """A future that hashes by its number, for the same reason."""
-
-    number: int
-
-    def __new__(cls, *, loop: VirtualClockLoop) -> OrderedFuture:
-        future = super().__new__(cls)
-        future.number = loop.next_number()
-        return future
-
-    def __hash__(self) -> int:
-        return self.number
 
 
 class VirtualClockLoop(asyncio.BaseEventLoop):

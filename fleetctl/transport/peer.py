@@ -1,0 +1,166 @@
+"""The link between controller and agent: whole messages, in order, until it breaks.
+
+Over a Unix socket between processes; `peer_memory` is its twin for simulations. It must not know what a
+message says, and keeps none for later: when the link breaks, what was under way is gone, and the
+protocol above sends it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from fleetctl.errors import LinkError, LinkUnavailable
+from fleetctl.transport.frames import FrameReader, frame
+
+QUEUE_BYTES = 4 * 1024 * 1024
+"""Unsent bytes on one link before `send` refuses: some seconds of a large site's telemetry."""
+
+READ_BYTES = 65536
+
+# The kernel's limit for the path of a Unix socket is 108 bytes with its final zero (unix(7)).
+SOCKET_PATH_BYTES = 107
+
+
+class PeerLink(Protocol):
+    """One link to the other process. Iterate over it for the messages; the iteration ends with the link."""
+
+    @property
+    def lost(self) -> LinkError | None:
+        """Why the link ended; None while it is up, and after our own `close`."""
+        ...
+
+    def send(self, message: bytes) -> bool:
+        """Queue one message. False when the queue is full or the link is gone: then nothing was queued.
+
+        Raises FrameTooLong over 16 MiB.
+        """
+        ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The messages, oldest first. Only one iteration at a time."""
+        ...
+
+    def close(self) -> None:
+        """Close at once; idempotent. An iteration under way ends."""
+        ...
+
+
+class StreamPeerLink:
+    """A `PeerLink` over an asyncio stream."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, queue_bytes: int = QUEUE_BYTES
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._queue_bytes = queue_bytes
+        self._frames = FrameReader()
+        self._received: deque[bytes] = deque()
+        self._lost: LinkError | None = None
+        self._closed = False
+
+    @property
+    def lost(self) -> LinkError | None:
+        """Why the link ended."""
+        return self._lost
+
+    def send(self, message: bytes) -> bool:
+        """Queue one message; False when it cannot be."""
+        framed = frame(message)
+        if self._closed or self._writer.is_closing():
+            return False
+        if self._writer.transport.get_write_buffer_size() > self._queue_bytes:
+            return False
+        self._writer.write(framed)
+        return True
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self._received:
+            if self._closed or self._lost is not None:
+                raise StopAsyncIteration
+            await self._read()
+        return self._received.popleft()
+
+    def close(self) -> None:
+        """Close at once, dropping what was not sent."""
+        self._closed = True
+        self._received.clear()
+        self._writer.transport.abort()
+
+    async def _read(self) -> None:
+        try:
+            data = await self._reader.read(READ_BYTES)
+            self._received.extend(self._frames.feed(data))
+        except (OSError, LinkError) as error:
+            self._end(error if isinstance(error, LinkError) else LinkError(f"The link broke: {error}."))
+            return
+        if not data:
+            cut = " in the middle of a message" if self._frames.pending_bytes else ""
+            self._end(LinkError(f"The other side closed the link{cut}."))
+
+    def _end(self, reason: LinkError) -> None:
+        if not self._closed:
+            self._lost = reason
+        self._writer.transport.abort()
+
+
+async def connect_peer(path: Path, deadline_s: float) -> StreamPeerLink:
+    """Connect to the Unix socket at `path` until `deadline_s` (loop time). Raises LinkUnavailable."""
+    try:
+        async with asyncio.timeout_at(deadline_s):
+            with _short_path(path) as short:
+                return StreamPeerLink(*await asyncio.open_unix_connection(short))
+    except (OSError, TimeoutError) as error:
+        raise LinkUnavailable(f"Nobody answers at {path}: {error or 'too late'}.") from error
+
+
+async def serve_peers(path: Path, welcome: Callable[[StreamPeerLink], Awaitable[None]]) -> asyncio.Server:
+    """Listen at `path`, for this user only (mode 0600), replacing a socket left by a dead process.
+
+    `welcome` runs for each link and closes it when it returns. Raises LinkUnavailable when the path cannot be
+    used. The caller holds the lock of the data directory, so nobody else listens there.
+    """
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        link = StreamPeerLink(reader, writer)
+        try:
+            await welcome(link)
+        finally:
+            link.close()
+
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        path.unlink(missing_ok=True)
+        mask = os.umask(0o177)
+        try:
+            with _short_path(path) as short:
+                listener.bind(short)
+        finally:
+            os.umask(mask)
+        return await asyncio.start_unix_server(connected, sock=listener)
+    except OSError as error:
+        listener.close()
+        raise LinkUnavailable(f"Cannot listen at {path}: {error.strerror or error}.") from error
+
+
+@contextlib.contextmanager
+def _short_path(path: Path) -> Iterator[str]:
+    """A name for `path` that fits a socket address, through the open directory if it is too long."""
+    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
+        yield str(path)
+        return
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)
