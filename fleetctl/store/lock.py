@@ -54,6 +54,8 @@ class DataDirectoryLock:
         """Give the lock up; does nothing when it is not held."""
         if self._descriptor is not None:
             os.ftruncate(self._descriptor, 0)
+            # Said aloud, because a child on its way from fork to exec still has a copy of the descriptor.
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
             self._descriptor = None
 

@@ -75,14 +75,22 @@ def test_controller_and_agent_have_locks_of_their_own(tmp_path: Path) -> None:
         pass
 
 
-def test_a_child_program_does_not_keep_the_lock(tmp_path: Path) -> None:
-    lock = DataDirectoryLock(tmp_path)
-    lock.acquire()
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False) as child:
-        lock.release()
-        with DataDirectoryLock(tmp_path):
-            pass
+def test_a_child_program_does_not_inherit_the_lock(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "print('running', flush=True); input()"]
+    with (
+        DataDirectoryLock(tmp_path) as lock,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False, text=True) as child,
+    ):
+        assert child.stdout is not None
+        assert child.stdout.readline() == "running\n"
+        assert lock.path not in [path.resolve() for path in Path(f"/proc/{child.pid}/fd").iterdir()]
         child.kill()
+
+
+def test_what_an_earlier_holder_wrote_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "controller.lock").write_text("1234567890123\n")
+    with DataDirectoryLock(tmp_path) as lock:
+        assert lock.path.read_text() == f"{os.getpid()}\n"
 
 
 def test_a_directory_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
