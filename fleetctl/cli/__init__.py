@@ -47,6 +47,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return FAILED
     except BrokenPipeError:
         # Whoever read our output (`| head`) has had enough; what Python still holds must not be written at exit.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return OK
     return status if isinstance(status, int) else OK

@@ -83,9 +83,7 @@ class Client:
         async with asyncio.timeout(ANSWER_WITHIN_S), self._request(method, path, query, data, headers) as answer:
             return await answer.read()
 
-    async def upload(
-        self, path: Path, on_bytes: Callable[[int], None], name: str | None = None
-    ) -> ProgramShape:
+    async def upload(self, path: Path, on_bytes: Callable[[int], None], name: str | None = None) -> ProgramShape:
         """Send a program file in blocks; `on_bytes` hears how many bytes each block had."""
 
         async def blocks() -> AsyncIterator[bytes]:
@@ -96,7 +94,7 @@ class Client:
                     on_bytes(len(block))
 
         with aiohttp.MultipartWriter("form-data") as form:
-            part = form.append(blocks(), {"Content-Type": "application/octet-stream"})  # type: ignore[arg-type]
+            part = form.append(blocks(), {"Content-Type": "application/octet-stream"})
             part.set_content_disposition("form-data", name="file", filename=name or path.name)
             async with self._request("POST", "programs", None, form, {}) as answer:
                 return decode(await answer.read(), ProgramShape)

@@ -9,20 +9,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
 import click
 
 from fleetctl.cli.client import Client
 from fleetctl.cli.where import find
 
-Options = ParamSpec("Options")
-
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the daemon's answer as JSON.")
 
 
 def with_daemon(
-    function: Callable[Concatenate[Client, Options], Awaitable[None]],
+    function: Callable[..., Awaitable[None]],
 ) -> Callable[..., None]:
     """Make a click callback of `async function(client, ...)`; it gains `--url` and `--data`."""
 

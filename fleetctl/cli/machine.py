@@ -27,14 +27,14 @@ def machine() -> None:
 
 @machine.command("add")
 @name_argument
-@click.option("--driver", required=True, metavar="D", help="Whose words it speaks; `fleetctl plugin list` shows them.")
+@click.option("--driver", required=True, metavar="D", help="Whose words it speaks: see `fleetctl plugin list`.")
 @click.option("--port", required=True, metavar="P", help="/dev/ttyUSB0, or socket://HOST:PORT.")
 @click.option("--profile", default="", metavar="P", help="What model it is, such as generic-220.")
 @click.option("--group", default="", metavar="G", help="Jobs may ask for a group instead of a machine.")
 @click.option("--material", default="", metavar="M", help="What is loaded.")
 @click.option("--nozzle", type=float, metavar="MM", help="Diameter of the nozzle.")
 @click.option("--offset", multiple=True, metavar="G54=X,Y,Z", help="A work offset in machine coordinates, mm.")
-@click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A setting of the driver or of a check.")
+@click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A setting of driver or check.")
 @click.option("--unattended", is_flag=True, help="Start runs without cycle start; your name stands in the record.")
 @json_option
 @with_daemon
@@ -105,7 +105,7 @@ async def remove_machine(client: Client, name: str) -> None:
 
 @machine.command("clear")
 @name_argument
-@click.option("--good", type=click.IntRange(min=0), metavar="N", help="How many of the parts are good, if you counted.")
+@click.option("--good", type=click.IntRange(min=0), metavar="N", help="How many parts are good, if you counted.")
 @click.option("--bad", multiple=True, metavar="PART", help="A part that is scrap; may be given several times.")
 @json_option
 @with_daemon
@@ -143,14 +143,14 @@ async def command_machine(client: Client, name: str, text: str, as_json: bool) -
     if as_json:
         show_json(answer)
         return
-    for line in decode(answer, CommandAnswer).answer:
+    for line in decode(answer, CommandAnswer).lines:
         say(line)
 
 
 class CommandAnswer(msgspec.Struct, frozen=True):
     """What the machine said, line by line."""
 
-    answer: list[str]
+    lines: tuple[str, ...]
 
 
 @machine.command("lockout")
@@ -173,7 +173,7 @@ async def lockout_machine(client: Client, name: str, maintenance: bool, release:
 @with_daemon
 async def estop_machine(client: Client, name: str, as_json: bool) -> None:
     """Stop one machine now. This is a software stop, not a safety-rated emergency stop."""
-    answer = await client.post(f"machines/{name}/estop")
+    answer = await client.post(f"machines/{name}/stop")
     show_json(answer) if as_json else say(stop_report(decode(answer, StopShape)))
 
 

@@ -39,12 +39,13 @@ def machine_table(machines: list[MachineShape]) -> Table | Text:
 def machine_card(shown: MachineShape) -> Group:
     """One machine in full."""
     profile, setup = shown.profile, shown.setup
+    states = (shown.link, shown.activity, shown.clearance, shown.service, f"position {shown.position}")
     pairs: list[tuple[str, str | Text]] = [
         ("machine", shown.name),
         ("state", Text(shown.sentence, style=style_of(need_of(shown)))),
         ("why", sentence(shown.why)),
         ("run", f"{shown.run.code} of {shown.run.job}, {shown.run.progress.fraction:.0%}" if shown.run else ""),
-        ("facts", " · ".join((shown.link, shown.activity, shown.clearance, shown.service, f"position {shown.position}"))),
+        ("facts", " · ".join(states)),
         ("temperatures", _temperatures(shown)),
         ("position", _position(shown)),
         ("spindle", "" if shown.spindle_rpm is None else f"{shown.spindle_rpm:.0f} rpm"),

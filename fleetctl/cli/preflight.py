@@ -34,7 +34,12 @@ SEVERITY_STYLE = {"error": RED, "warning": AMBER, "info": ""}
 @click.option("--data", metavar="DIR", type=click.Path(path_type=Path), help="The daemon's data directory.")
 @json_option
 def preflight(
-    files: tuple[Path, ...], machine: str | None, profile: str | None, url: str | None, data: Path | None, as_json: bool
+    files: tuple[Path, ...],
+    machine: str | None,
+    profile: str | None,
+    url: str | None,
+    data: Path | None,
+    as_json: bool,
 ) -> int:
     """Show the facts of programs and what is wrong with them; fails when any of them would be refused."""
     if machine and profile:
@@ -47,7 +52,8 @@ def preflight(
             analysis, findings = _judge(path, target)
         except FleetctlError as error:
             if as_json:
-                reports.append({"file": str(path), "passed": False, "error": {"code": error.code, "message": str(error)}})
+                refused = {"code": error.code, "message": str(error)}
+                reports.append({"file": str(path), "passed": False, "error": refused})
             else:
                 say(Text(str(path), style="bold"))
                 show_error(error)

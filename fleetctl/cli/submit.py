@@ -99,7 +99,7 @@ def read_due(text: str, now: datetime) -> float:
         if wanted[:3] in WEEKDAYS and (wanted in WEEKDAYS or wanted.endswith("day")):
             days = (WEEKDAYS.index(wanted[:3]) - now.weekday()) % 7
             return _end_of_day(now + timedelta(days=days)).timestamp()
-        moment = datetime.fromisoformat(text.strip())  # noqa: DTZ007  a time without a zone is a local one
+        moment = datetime.fromisoformat(text.strip())
         if len(wanted) == len("2026-12-24"):
             moment = _end_of_day(moment)
         return (moment if moment.tzinfo else moment.astimezone()).timestamp()

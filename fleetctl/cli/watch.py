@@ -1,6 +1,6 @@
 """`fleetctl watch`: the room as it changes, with a bar for every run and every job.
 
-The event stream says when to look again; what is shown is the floor as the daemon gives it. It must not compute states.
+The event stream says when to look again; what is shown is the floor as the daemon gives it. It computes no states.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ def floor_view(floor: FloorShape) -> Group:
     head: list[Text] = []
     if floor.stop.stopped:
         head.append(Text("Everything is stopped. Release with `fleetctl estop --release`.", style=RED))
-    head += [Text(f"The agent {name} does not answer.", style=RED) for name, alive in floor.agents.items() if not alive]
+    lost = [name for name, alive in sorted(floor.agents.items()) if not alive]
+    head += [Text(f"The agent {name} does not answer.", style=RED) for name in lost]
     head += [sentence(item.reason) for item in floor.todo if item.reason.need < Need.WHEN_CONVENIENT]
     if not head:
         head.append(Text("Nothing needs you.", style=QUIET))

@@ -1,0 +1,135 @@
+"""Child processes of the demo: started in sessions of their own, remembered in a file, ended by their ids.
+
+A demo that was killed leaves its children alive; the next one finds them in the file and adopts those that are still
+the same processes. It must not know what the children do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from fleetctl.clock import Clock
+
+POLL_S = 0.1
+GIVE_UP_S = 10.0
+"""A child that was asked to end gets this long, then it is killed."""
+
+
+class Child:
+    """One process, started here or adopted. `command` is what it was started with."""
+
+    def __init__(self, name: str, pid: int, process: asyncio.subprocess.Process | None = None) -> None:
+        self.name = name
+        self.pid = pid
+        self._process = process
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        if self._process is not None:
+            return self._process.returncode is None
+        return _command_of(self.pid) != ""
+
+    @property
+    def exit_status(self) -> int | None:
+        """Its exit status, negative for a signal; None while it runs or when it was adopted."""
+        return None if self._process is None else self._process.returncode
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal; nothing when it has ended meanwhile."""
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            pass
+
+
+class Children:
+    """All children of one demo. `file` remembers them; their output goes to `logs`/NAME.log."""
+
+    def __init__(self, file: Path, logs: Path, clock: Clock) -> None:
+        self._file = file
+        self._logs = logs
+        self._clock = clock
+        self._children: dict[str, Child] = {}
+
+    def __getitem__(self, name: str) -> Child:
+        return self._children[name]
+
+    def log_of(self, name: str) -> Path:
+        """Where the output of a child goes."""
+        return self._logs / f"{name}.log"
+
+    def adopt(self) -> list[str]:
+        """Take over what an earlier demo left running; returns the names."""
+        try:
+            left = json.loads(self._file.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return []
+        for name, (pid, command) in left.items():
+            if command and _command_of(pid) == command:
+                self._children[name] = Child(name, pid)
+        return sorted(self._children)
+
+    async def start(self, name: str, command: Sequence[str]) -> Child:
+        """Start a child unless one of this name is alive."""
+        known = self._children.get(name)
+        if known is not None and known.alive:
+            return known
+        self._logs.mkdir(parents=True, exist_ok=True)
+        with self.log_of(name).open("ab") as log:
+            # A session of its own: Ctrl-C in the terminal must reach only the demo, which ends them in order.
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        child = self._children[name] = Child(name, process.pid, process)
+        self._remember()
+        return child
+
+    async def end(self, names: Sequence[str]) -> None:
+        """End these children by their ids: first asked, then killed. Returns when all have ended."""
+        ending = [self._children[name] for name in names if name in self._children and self._children[name].alive]
+        for child in ending:
+            child.signal(signal.SIGTERM)
+        give_up_s = self._clock.monotonic() + GIVE_UP_S
+        killed = False
+        while any(child.alive for child in ending):
+            if not killed and self._clock.monotonic() >= give_up_s:
+                killed = True
+                for child in ending:
+                    child.signal(signal.SIGKILL)
+            await self._clock.sleep(POLL_S)
+        for child in ending:
+            self._children.pop(child.name, None)
+        self._remember()
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all children, in the order of their start."""
+        return list(self._children)
+
+    def _remember(self) -> None:
+        kept = {name: (child.pid, _command_of(child.pid)) for name, child in self._children.items() if child.alive}
+        if kept:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._file.write_text(json.dumps(kept), encoding="utf-8")
+        else:
+            self._file.unlink(missing_ok=True)
+
+
+def _command_of(pid: int) -> str:
+    """The command line and start time of a live process, which together tell it from a later one of the same id.
+
+    Empty when there is no such process or it is a zombie (Linux: proc(5), fields of /proc/PID/stat).
+    """
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    state, started = fields[0], fields[19]
+    return "" if state == "Z" else f"{command} @{started}"

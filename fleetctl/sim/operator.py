@@ -1,0 +1,113 @@
+"""The demo's operator: a pretend person who does what the to-do list says, a few seconds after it says so.
+
+It uses only the public HTTP API, and of that only what a person at the machines could do: load stock, press cycle
+start, clear beds and vises, home a machine, reset a fault. It leaves whole parts to the gauge and throws away what an
+interrupted run left half-made.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fleetctl.clock import Clock
+from fleetctl.sim.site import Json, Refused, SiteApi, Unreachable
+
+LOOK_EVERY_S = 0.5
+HASTE_S = (1.0, 3.0)
+"""How long this person takes from seeing what to do until it is done: least and most, wall seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something to do: what to post where, as the to-do list gives it, and what was looked at (`version`)."""
+
+    subject: str
+    target: str
+    verb: str
+    sentence: str
+    version: int | None
+    spoiled: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str, int | None]:
+        """Two tasks with the same key are the same task seen twice."""
+        return (self.target, self.verb, self.version)
+
+
+DEEDS = {
+    "clear": "takes the parts off and clears",
+    "start": "loads stock, closes the door and presses cycle start on",
+    "home": "homes",
+    "reset": "looks at the fault and resets",
+}
+"""What this person does, by the verb of the API; anything else is left to whoever watches the demo."""
+
+
+def read_todo(floor: Json) -> list[Task]:
+    """The tasks of a floor, in the order of the list, that this person knows how to do."""
+    tasks = []
+    for item in floor.get("todo", []):
+        reason = item["reason"]
+        action = reason.get("action")
+        if action and action["verb"] in DEEDS:
+            interrupted = reason["code"] == "interrupted"
+            spoiled = tuple(part["code"] for part in item.get("parts", [])) if interrupted else ()
+            version = item.get("version")
+            tasks.append(
+                Task(item["subject"], action["target"], action["verb"], reason["sentence"], version, spoiled)
+            )
+    return tasks
+
+
+class Operator:
+    """One person with all machines in reach. `say` gets a sentence for each deed; `seed` makes the haste."""
+
+    def __init__(self, api: SiteApi, clock: Clock, say: Callable[[str], None], seed: int = 0) -> None:
+        self._api = api
+        self._clock = clock
+        self._say = say
+        self._luck = random.Random(seed)
+        self._due_s: dict[tuple[str, str, int | None], float] = {}
+        self._left_alone: set[tuple[str, str, int | None]] = set()
+        self.deeds = 0
+
+    async def work(self) -> None:
+        """Do what there is to do, until cancelled. While the daemon is away this person waits for it."""
+        while True:
+            try:
+                await self.look()
+            except Unreachable:
+                self._due_s.clear()
+            await self._clock.sleep(LOOK_EVERY_S)
+
+    async def look(self) -> None:
+        """Look at the list once and do what is due."""
+        floor = await self._api.get("floor")
+        now_s = self._clock.monotonic()
+        tasks = read_todo(floor)
+        seen = {task.key for task in tasks}
+        self._due_s = {key: due_s for key, due_s in self._due_s.items() if key in seen}
+        for task in tasks:
+            due_s = self._due_s.setdefault(task.key, now_s + self._luck.uniform(*HASTE_S))
+            if due_s <= now_s and task.key not in self._left_alone:
+                await self._do(task)
+
+    async def _do(self, task: Task) -> None:
+        body: dict[str, Json] = {} if task.version is None else {"version": task.version}
+        if task.spoiled:
+            body["bad"] = task.spoiled
+        try:
+            await self._api.post(f"{task.target}/{task.verb}", body)
+        except Refused as refused:
+            # 409: it changed between looking and acting, as for any person; the next look shows what is true now.
+            if refused.status != 409:
+                self._left_alone.add(task.key)
+                self._say(f"{task.subject}: the operator could not {task.verb}: {refused.message}")
+            self._due_s.pop(task.key, None)
+            return
+        self.deeds += 1
+        self._due_s.pop(task.key, None)
+        spoiled = f" {len(task.spoiled)} half-made: scrap." if task.spoiled else ""
+        self._say(f"The operator {DEEDS[task.verb]} {task.subject}.{spoiled}")
