@@ -232,9 +232,7 @@ class GrblSimulator(SimulatedMachine):
     def home_corner(self) -> Point:
         """Machine coordinates after homing; $23 says which axes home to their negative end."""
         mask, pull_mm = int(self.settings[23]), self.settings[27]
-        x, y, z = (
-            -self.settings[130 + axis] + pull_mm if mask >> axis & 1 else -pull_mm for axis in range(3)
-        )
+        x, y, z = (-self.settings[130 + axis] + pull_mm if mask >> axis & 1 else -pull_mm for axis in range(3))
         return (x, y, z)
 
     def at_home(self, axes: tuple[int, ...]) -> None:

@@ -118,9 +118,7 @@ def read_words(text: str) -> list[tuple[str, float]]:
 class Reader:
     """Reads one line against the state before it. Use once: `Reader(...).block()`."""
 
-    def __init__(
-        self, text: str, modes: Modes, position: Point, offsets: Offsets, *, jog: bool = False
-    ) -> None:
+    def __init__(self, text: str, modes: Modes, position: Point, offsets: Offsets, *, jog: bool = False) -> None:
         self._before = modes
         self._position = position
         self._offsets = offsets

@@ -1,7 +1,7 @@
 """The status report of the pretend Grbl: `<State|MPos:..|FS:..|WCO:..>` with its deferred fields.
 
-It must not know when it is asked. Fields and their order are those of Grbl 1.1's interface document; `WCO` comes every
-10 reports at rest and every 30 in motion, `Ov` every 10 and 20, never together.
+It must not know when it is asked. Fields and their order are those of Grbl 1.1's interface document; `WCO` comes
+every 10 reports at rest and every 30 in motion, `Ov` every 10 and 20, never together.
 """
 
 from __future__ import annotations

@@ -72,8 +72,10 @@ class Motion:
         logical = [value - shift for value, shift in zip(self.native, self.shift, strict=True)]
         steps = self.machine.planner.position(self.machine.now_s)
         named = " ".join(f"{axis}:{value:.2f}" for axis, value in zip(AXES, logical, strict=True))
-        return named + " Count " + " ".join(
-            f"{axis}:{round(value * 80)}" for axis, value in zip("XYZ", steps, strict=True)
+        return (
+            named
+            + " Count "
+            + " ".join(f"{axis}:{round(value * 80)}" for axis, value in zip("XYZ", steps, strict=True))
         )
 
     # Moves
