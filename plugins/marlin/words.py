@@ -1,0 +1,156 @@
+"""What a Marlin-family firmware says, line by line: the one place that knows its words.
+
+It must not know what was sent, nor what is done about an answer. Sources are Marlin's `queue.cpp` (errors of the
+link), `temperature.cpp` (reports), `M115.cpp` and `M114.cpp`, and the hosts that have lived with its forks.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, auto
+
+TEMPERATURE = re.compile(rb"\b([TBCPRL]\d?):\s*(-?\d+(?:\.\d+)?)(?:\s*/\s*(-?\d+(?:\.\d+)?))?")
+POSITION = re.compile(rb"X:\s*(-?\d+(?:\.\d+)?)\s*Y:\s*(-?\d+(?:\.\d+)?)\s*Z:\s*(-?\d+(?:\.\d+)?)")
+RESEND = re.compile(rb"(?:resend|rs)\s*:?\s*N?:?\s*(\d+)", re.IGNORECASE)
+FREE_BUFFER = re.compile(rb"\bB(\d+)\b")
+CAPABILITY = re.compile(r"Cap:([A-Z0-9_]+):([01])")
+FIRMWARE_FIELD = re.compile(r"([A-Z][A-Z_]+):")
+
+BANNERS = frozenset(
+    {b"start", b"PowerUp", b"External Reset", b"Brown out Reset", b"Watchdog Reset", b"Software Reset"}
+)
+"""What boards say when they boot: `start`, and the cause of the reset (Marlin, MarlinCore.cpp)."""
+
+LINK_ERRORS = (b"line number is not last", b"checksum", b"no line number", b"expected line")
+CARD_ERRORS = (b"volume.init", b"openroot", b"open failed", b"cannot open", b"workdir", b"sd card", b"no media")
+HALTS = (b"halted", b"kill", b"thermal", b"heating failed", b"maxtemp", b"mintemp", b"system stopped")
+
+HEATER_LETTERS = "TBC"
+
+
+class Word(Enum):
+    """What kind of line it is."""
+
+    OK = auto()
+    RESEND = auto()
+    BUSY = auto()
+    WAITS_FOR_PERSON = auto()
+    BANNER = auto()
+    LINK_ERROR = auto()
+    HALT = auto()
+    ERROR = auto()
+    ACTION = auto()
+    TEMPERATURES = auto()
+    WAIT = auto()
+    TEXT = auto()
+
+
+def classify(line: bytes) -> Word:
+    """The kind of one line without its line end; the commonest are tried first."""
+    if line == b"ok" or line.startswith(b"ok "):
+        return Word.OK
+    start = line[:8].lower()
+    if start.startswith((b"t:", b" t:", b"b:", b" b:")):
+        return Word.TEMPERATURES
+    if b"busy:" in line[:12]:
+        return Word.WAITS_FOR_PERSON if b"paused for" in line else Word.BUSY
+    if start.startswith((b"resend", b"rs ", b"rs:")):
+        return Word.RESEND
+    if start.startswith((b"error", b"!!")):
+        return _classify_error(line.lower())
+    if line.startswith((b"//action:", b"// action:")):
+        return Word.ACTION
+    if line.removeprefix(b"echo:").strip() in BANNERS:
+        return Word.BANNER
+    if line == b"wait":
+        return Word.WAIT
+    return Word.TEXT
+
+
+def _classify_error(line: bytes) -> Word:
+    if any(sign in line for sign in HALTS) or line.startswith(b"!!") or b"stopped due to errors" in line:
+        return Word.HALT
+    if any(sign in line for sign in LINK_ERRORS):
+        return Word.LINK_ERROR
+    return Word.TEXT if any(sign in line for sign in CARD_ERRORS) else Word.ERROR
+
+
+def halt_kind(text: str) -> str:
+    """One word for why the firmware halted."""
+    lower = text.lower()
+    if any(sign in lower for sign in ("thermal", "heating", "maxtemp", "mintemp")):
+        return "thermal"
+    return "stopped" if "m999" in lower else "kill"
+
+
+def resend_number(line: bytes) -> int | None:
+    """The line number a `Resend: n` or `rs n` asks for."""
+    found = RESEND.match(line)
+    return int(found[1]) if found else None
+
+
+def temperatures(line: bytes) -> dict[str, tuple[float, float]]:
+    """(now, target) in degC by heater name: tools as `T0`, bed `B`, chamber `C`; empty when it is no report.
+
+    `T:` without a number is the tool in use; it counts as `T0` only where no numbered tool is reported.
+    """
+    found: dict[str, tuple[float, float]] = {}
+    for name, now, target in TEMPERATURE.findall(line):
+        heater = name.decode()
+        if heater[0] in HEATER_LETTERS:
+            found.setdefault(heater, (float(now), float(target or 0.0)))
+    in_use = found.pop("T", None)
+    if in_use is not None and not any(heater.startswith("T") for heater in found):
+        found = {"T0": in_use, **found}
+    return found
+
+
+def position(line: bytes) -> tuple[float, float, float] | None:
+    """The position of M114 or M154, mm; None when the line has none."""
+    found = POSITION.match(line)
+    return (float(found[1]), float(found[2]), float(found[3])) if found else None
+
+
+def free_buffer(line: bytes) -> int | None:
+    """Free lines of the command queue in an `ok N.. P.. B..` (ADVANCED_OK); None when it does not say."""
+    if b" P" not in line or b" N" not in line:
+        return None
+    found = FREE_BUFFER.search(line)
+    return int(found[1]) if found else None
+
+
+def firmware_facts(lines: list[str]) -> tuple[str, str, dict[str, str]]:
+    """(firmware, version, facts) from the answer to M115; capabilities become facts `cap:NAME` of "0" or "1"."""
+    facts: dict[str, str] = {}
+    name = ""
+    for line in lines:
+        if found := CAPABILITY.match(line):
+            facts[f"cap:{found[1]}"] = found[2]
+        elif "FIRMWARE_NAME:" in line or line.startswith("NAME."):
+            fields = _fields(line)
+            name = fields.pop("firmware_name", fields.pop("name", ""))
+            facts |= fields
+    firmware, _, version = name.partition(" ")
+    return firmware or "Marlin-like", version.strip(), facts
+
+
+def _fields(line: str) -> dict[str, str]:
+    """`KEY:value KEY:value`, where values have spaces and may hold a URL."""
+    marks = [mark for mark in FIRMWARE_FIELD.finditer(line) if mark.start() == 0 or line[mark.start() - 1] == " "]
+    ends = [mark.start() for mark in marks[1:]] + [len(line)]
+    return {mark[1].lower(): line[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True)}
+
+
+# How long commands may take (OctoPrint's list of long-running commands, and its blocked ones)
+
+SLOW_CODES = frozenset(
+    {b"G4", b"G28", b"G29", b"G30", b"G32", b"G34", b"G76", b"M109", b"M190", b"M191", b"M226", b"M303", b"M400"}
+)
+PERSON_CODES = frozenset({b"M0", b"M1", b"M600", b"M601"})
+CODE = re.compile(rb"(?:N\d+ )?([GM])0*(\d+)")
+
+
+def code(line: bytes) -> bytes:
+    """`G28` of `N12 G28 X*45`; empty for anything else."""
+    found = CODE.match(line)
+    return found[1] + found[2] if found else b""
