@@ -40,9 +40,7 @@ class Rectangle:
 
     def inset(self, by_mm: float) -> Rectangle:
         """The same, smaller by `by_mm` on every side."""
-        return Rectangle(
-            self.left + by_mm, self.front + by_mm, self.width - 2 * by_mm, self.depth - 2 * by_mm
-        )
+        return Rectangle(self.left + by_mm, self.front + by_mm, self.width - 2 * by_mm, self.depth - 2 * by_mm)
 
     @property
     def corners(self) -> tuple[tuple[float, float], ...]:
