@@ -50,6 +50,8 @@ class Result:
 
     outcomes: list[Outcome] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    unavailable: StoreUnavailable | None = None
+    """Why the transaction could not begin or its fate is not known; every unit has failed of it."""
 
 
 class CommitInDoubt(Exception):
@@ -92,10 +94,13 @@ def run_group(database: Database, units: Sequence[Unit[Any]], commit: Commit = c
         if len(units) == 1:
             return Result([Outcome(error=_for_caller(database, lost.__cause__))])
     result = Result()
-    for unit in units:
+    for number, unit in enumerate(units):
         alone = run_group(database, [unit], commit)
-        result.outcomes += alone.outcomes
         result.events += alone.events
+        if alone.unavailable is not None:  # each further attempt would only wait for the same timeout again
+            result.outcomes += _all_failed(units[number:], alone.unavailable).outcomes
+            break
+        result.outcomes += alone.outcomes
     return result
 
 
@@ -127,7 +132,9 @@ def _run_together(database: Database, units: Sequence[Unit[Any]], commit: Commit
 
 
 def _all_failed(units: Sequence[Unit[Any]], error: StoreUnavailable) -> Result:
-    return Result([Outcome(error=error) for _ in units])
+    """One error for each caller, because raising one object in many tasks would tangle their tracebacks."""
+    outcomes = [Outcome(error=StoreUnavailable(error.message, hint=error.hint)) for _ in units]
+    return Result(outcomes, unavailable=error)
 
 
 def _run_unit(database: Database, conn: sa.Connection, unit: Unit[Any]) -> Outcome:

@@ -7,7 +7,7 @@ import random
 import resource
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -576,3 +576,23 @@ def test_the_outbox_belongs_to_the_unit_that_fills_it(memory: Database) -> None:
     result = group.run_group(memory, [unit, writing("two")])
     assert result.events == ["two"]
     assert [type(outcome.error) for outcome in result.outcomes] == [ZeroDivisionError, type(None)]
+
+
+def test_one_by_one_does_not_wait_for_a_locked_database_again_and_again(sqlite_file: Database) -> None:
+    """The COMMIT of the group fails, and from then on another process holds the lock: one wait, not one each."""
+    other = Database.open(sqlite_file.url)
+    holding = ExitStack()
+    attempts: list[object] = []
+    sa.event.listen(sqlite_file.write_engine, "checkout", lambda *arguments: attempts.append(arguments))
+
+    def commit(_database: Database, conn: sa.Connection) -> None:
+        conn.rollback()
+        holding.enter_context(other.write())
+        raise StoreUnavailable
+
+    with holding:
+        result = group.run_group(sqlite_file, [writing(str(number)) for number in range(50)], commit)
+    assert [type(outcome.error) for outcome in result.outcomes] == [StoreUnavailable] * 50
+    assert len(attempts) == 2
+    assert stored(sqlite_file) == []
+    other.close()
