@@ -73,7 +73,7 @@ cdef inline bint shape(Core* s, Arc* arc, double x, double y, bint clockwise, bi
     end_radius = hypot(x - arc.cp, y - arc.cq)
     error = fabs(end_radius - arc.radius)
     if error > 0.5 or (error > 0.005 and error > 0.001 * arc.radius):
-        note(s, HAZ_ARC_RADIUS, 0)
+        note(s, HAZ_ARC_RADIUS, 1)
         arc.radius = fmax(arc.radius, end_radius)
     arc.start = atan2(-arc.cq, -arc.cp)
     if x == 0.0 and y == 0.0:
@@ -162,11 +162,11 @@ cdef inline void curve(Core* s, Planner* q, bint clockwise, bint machine) noexce
     x = <double> (target[arc.p] - start_p) * 1e-6
     y = <double> (target[arc.q] - start_q) * 1e-6
     if frame[arc.p] != s.frame[arc.p] or frame[arc.q] != s.frame[arc.q]:
-        note(s, HAZ_ARC_FROM_UNKNOWN, 0)
+        note(s, HAZ_ARC_FROM_UNKNOWN, 1)
         straight(s, q, False, machine)
         return
     if not shape(s, &arc, x, y, clockwise, machine):
-        note(s, HAZ_ARC_INVALID, 0)
+        note(s, HAZ_ARC_INVALID, 1)
         straight(s, q, False, machine)
         return
     rise = <double> (target[arc.l] - s.pos[arc.l]) * 1e-6 if frame[arc.l] == s.frame[arc.l] else 0.0
@@ -176,7 +176,7 @@ cdef inline void curve(Core* s, Planner* q, bint clockwise, bint machine) noexce
         check_motion(s, False, pushed)
     work = s.reads & READ_CNC or pushed > 0
     if not s.commanded[arc.p] or not s.commanded[arc.q]:
-        note(s, HAZ_ARC_FROM_UNKNOWN, 0)
+        note(s, HAZ_ARC_FROM_UNKNOWN, 1)
     # The start of an arc is part of what bounds it, even where no word ever named its axis.
     s.commanded[arc.p] = 1
     s.commanded[arc.q] = 1

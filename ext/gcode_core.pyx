@@ -29,7 +29,7 @@ HAZARD_NAMES = (
     "oversized_line", "unknown_number", "tool_overflow", "relative_from_unknown", "arc_from_unknown",
     "motion_before_home", "extrude_before_hot", "feed_missing", "feed_zero", "units_assumed", "distance_assumed",
     "spindle_off_cut", "arc_radius", "arc_invalid", "canned_cycle", "cutter_compensation", "inverse_time",
-    "probe", "spline", "transform", "offset_write", "settings_write", "volumetric", "emergency_stop", "secret",
+    "probe", "spline", "transform", "offset_write", "settings_write", "volumetric", "emergency_stop",
 )
 FRAME_NAMES = ("machine", "G54", "G55", "G56", "G57", "G58", "G59", "G59.1", "G59.2", "G59.3", "start")
 END_NAMES = ("", "M2", "M30", "M84", "%", "comment")

@@ -33,7 +33,7 @@ cdef inline void heat_nozzle(Core* s, int64_t target) noexcept nogil:
             s.tool_count += 1
             s.tools[which].number = s.w.value[LETTER_T] // 1000000
         elif which < 0:
-            note(s, HAZ_TOOL_OVERFLOW, 0)
+            note(s, HAZ_TOOL_OVERFLOW, 1)
             which = s.tool
     s.tools[which].nozzle = target
     for i in range(s.tool_count):

@@ -31,7 +31,7 @@ cdef inline void select_tool(Core* s, int64_t number) noexcept nogil:
             break
     else:
         if s.tool_count == MAX_TOOLS or number < 0:
-            note(s, HAZ_TOOL_OVERFLOW, 0)
+            note(s, HAZ_TOOL_OVERFLOW, 1)
             return
         i = s.tool_count
         s.tool_count += 1
@@ -90,11 +90,11 @@ cdef inline void m_command(Core* s, Planner* q, int32_t m) noexcept nogil:
     elif m in (180, 840) and not cnc:
         end_marker(s, END_MOTORS_OFF)
     elif m == 1120:
-        note(s, HAZ_EMERGENCY_STOP, 0)
+        note(s, HAZ_EMERGENCY_STOP, 1)
     elif m in (5000, 5020):
-        note(s, HAZ_SETTINGS_WRITE, 0)
+        note(s, HAZ_SETTINGS_WRITE, 1)
     elif m == 2000 and s.w.mask & (<uint32_t> 1 << LETTER_D) and s.w.value[LETTER_D] > 0:
-        note(s, HAZ_VOLUMETRIC, 0)
+        note(s, HAZ_VOLUMETRIC, 1)
 
 
 cdef inline void stop_command(Core* s, Planner* q, int32_t m) noexcept nogil:
@@ -196,7 +196,7 @@ cdef inline void write_offset(Core* s) noexcept nogil:
             s.w.value[LETTER_T] = s.w.value[LETTER_P]
             heat_nozzle(s, s.w.value[LETTER_S])
         return
-    note(s, HAZ_OFFSET_WRITE, 0)
+    note(s, HAZ_OFFSET_WRITE, 1)
     if l == 20 and (p == 0 or p == s.wcs):
         for a in range(3):          # from here on the active frame reads the given value at this place
             if s.w.mask & (<uint32_t> BIT_X << a):
@@ -248,13 +248,13 @@ cdef inline bint set_mode(Core* s, int32_t g) noexcept nogil:
         s.old_z_return = g == 980
     elif g == 930 or g == 950:
         s.inverse_time = 1
-        note(s, HAZ_INVERSE_TIME, 0)
+        note(s, HAZ_INVERSE_TIME, 1)
     elif g == 940:
         s.inverse_time = 0
     elif g == 410 or g == 420 or g == 411 or g == 421:
-        note(s, HAZ_CUTTER_COMPENSATION, 0)
+        note(s, HAZ_CUTTER_COMPENSATION, 1)
     elif g in (70, 160, 510, 680, 171, 181, 191):
-        note(s, HAZ_TRANSFORM, 0)
+        note(s, HAZ_TRANSFORM, 1)
     else:
         return False
     return True
@@ -283,15 +283,15 @@ cdef inline void move(Core* s, Planner* q, bint machine) noexcept nogil:
     elif g == 20 or g == 30:
         curve(s, q, g == 20, machine)
     elif 382 <= g <= 385:
-        note(s, HAZ_PROBE, 0)
+        note(s, HAZ_PROBE, 1)
         straight(s, q, False, machine)
         probe_lost(s)
     elif g == 730 or 810 <= g <= 890 or g == 760:
-        note(s, HAZ_CANNED_CYCLE, 0)
+        note(s, HAZ_CANNED_CYCLE, 1)
         cycle(s, q)
     elif g >= 0:
         if g == 50 or g == 51 or g == 52:
-            note(s, HAZ_SPLINE, 0)
+            note(s, HAZ_SPLINE, 1)
         straight(s, q, False, machine)
 
 
@@ -307,7 +307,7 @@ cdef inline void nonmodal(Core* s, Planner* q, int32_t g) noexcept nogil:
         home(s, q, g)
     elif g == 281 or g == 301:
         if s.reads & READ_CNC:
-            note(s, HAZ_OFFSET_WRITE, 0)
+            note(s, HAZ_OFFSET_WRITE, 1)
     elif 920 <= g <= 923 or g == 520:
         shift_origin(s, g)
     elif g == 100:
@@ -339,7 +339,7 @@ cdef inline void g_words(Core* s, Planner* q, bint* machine, bint* consumed, bin
         elif not set_mode(s, g) and not takes_axes(g) and not 921 <= g <= 923:
             printer_only[0] = True
     if motions > 1:
-        note(s, HAZ_REPEATED_MOTION, 0)
+        note(s, HAZ_REPEATED_MOTION, 1)
     if w.mask & BIT_F:
         take_feed(s)
     for i in range(w.ng):
@@ -373,7 +373,7 @@ cdef inline void general(Core* s, Planner* q) noexcept nogil:
     moves = w.mask & (BITS_XYZ | BIT_E if not cnc else BITS_XYZ) or (s.motion >= 20 and w.mask & BITS_IJKR)
     if moves and not consumed and (motion_word or (cnc or not (printer_only or w.nm))):
         if not motion_word and not cnc:
-            note(s, HAZ_BARE_AXES, 0)
+            note(s, HAZ_BARE_AXES, 1)
         move(s, q, machine)
     for i in range(w.nm):
         if w.m[i] in (0, 10, 20, 300, 600):

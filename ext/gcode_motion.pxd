@@ -52,7 +52,7 @@ cdef inline void aim(Core* s, int axis, int64_t value, bint machine, int64_t* ta
         frame[0] = s.frame[axis]
         if frame[0] == FRAME_START:
             if s.hazard[HAZ_RELATIVE_FROM_UNKNOWN].count == 0:
-                note(s, HAZ_RELATIVE_FROM_UNKNOWN, 0)
+                note(s, HAZ_RELATIVE_FROM_UNKNOWN, 1)
             s.commanded[axis] = 1
             touch(&s.frames[FRAME_START].motion[axis], s.pos[axis], s.line)
     else:
@@ -100,29 +100,29 @@ cdef inline void check_motion(Core* s, bint rapid, int64_t pushed) noexcept nogi
         s.first_motion_line = s.line
         answer(s, CHECK_FIRST)
     if open_ & CHECK_UNITS:
-        note(s, HAZ_UNITS_ASSUMED, 0)
+        note(s, HAZ_UNITS_ASSUMED, 1)
         answer(s, CHECK_UNITS)
     if open_ & CHECK_DISTANCE:
-        note(s, HAZ_DISTANCE_ASSUMED, 0)
+        note(s, HAZ_DISTANCE_ASSUMED, 1)
         answer(s, CHECK_DISTANCE)
     if open_ & CHECK_HOME and s.w.mask & BITS_XYZ:
         if not s.macro_seen:
-            note(s, HAZ_MOTION_BEFORE_HOME, 0)
+            note(s, HAZ_MOTION_BEFORE_HOME, 1)
         answer(s, CHECK_HOME)
     if open_ & CHECK_HOT and pushed > 0:
         if not s.macro_seen:
-            note(s, HAZ_EXTRUDE_BEFORE_HOT, 0)
+            note(s, HAZ_EXTRUDE_BEFORE_HOT, 1)
         answer(s, CHECK_HOT)
     if rapid:
         return
     if open_ & CHECK_FEED:
-        note(s, HAZ_FEED_MISSING, 0)
+        note(s, HAZ_FEED_MISSING, 1)
         answer(s, CHECK_FEED)
     if open_ & CHECK_FEED_ZERO:
-        note(s, HAZ_FEED_ZERO, 0)
+        note(s, HAZ_FEED_ZERO, 1)
         answer(s, CHECK_FEED_ZERO)
     if open_ & CHECK_SPINDLE:
-        note(s, HAZ_SPINDLE_OFF_CUT, 0)
+        note(s, HAZ_SPINDLE_OFF_CUT, 1)
         answer(s, CHECK_SPINDLE)
 
 

@@ -112,7 +112,6 @@ cdef enum:
     HAZ_SETTINGS_WRITE
     HAZ_VOLUMETRIC
     HAZ_EMERGENCY_STOP
-    HAZ_SECRET
     HAZARD_COUNT
 
 # Questions asked at every motion until they are answered once; all answered costs one test.

@@ -1,1 +1,45 @@
 """What a program is: typed facts over the compiled core. States facts, judges nothing."""
+
+from fleetctl.gcode.analysis import analyze
+from fleetctl.gcode.dialects import DIALECTS, Dialect
+from fleetctl.gcode.facts import (
+    Analysis,
+    AxisRange,
+    Bounds,
+    Box,
+    Ending,
+    Finding,
+    FrameBounds,
+    HeaterUse,
+    Mark,
+    SlicerClaims,
+    SpindleUse,
+    Thumbnail,
+    ToolUse,
+    WordUse,
+)
+from fleetctl.gcode.hazards import HAZARDS
+from fleetctl.gcode.limits import DEFAULT_LIMITS, MotionLimits
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "DIALECTS",
+    "HAZARDS",
+    "Analysis",
+    "AxisRange",
+    "Bounds",
+    "Box",
+    "Dialect",
+    "Ending",
+    "Finding",
+    "FrameBounds",
+    "HeaterUse",
+    "Mark",
+    "MotionLimits",
+    "SlicerClaims",
+    "SpindleUse",
+    "Thumbnail",
+    "ToolUse",
+    "WordUse",
+    "analyze",
+]

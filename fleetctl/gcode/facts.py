@@ -45,7 +45,7 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing a person should know. `code` is stable (`GC...` from reading, `FQ...` from preflight rules)."""
+    """One thing a person should know. `code` is stable: `GC...` from reading, `FQ...` from preflight."""
 
     code: str
     severity: Severity
@@ -81,9 +81,9 @@ class FrameBounds(msgspec.Struct, frozen=True):
     """Bounds of the motion made in one coordinate system.
 
     `frame` is `machine` (G53, and everything of a printer that selects no G54..G59), `G54` .. `G59.3`, or
-    `start`: relative to wherever the machine stood when its place was unknown (relative motion or G92 before any
-    absolute coordinate, after G28/G30 to a stored position, after a change of coordinate system). G92 and G52
-    shifts are already undone: add the work offset (and tool length) and you have machine coordinates.
+    `start`: relative to wherever the machine stood when its place was unknown (relative motion or G92 before
+    any absolute coordinate, or after G28/G30 to a stored position). G92 and G52 shifts are already undone: add
+    the work offset (and tool length) and you have machine coordinates.
     """
 
     frame: str
@@ -99,10 +99,10 @@ class WordUse(msgspec.Struct, frozen=True):
 
 
 class ToolUse(msgspec.Struct, frozen=True):
-    """One tool: the line that selects it first (0: the tool that was in at the start), and what went through it.
+    """One tool: the line that selects it first (0: it was in at the start), and what went through it.
 
-    `filament_mm` is the length pushed out, retractions not counted twice; 0 for a cutting tool. `filament_g` is
-    None where diameter or density are not known. `material` is the slicer's word, e.g. `PETG`.
+    `filament_mm` is the length pushed out, retractions not counted twice; 0 for a cutting tool. `filament_g`
+    is None where diameter or density are not known. `material` is the slicer's word, e.g. `PETG`.
     """
 
     number: int
@@ -123,7 +123,7 @@ class HeaterUse(msgspec.Struct, frozen=True):
 
 
 class SpindleUse(msgspec.Struct, frozen=True):
-    """What the program asks of spindle or laser. S in rpm (or laser power in the units of the controller's $30).
+    """What the program asks of spindle or laser. S in rpm (or laser power, in units of the controller's $30).
 
     `on_line` is the first M3/M4, `end_on` whether it still turns after the last line, `end_line` the last
     M3/M4/M5. `dynamic_power` is the first M4 (laser power that follows speed), 0 if never.
@@ -140,9 +140,9 @@ class SpindleUse(msgspec.Struct, frozen=True):
 class Ending(msgspec.Struct, frozen=True):
     """How the file ends.
 
-    `newline`: the last line has a line end. `marker`: what ends the program (`M2`, `M30`, `M84`, `%`, or a
-    slicer's closing comment as `comment`), empty if nothing does. `cut_word`: the last line stops after a letter
-    without its number. `code_after_line`: first command after M2/M30, 0 if none.
+    `newline`: the last line has a line end. `marker`: what ends the program (`M2`, `M30`, `M84`, `%`, or
+    `comment` for a slicer's closing comment), empty if nothing does. `cut_word`: the last line has no line end
+    and stops after a letter without its number. `code_after_line`: first command after M2/M30, 0 if none.
     """
 
     newline: bool
@@ -191,7 +191,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     dialect_detected: bool
     process: Process
     slicer: str = ""
-    """Name and version of the slicer or CAM as the file gives it, e.g. `PrusaSlicer 2.5.0`; empty if unknown."""
+    """Name and version of slicer or CAM as the file gives it, e.g. `PrusaSlicer 2.5.0`; empty if unknown."""
 
     bounds_mm: Bounds = UNKNOWN_BOUNDS
     """All motion, over every coordinate system but G53 of a program that also uses others."""
@@ -229,7 +229,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     words: dict[str, WordUse] = {}
     """Command words used, e.g. `G1`, `G38.2`, `M104`, `T` (any tool word)."""
     letters: dict[str, int] = {}
-    """Parameter letters used, with the first line: an `E` is an error for Grbl, a `B` for a three-axis mill."""
+    """Parameter letters used, with the first line: `E` is an error for Grbl, `B` for a three-axis mill."""
     extended: dict[str, WordUse] = {}
     """Klipper-style commands, upper case, e.g. `SET_PRESSURE_ADVANCE`; at most 256 names."""
     objects: tuple[str, ...] = ()
@@ -262,8 +262,8 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
         msgspec.structs.force_setattr(self, "work_bounds_mm", known_or_nan(self.work_bounds_mm))
 
     @property
-    def time_at_line(self) -> memoryview | None:
-        """Seconds planned when line i + 1 has ended, indexed from 0, no copy; None unless it was asked for."""
+    def time_at_line(self) -> memoryview[float] | None:
+        """Seconds planned when line i + 1 has ended, indexed from 0, no copy; None unless asked for."""
         return None if self.times_f64 is None else memoryview(self.times_f64).cast("d")
 
     def frame(self, name: str) -> FrameBounds | None:

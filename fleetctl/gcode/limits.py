@@ -11,7 +11,7 @@ Axes4 = tuple[float, float, float, float]
 
 
 class MotionLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits of one machine. Axis tuples are x, y, z, e; for a machine without extruder the fourth is ignored.
+    """Limits of one machine. Axis tuples are x, y, z, e; without an extruder the fourth is ignored.
 
     Where both `junction_deviation_mm` and `jerk_mm_s` are given, the junction deviation rules. With neither,
     0.01 mm is used (Grbl's default for $11). A file's own M201/M203/M204/M205 may lower, never raise these.
@@ -50,4 +50,4 @@ DEFAULT_LIMITS: dict[str, MotionLimits] = {
     ),
 }
 """Used when neither machine nor file says anything: the defaults of Marlin 2 (Configuration.h,
-DEFAULT_MAX_FEEDRATE and following) and of Grbl 1.1 ($110-$112 500 mm/min, $120-$122 10 mm/s2, $11 0.01 mm)."""
+DEFAULT_MAX_FEEDRATE and following) and of Grbl 1.1 ($110 500 mm/min, $120 10 mm/s2, $11 0.01 mm)."""

@@ -1,0 +1,229 @@
+"""`analyze`: one program in, its facts out. Puts the parts together; all reading of lines is in the compiled core.
+
+It must not judge, and it holds no state between calls; it may run in any thread (the core frees the GIL).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from typing import Literal
+
+from fleetctl._ext import gcode_core
+from fleetctl.errors import NotGcode, UsageError
+from fleetctl.gcode.detect import LASER_WRITERS, detect_dialect, detect_writer
+from fleetctl.gcode.dialects import DIALECTS, Dialect
+from fleetctl.gcode.facts import (
+    UNKNOWN_BOUNDS,
+    Analysis,
+    AxisRange,
+    Bounds,
+    Box,
+    Ending,
+    FrameBounds,
+    HeaterUse,
+    Mark,
+    Process,
+    SlicerClaims,
+    SpindleUse,
+    ToolUse,
+    WordUse,
+)
+from fleetctl.gcode.findings import reading_findings
+from fleetctl.gcode.limits import DEFAULT_LIMITS, MotionLimits
+from fleetctl.gcode.metadata import claims, read_pairs, thumbnails
+from fleetctl.gcode.source import Source, open_source, refuse_other_formats
+
+DETECT_BYTES = 64 << 10
+
+
+def analyze(
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview,
+    *,
+    dialect: str = "auto",
+    machine: MotionLimits | None = None,
+    time_at_line: bool = False,
+) -> Analysis:
+    """The facts of a program.
+
+    `source` is a path or the bytes themselves, read in blocks of 1 MiB. `dialect` is a name of
+    `dialects.DIALECTS`, or `auto` to detect it. `machine` gives the limits that time is planned with, and the
+    places of home and start. `time_at_line` keeps the planned time of every line (8 bytes each).
+
+    Raises NotGcode for what is no G-code (empty, binary, another format, prose), UsageError for a dialect that
+    does not exist, OSError for a file that cannot be read. Everything odd inside a program is a hazard or a
+    finding, never an exception.
+    """
+    if dialect != "auto" and dialect not in DIALECTS:
+        raise UsageError(f"There is no dialect {dialect!r}.", hint=f"Known are: auto, {', '.join(DIALECTS)}.")
+    with open_source(source) as opened:
+        refuse_other_formats(opened.head)
+        chosen = DIALECTS[detect(opened) if dialect == "auto" else dialect]
+        scan = scanner(chosen, machine, time_at_line)
+        digest = hashlib.sha256()
+        for block in opened.blocks():
+            digest.update(block)
+            scan.feed(block)
+        scan.finish()
+        refuse_text(scan)
+        return _facts(scan, opened, chosen, dialect == "auto", machine, digest.hexdigest())
+
+
+def detect(source: Source) -> str:
+    """The dialect of a source: from its first 64 KiB, or its first MiB if that is all pictures and comments."""
+    head = source.head[:DETECT_BYTES]
+    probe = gcode_core.Scanner(0, False, False)
+    probe.feed(head)
+    if probe.totals()["commands"] < 20:
+        head = source.head
+    return detect_dialect(head, source.tail or source.head[-DETECT_BYTES:])
+
+
+def scanner(dialect: Dialect, machine: MotionLimits | None, time_at_line: bool = False) -> gcode_core.Scanner:
+    """A core ready to be fed with a program in `dialect`."""
+    limits = machine or DEFAULT_LIMITS["cnc" if dialect.cnc else "additive"]
+    scan = gcode_core.Scanner(dialect.reads, True, time_at_line)
+    classic = limits.jerk_mm_s if limits.junction_deviation_mm is None else None
+    deviation = 0.01 if limits.junction_deviation_mm is None else limits.junction_deviation_mm
+    plain = (limits.accel_mm_s2, limits.travel_accel_mm_s2, limits.retract_accel_mm_s2)
+    scan.set_limits(
+        limits.max_feed_mm_s,
+        limits.max_accel_mm_s2,
+        classic,
+        deviation,
+        tuple(math.inf if value is None else value for value in plain),
+        math.inf if limits.rapid_mm_s is None else limits.rapid_mm_s,
+        machine is not None,
+    )
+    scan.set_places(limits.home_mm, limits.start_mm)
+    return scan
+
+
+def refuse_text(scan: gcode_core.Scanner) -> None:
+    """Raises NotGcode if hardly anything that was read was a command: prose, source code, damaged data."""
+    hazards = scan.hazards()
+    known = sum(count for _, count in scan.words().values())
+    odd = [hazards[name] for name in ("stray_character", "number_missing", "high_byte_code", "nul", "control_code")
+           if name in hazards]  # fmt: skip
+    worst = sum(mark[2] for mark in odd)
+    commands = scan.totals()["commands"]
+    if commands == 0:
+        raise NotGcode("There is no command in this file.", line=1, hint="Send the G-code file.")
+    if worst > 2 * max(known, commands // 4):
+        first = min(mark[0] for mark in odd)
+        raise NotGcode("This text is not G-code.", line=first, hint="Send what the slicer or CAM exported.")
+
+
+def _box(ranges: tuple[tuple[float, int, float, int] | None, ...]) -> Box:
+    x, y, z = (None if r is None else AxisRange(*r) for r in ranges)
+    return Box(x, y, z)
+
+
+def merged(frames: tuple[FrameBounds, ...], work: bool) -> Bounds:
+    """One box over all coordinate systems; `machine` only if there is no other: its zero is another place."""
+    boxes = [frame.work if work else frame.motion for frame in frames if frame.frame != "machine"]
+    if not any(r for box in boxes for r in box.axes):
+        boxes = [frame.work if work else frame.motion for frame in frames]
+    low, high = [], []
+    for axis in range(3):
+        ranges = [r for box in boxes if (r := box.axes[axis])]
+        low.append(min((r.low_mm for r in ranges), default=math.nan))
+        high.append(max((r.high_mm for r in ranges), default=math.nan))
+    return ((low[0], low[1], low[2]), (high[0], high[1], high[2]))
+
+
+def tool_uses(scan: gcode_core.Scanner, said: SlicerClaims) -> tuple[ToolUse, ...]:
+    """Tools with the grams that the slicer's diameter and density give."""
+    uses = []
+    for number, line, pushed in scan.tools():
+        diameter = _nth(said.filament_diameter_mm, number)
+        density = _nth(said.filament_density_g_cm3, number)
+        grams = None
+        if diameter and density:
+            grams = pushed * math.pi / 4 * diameter**2 * density / 1000
+        material = said.filament_type[number] if 0 <= number < len(said.filament_type) else ""
+        uses.append(ToolUse(number, line, pushed, grams, material))
+    return tuple(sorted(uses, key=lambda use: use.number))
+
+
+def _nth(values: tuple[float, ...], n: int) -> float | None:
+    return values[n] if 0 <= n < len(values) else None
+
+
+def process_of(scan: gcode_core.Scanner, dialect: Dialect, writer: str, work: Bounds) -> Process:
+    """How the program makes things, as far as its words tell."""
+    if not dialect.cnc:
+        return "additive" if any(pushed > 0 for _, _, pushed in scan.tools()) else "unknown"
+    spindle = scan.spindle()
+    flat = not work[1][2] - work[0][2] > 0
+    laser_words = spindle is not None and (spindle[5] > 0 or scan.s_on_motion > 2)
+    if writer.startswith(LASER_WRITERS) or (flat and laser_words):
+        return "laser"
+    return "subtractive" if scan.totals()["first_work_line"] else "unknown"
+
+
+def _marks(scan: gcode_core.Scanner, opened: Source, secret: tuple[int, int], lines: int) -> dict[str, Mark]:
+    marks = {name: Mark(*mark) for name, mark in scan.hazards().items()}
+    if secret[0] >= 0:
+        marks["secret"] = Mark(opened.head.count(b"\n", 0, secret[0]) + 1, 1)
+    elif secret[1] >= 0:
+        after = opened.tail.count(b"\n", secret[1]) - opened.tail.endswith(b"\n")
+        marks["secret"] = Mark(lines - after, 1)
+    return marks
+
+
+def _facts(
+    scan: gcode_core.Scanner,
+    opened: Source,
+    dialect: Dialect,
+    detected: bool,
+    machine: MotionLimits | None,
+    sha256: str,
+) -> Analysis:
+    totals = scan.totals()
+    pairs, secret = read_pairs(opened.head[:DETECT_BYTES], opened.tail or opened.head[DETECT_BYTES:])
+    said = claims(pairs)
+    writer = detect_writer(opened.head[:DETECT_BYTES], opened.tail)
+    frames = tuple(FrameBounds(name, _box(motion), _box(work)) for name, motion, work in scan.frames())
+    work = merged(frames, True) if frames else UNKNOWN_BOUNDS
+    tools = tool_uses(scan, said)
+    ending = Ending(*scan.ending())
+    hazards = _marks(scan, opened, secret, totals["lines"])
+    extended, objects = scan.names()
+    layers, layers_from = scan.layers()
+    spindle = scan.spindle()
+    from_file: Literal["file", "default"] = "file" if scan.file_sets_limits else "default"
+    return Analysis(
+        **totals,
+        sha256=sha256,
+        dialect=dialect.name,
+        dialect_detected=detected,
+        process=process_of(scan, dialect, writer, work),
+        slicer=writer,
+        bounds_mm=merged(frames, False) if frames else UNKNOWN_BOUNDS,
+        work_bounds_mm=work,
+        frames=frames,
+        duration_s=totals["motion_s"] + totals["dwell_s"],
+        limits_from="machine" if machine else from_file,
+        times_f64=scan.times(),
+        layers=0 if dialect.cnc else layers,
+        layers_from="" if dialect.cnc else layers_from,
+        max_z_work_mm=None if math.isnan(work[1][2]) else work[1][2],
+        filament_mm={tool.number: tool.filament_mm for tool in tools if tool.filament_mm > 0},
+        filament_g={tool.number: tool.filament_g for tool in tools if tool.filament_g},
+        tools=tools,
+        temperatures={name: HeaterUse(*use) for name, use in scan.heaters().items()},
+        spindle=SpindleUse(*spindle) if spindle else None,
+        spindle_rpm_max=spindle[1] if spindle else None,
+        words={word: WordUse(*use) for word, use in scan.words().items()},
+        letters=scan.letters(),
+        extended={name: WordUse(*use) for name, use in extended.items()},
+        objects=tuple(objects),
+        hazards=hazards,
+        ending=ending,
+        claims=said,
+        metadata=pairs,
+        thumbnails=thumbnails(opened.head),
+        findings=reading_findings(hazards, ending, totals["lines"]),
+    )

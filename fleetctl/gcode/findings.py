@@ -1,0 +1,61 @@
+"""What reading itself has to say: places that could not be read, or whose facts are not exact.
+
+Only about the reading of the file. Whether a fact suits a machine is preflight's to judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fleetctl.gcode.facts import Ending, Finding, Mark, Severity
+from fleetctl.gcode.hazards import HAZARDS
+
+_READING: dict[str, tuple[str, Severity, str]] = {
+    "nul": ("GC001", "error", "The file is damaged here; export it again."),
+    "oversized_line": ("GC002", "error", "No controller takes such a line; export the program again."),
+    "number_overflow": ("GC003", "error", "Correct the number."),
+    "number_missing": ("GC004", "error", "Give the letter a number, or take it out."),
+    "stray_character": ("GC005", "warning", "Take it out; controllers differ in what they make of it."),
+    "repeated_word": ("GC006", "warning", "Keep one of them; controllers differ in which they take."),
+    "repeated_motion": ("GC007", "error", "Put each motion on its own line."),
+    "unclosed_comment": ("GC008", "error", "Close the comment with )."),
+    "checksum_wrong": ("GC009", "error", "The line was changed after it was numbered; export it again."),
+    "unknown_number": ("GC010", "error", "No controller knows such a command."),
+    "tool_overflow": ("GC011", "warning", "Facts per tool are not complete."),
+    "placeholder": ("GC012", "error", "A placeholder was not filled in; correct the slicer's custom G-code."),
+    "expression": ("GC013", "warning", "Bounds and time cannot be known before the run."),
+    "o_word": ("GC014", "warning", "Bounds and time cannot be known before the run."),
+    "arc_invalid": ("GC015", "error", "Give the arc a centre or a radius that reaches its end."),
+    "arc_radius": ("GC016", "error", "Export with more decimals, or correct the centre."),
+    "arc_from_unknown": ("GC017", "warning", "Move to an absolute position first; bounds are not exact."),
+    "relative_from_unknown": ("GC018", "info", "Bounds are relative to where the machine stands at the start."),
+    "spline": ("GC019", "warning", "Bounds are not exact."),
+    "transform": ("GC020", "warning", "Bounds are not exact."),
+    "cutter_compensation": ("GC021", "warning", "Bounds are the programmed path, not the tool's."),
+    "inverse_time": ("GC022", "info", "The planned time is not exact."),
+    "probe": ("GC023", "info", "Where the probe stops is not known before the run."),
+    "volumetric": ("GC024", "info", "Filament lengths are volumes in this program."),
+    "canned_cycle": ("GC025", "info", "Dwells and pecks of the cycle are not in the planned time."),
+    "nested_comment": ("GC026", "warning", "Controllers differ in where such a comment ends."),
+    "checksum": ("GC027", "info", "Line numbers and checksums are taken off and made again for the machine."),
+}
+
+
+def reading_findings(hazards: Mapping[str, Mark], ending: Ending, lines: int) -> tuple[Finding, ...]:
+    """One finding for each hazard of reading, in the order of the file, and one for a last word cut off."""
+    found = [
+        Finding(code, severity, mark.line, mark.column, _sentence(name, mark), hint)
+        for name, (code, severity, hint) in _READING.items()
+        if (mark := hazards.get(name))
+    ]
+    if ending.cut_word:
+        found.append(
+            Finding("GC030", "error", lines, 0, "The file stops in the middle of a word.", "Send the whole file.")
+        )
+    return tuple(sorted(found, key=lambda finding: (finding.line, finding.code)))
+
+
+def _sentence(name: str, mark: Mark) -> str:
+    phrase = HAZARDS[name]
+    more = f" ({mark.count} times, first here)" if mark.count > 1 else ""
+    return f"{phrase[0].upper()}{phrase[1:]}{more}."
