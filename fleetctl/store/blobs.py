@@ -102,6 +102,11 @@ class BlobWriter:
     def __exit__(self, *_error: object) -> None:
         self.abort()
 
+    @property
+    def path(self) -> Path:
+        """The unfinished file, to be read only: what is in it may be looked at before it is committed."""
+        return self._path
+
     def write(self, data: bytes) -> None:
         """Append `data`. Raises `StoreUnavailable` on a full or failing disk; the upload is then gone."""
         self._require_open()
