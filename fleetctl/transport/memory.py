@@ -54,13 +54,14 @@ class MemoryMachine:
         self._clock = clock
         self._speedup = speedup
         self._origin_s = clock.monotonic()
+        self._latest_s = 0.0
         self._link: MemoryTransport | None = None
         self._plugged_in = True
         self._timer: asyncio.TimerHandle | None = None
 
     def now_s(self) -> float:
         """Machine time now, in seconds."""
-        return (self._clock.monotonic() - self._origin_s) * self._speedup
+        return max(self._latest_s, (self._clock.monotonic() - self._origin_s) * self._speedup)
 
     def wake(self) -> None:
         """Let time pass up to now, send what the machine said, and set the timer for what comes next."""
@@ -105,6 +106,7 @@ class MemoryMachine:
         self._run(now_s)
 
     def _run(self, now_s: float) -> None:
+        self._latest_s = now_s
         self.machine.elapse(now_s)
         data = self.machine.take_output()
         if data and self._link is not None:
