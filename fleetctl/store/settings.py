@@ -12,9 +12,13 @@ _STOP = "stop"
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True):
-    """The latch of the stop for everything (I15), and how each machine (by name) took the last stop."""
+    """The latch of the stop for everything (I15), and how each machine (by name) took the last stop.
+
+    `stop_id` names the newest stop, released or not.
+    """
 
     stopped: bool = False
+    stop_id: str = ""
     by: str = ""
     at_s: float | None = None
     outcomes: dict[str, str] = {}

@@ -1,0 +1,100 @@
+"""The agents of this site: which answer, and the ways to reach the machines they hold."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from fleetctl.errors import AgentUnavailable, MachineError
+from fleetctl.fleet.link import AgentLink
+from fleetctl.model.machine import Machine
+from fleetctl.model.messages import Answer, Release, Stop, StopReport, Verb
+
+ANSWER_WITHIN_S = 15.0
+"""How long a person waits for a verb before the page says that the machine did not answer."""
+
+HOMING_WITHIN_S = 300.0
+"""Homing a large machine takes minutes."""
+
+STOP_WITHIN_S = 3.0
+"""The agent gives firmware two seconds to confirm a stop; one more for the way."""
+
+
+class Agents:
+    """All agents by name; one link each."""
+
+    def __init__(self, links: Mapping[str, AgentLink]) -> None:
+        self._links = dict(links)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The agents of this site, whether they answer or not."""
+        return tuple(self._links)
+
+    def connected(self) -> frozenset[str]:
+        """The agents that answer now."""
+        return frozenset(name for name, link in self._links.items() if link.connected)
+
+    async def run(self) -> None:
+        """Hold all links until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for link in self._links.values():
+                group.create_task(link.run())
+
+    def commands_waiting(self, agent: str) -> None:
+        """Tell a link that commands for its agent were committed."""
+        self._links[agent].commands_waiting()
+
+    def assignments_changed(self, agent: str) -> None:
+        """Tell a link that its agent must hold other machines from now on."""
+        self._links[agent].assignments_changed()
+
+    async def verb(
+        self, machine: Machine, verb: str, command_id: str, *, now_s: float, run_id: str | None = None, text: str = ""
+    ) -> tuple[str, ...]:
+        """Do one thing to one machine now; its answer lines.
+
+        Raises AgentUnavailable when nobody can be asked or no answer came in time (it may still happen until
+        then, never later), MachineError with the agent's sentence when it was refused or failed.
+        """
+        within_s = HOMING_WITHIN_S if verb == "home" else ANSWER_WITHIN_S
+        message = Verb(
+            command_id=command_id,
+            machine_id=machine.id,
+            verb=verb,
+            run_id=run_id,
+            text=text,
+            not_after_s=now_s + within_s,
+        )
+        answer = await self._link(machine.agent).ask(message, within_s)
+        if not isinstance(answer, Answer):
+            raise AgentUnavailable(machine=machine.name)
+        if answer.error:
+            raise MachineError(answer.error, machine=machine.name)
+        return answer.lines
+
+    async def stop(self, command_id: str, machine: Machine | None) -> dict[str, StopReport | None]:
+        """Send a stop on every link at once; by agent the report, None where no answer came."""
+        names = self._links if machine is None else [machine.agent]
+        message = Stop(command_id=command_id, machine_id=None if machine is None else machine.id)
+        reports = await asyncio.gather(*(self._stop_one(name, message) for name in names))
+        return dict(zip(names, reports, strict=True))
+
+    async def _stop_one(self, name: str, message: Stop) -> StopReport | None:
+        try:
+            answer = await self._link(name).ask(message, STOP_WITHIN_S)
+        except AgentUnavailable:
+            return None
+        return answer if isinstance(answer, StopReport) else None
+
+    def release(self, command_id: str) -> None:
+        """Tell every agent that answers that the stop was released; the others learn it when they connect."""
+        for link in self._links.values():
+            if link.connected:
+                link.send(Release(command_id=command_id))
+
+    def _link(self, name: str) -> AgentLink:
+        link = self._links.get(name)
+        if link is None:
+            raise AgentUnavailable(f"There is no agent {name} here.")
+        return link

@@ -1,0 +1,105 @@
+"""What the record says to a connecting agent, and what its Welcome means for the record; units of work only."""
+
+from __future__ import annotations
+
+import msgspec
+import sqlalchemy as sa
+
+from fleetctl.fleet.changes import Stamp, facts_to
+from fleetctl.fleet.reports import agent_lost_run
+from fleetctl.model.machine import Link, Machine
+from fleetctl.model.messages import PROTOCOL_VERSION, Hello, MachineAssignment, Welcome
+from fleetctl.store import events, machines, runs, settings
+from fleetctl.store.runs import CommandKind
+from fleetctl.store.settings import Stop
+
+
+def assignment(machine: Machine) -> MachineAssignment:
+    """What an agent needs to know of a machine."""
+    return MachineAssignment(
+        machine_id=machine.id,
+        name=machine.name,
+        driver=machine.driver,
+        port=machine.port,
+        profile=machine.profile,
+        unattended=machine.unattended_by is not None,
+        position=machine.facts.position,
+        options=machine.options,
+    )
+
+
+def held_by(conn: sa.Connection, agent: str) -> tuple[Machine, ...]:
+    """The machines that an agent holds."""
+    return tuple(machine for machine in machines.every(conn) if machine.agent == agent)
+
+
+def hello(conn: sa.Connection, agent: str, site: str) -> Hello:
+    """The first message to an agent."""
+    stop = settings.stop(conn)
+    return Hello(
+        protocol_version=PROTOCOL_VERSION,
+        site=site,
+        stop_id=stop.stop_id if stop.stopped else "",
+        machines=tuple(assignment(machine) for machine in held_by(conn, agent)),
+    )
+
+
+def welcomed(conn: sa.Connection, welcome: Welcome, stamp: Stamp) -> list[str]:
+    """Record that an agent is here; ids of runs that are lost unless a report still to come speaks of them.
+
+    A new journal knows nothing of what the old one held: every active run of the agent is lost at once.
+    """
+    before = machines.last_sequence(conn, welcome.agent)
+    machines.set_agent(conn, welcome.agent, welcome.journal_id, welcome.version)
+    new_journal = before > 0 and machines.last_sequence(conn, welcome.agent) == 0
+    events.append(
+        conn,
+        "agent.connected",
+        welcome.agent,
+        at_s=stamp.at_s,
+        actor=stamp.actor,
+        version=welcome.version,
+        new_journal=new_journal,
+    )
+    _adopt_stop(conn, welcome, stamp)
+    held = {machine.id for machine in held_by(conn, welcome.agent)}
+    waiting = {
+        command.run_id for command in runs.pending_commands(conn, welcome.agent) if command.kind is CommandKind.START
+    }
+    mine = [run for run in runs.active(conn) if run.machine_id in held]
+    if new_journal:
+        for run in mine:
+            agent_lost_run(conn, run, stamp)
+        return []
+    return [run.id for run in mine if run.id not in waiting and run.id not in welcome.active_runs]
+
+
+def _adopt_stop(conn: sa.Connection, welcome: Welcome, stamp: Stamp) -> None:
+    """A stop that the agent holds and the record never saw was pressed just before the controller died (I15)."""
+    stop = settings.stop(conn)
+    if welcome.stop_id and welcome.stop_id != stop.stop_id:
+        adopted = Stop(stopped=True, stop_id=welcome.stop_id, by="unknown (restored by the agent)", at_s=stamp.at_s)
+        settings.set_stop(conn, adopted)
+        events.append(conn, "stop.pressed", "everything", at_s=stamp.at_s, actor=stamp.actor, adopted=True)
+
+
+def release_due(conn: sa.Connection, welcome: Welcome) -> bool:
+    """Whether the agent still holds a stop that a person has released."""
+    stop = settings.stop(conn)
+    return bool(welcome.stop_id) and welcome.stop_id == stop.stop_id and not stop.stopped
+
+
+def lost(conn: sa.Connection, candidates: list[str], stamp: Stamp) -> None:
+    """Every report of the agent is on record now: runs it never spoke of again are interrupted."""
+    for run_id in candidates:
+        run = runs.get(conn, run_id)
+        if run.active:
+            agent_lost_run(conn, run, stamp)
+
+
+def disconnected(conn: sa.Connection, agent: str, stamp: Stamp) -> None:
+    """The agent does not answer: nobody sees its machines, whatever they do."""
+    events.append(conn, "agent.lost", agent, at_s=stamp.at_s, actor=stamp.actor)
+    for machine in held_by(conn, agent):
+        facts = msgspec.structs.replace(machine.facts, link=Link.OFFLINE, reason="the agent does not answer")
+        facts_to(conn, machine, facts, stamp)

@@ -1,0 +1,67 @@
+"""The controller: a plain record of the parts that the outside calls, and the tasks that run while it lives."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import msgspec
+import sqlalchemy as sa
+
+from fleetctl.fleet.agents import Agents
+from fleetctl.fleet.bus import Bus
+from fleetctl.fleet.changes import Stamp, facts_to
+from fleetctl.fleet.checks import Checks
+from fleetctl.fleet.discovery import Discovery
+from fleetctl.fleet.dispatcher import Dispatcher
+from fleetctl.fleet.intake import Intake
+from fleetctl.fleet.jobs import Jobs
+from fleetctl.fleet.machines import Machines
+from fleetctl.fleet.parts import Parts
+from fleetctl.fleet.record import Record
+from fleetctl.fleet.runs import Runs
+from fleetctl.fleet.stop import StopButton
+from fleetctl.fleet.telemetry import Telemetry
+from fleetctl.fleet.tokens import Tokens
+from fleetctl.fleet.views import Views
+from fleetctl.model.machine import Link
+from fleetctl.store import events, machines
+
+
+@dataclass(frozen=True, kw_only=True)
+class Controller:
+    """Everything the API, the pages and the simulation call; built by `fleetctl.app`."""
+
+    record: Record
+    agents: Agents
+    bus: Bus
+    telemetry: Telemetry
+    intake: Intake
+    machines: Machines
+    discovery: Discovery
+    runs: Runs
+    jobs: Jobs
+    parts: Parts
+    stop: StopButton
+    views: Views
+    tokens: Tokens
+    dispatcher: Dispatcher
+    checks: Checks
+
+    async def run(self) -> None:
+        """Drive the site until cancelled: hold the agents, dispatch, assess."""
+        self.bus.listen(self.dispatcher.heard)
+        self.bus.listen(self.checks.heard)
+        await self.record.change("site", _started)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.agents.run(), name="agents")
+            group.create_task(self.dispatcher.run(), name="dispatcher")
+            group.create_task(self.checks.run(), name="checks")
+
+
+def _started(conn: sa.Connection, stamp: Stamp) -> None:
+    """Nobody sees any machine until its agent has reported: what the last life recorded may be stale."""
+    for machine in machines.every(conn):
+        unseen = msgspec.structs.replace(machine.facts, link=Link.OFFLINE, reason="the agent has not answered yet")
+        facts_to(conn, machine, unseen, stamp)
+    events.append(conn, "site.started", "site", at_s=stamp.at_s, actor=stamp.actor)

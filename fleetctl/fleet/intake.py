@@ -1,0 +1,151 @@
+"""The way in: a program is stored and analysed, an order is placed.
+
+Bytes go to a content-addressed file as they arrive; analysis runs off the loop. Whatever is wrong with a
+program, it is kept and said; only what is no G-code at all is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol, TypeVar
+
+import sqlalchemy as sa
+
+from fleetctl.errors import UsageError
+from fleetctl.fleet.changes import Stamp
+from fleetctl.fleet.record import Record
+from fleetctl.fleet.shapes import JobShape, ProgramShape, Submission
+from fleetctl.fleet.views import Views
+from fleetctl.gcode import analyze
+from fleetctl.model.identity import CodeKind
+from fleetctl.model.job import Job, JobState, RemakeInterrupted
+from fleetctl.store import events, jobs, machines, programs, settings
+from fleetctl.store.blobs import BlobStore
+from fleetctl.store.programs import Program
+
+T = TypeVar("T")
+
+GREATEST_QUANTITY = 100_000
+GREATEST_YIELD = 1000
+
+
+class OffLoop(Protocol):
+    """Runs work where it may block, and gives its result."""
+
+    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]:
+        """The result of `work`."""
+        ...
+
+
+class Intake:
+    """Receives programs and orders."""
+
+    def __init__(self, record: Record, blobs: BlobStore, views: Views, off_loop: OffLoop) -> None:
+        self._record = record
+        self._blobs = blobs
+        self._views = views
+        self._off_loop = off_loop
+
+    async def receive(self, name: str, blocks: AsyncIterator[bytes], actor: str) -> ProgramShape:
+        """Store a program as it arrives and analyse it. Raises NotGcode, and then nothing is kept."""
+        writer = self._blobs.begin()
+        try:
+            async for block in blocks:
+                await self._off_loop(lambda data=block: writer.write(data))  # type: ignore[misc]
+            analysis = await self._off_loop(lambda: analyze(writer.path))
+            sha256, size_bytes = await self._off_loop(writer.commit)
+        except BaseException:
+            writer.abort()
+            raise
+        program = Program(
+            sha256=sha256,
+            name=_plain_name(name),
+            size_bytes=size_bytes,
+            dialect=analysis.dialect,
+            analysis=analysis,
+            created_s=self._record.now_s(),
+        )
+        await self._record.change(actor, lambda conn, stamp: _store_program(conn, program, stamp))
+        return await self._views.program(sha256)
+
+    async def submit(self, submission: Submission, actor: str) -> JobShape:
+        """Place an order of one line. Raises UsageError, NotFound."""
+        _validate(submission)
+        code = await self._record.change(actor, lambda conn, stamp: _place_order(conn, submission, stamp))
+        return await self._views.job(code)
+
+
+def _plain_name(name: str) -> str:
+    """The last part of a path, whatever system wrote it, without control characters, 200 characters at most."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    printable = "".join(character for character in last if character.isprintable()).strip()
+    return (printable or "program.gcode")[:200]
+
+
+def _store_program(conn: sa.Connection, program: Program, stamp: Stamp) -> None:
+    if programs.add(conn, program):
+        events.append(
+            conn,
+            "program.received",
+            program.sha256[:12],
+            at_s=stamp.at_s,
+            actor=stamp.actor,
+            name=program.name,
+            size_bytes=program.size_bytes,
+        )
+
+
+def _validate(submission: Submission) -> None:
+    if not 1 <= submission.quantity <= GREATEST_QUANTITY:
+        raise UsageError(f"The quantity must be from 1 to {GREATEST_QUANTITY}, not {submission.quantity}.")
+    if not 1 <= submission.yield_parts <= GREATEST_YIELD:
+        raise UsageError(f"The yield of a run must be from 1 to {GREATEST_YIELD}, not {submission.yield_parts}.")
+    if submission.remake_interrupted not in set(RemakeInterrupted):
+        raise UsageError("remake_interrupted is at_clear or at_once.")
+
+
+def _place_order(conn: sa.Connection, submission: Submission, stamp: Stamp) -> str:
+    program = programs.get(conn, submission.program_sha256)
+    title = submission.title or program.name
+    order = jobs.Order(
+        id=stamp.new_id(),
+        code=settings.next_code(conn, CodeKind.ORDER),
+        title=title,
+        placed_by=stamp.actor,
+        created_s=stamp.at_s,
+    )
+    jobs.add_order(conn, order)
+    job = Job(
+        id=stamp.new_id(),
+        code=settings.next_code(conn, CodeKind.JOB),
+        order_id=order.id,
+        title=title,
+        program_sha256=program.sha256,
+        yield_parts=submission.yield_parts,
+        quantity=submission.quantity,
+        state=JobState.HELD if submission.hold else JobState.QUEUED,
+        held_reason="submitted on hold" if submission.hold else "",
+        priority=submission.priority,
+        due_s=submission.due_s,
+        material=submission.material,
+        machine_id=machines.named(conn, submission.machine).id if submission.machine else None,
+        group=submission.group,
+        remake_interrupted=RemakeInterrupted(submission.remake_interrupted),
+        failed_in_a_row=0,
+        created_s=stamp.at_s,
+        done_s=None,
+        version=1,
+    )
+    jobs.add(conn, job)
+    events.append(
+        conn,
+        "job.submitted",
+        job.code,
+        at_s=stamp.at_s,
+        actor=stamp.actor,
+        order=order.code,
+        title=title,
+        quantity=job.quantity,
+        held=submission.hold,
+    )
+    return job.code

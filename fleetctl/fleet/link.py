@@ -1,0 +1,244 @@
+"""The controller's end of the line to one agent: dial, greet, apply its reports in order, carry commands.
+
+A line breaks and is dialled again; nothing here counts on it. Reports are acknowledged only once they are
+committed; kept commands are sent again on every new line; verbs and stops are sent once, and fail when the
+line breaks, because a late one would surprise somebody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import random
+from collections.abc import Awaitable, Callable
+
+import sqlalchemy as sa
+
+from fleetctl.clock import Clock
+from fleetctl.errors import AgentUnavailable, LinkError, StoreUnavailable, TheirProtocolError
+from fleetctl.fleet.changes import Stamp
+from fleetctl.fleet.connection import assignment, disconnected, held_by, hello, lost, release_due, welcomed
+from fleetctl.fleet.record import Record
+from fleetctl.fleet.reports import apply_report
+from fleetctl.fleet.telemetry import Telemetry
+from fleetctl.model.machine import Machine
+from fleetctl.model.messages import (
+    PROTOCOL_VERSION,
+    Acknowledge,
+    Answer,
+    Assign,
+    MachineReport,
+    Release,
+    Report,
+    RunReport,
+    Stop,
+    StopReport,
+    TelemetryReport,
+    ToAgent,
+    ToController,
+    Verb,
+    Welcome,
+    decode_to_controller,
+    encode,
+)
+from fleetctl.store import machines, runs
+from fleetctl.transport.peer import PeerLink
+
+log = logging.getLogger(__name__)
+
+Dial = Callable[[], Awaitable[PeerLink]]
+"""Opens a line to the agent, starting the agent's process first where that is ours to do. Raises LinkError."""
+
+WELCOME_WITHIN_S = 10.0
+RETRY_S = (0.2, 5.0)
+"""Pause before the next dial: first and greatest, doubled each time, with jitter."""
+
+BATCH = 20
+"""Reports applied in one unit of work: about a millisecond each, and a unit may take 20 ms."""
+
+
+class AgentLink:
+    """The line to one agent."""
+
+    def __init__(
+        self, name: str, site: str, dial: Dial, record: Record, telemetry: Telemetry, clock: Clock, rng: random.Random
+    ) -> None:
+        self.name = name
+        self.connected = False
+        self._site = site
+        self._dial = dial
+        self._record = record
+        self._telemetry = telemetry
+        self._clock = clock
+        self._rng = rng
+        self._peer: PeerLink | None = None
+        self._names: dict[str, str] = {}
+        self._asked: dict[str, asyncio.Future[Answer | StopReport]] = {}
+        self._commands = asyncio.Event()
+        self._assignments = asyncio.Event()
+
+    def commands_waiting(self) -> None:
+        """Commands for this agent were committed."""
+        self._commands.set()
+
+    def assignments_changed(self) -> None:
+        """The agent must hold other machines from now on."""
+        self._assignments.set()
+
+    def send(self, message: ToAgent) -> None:
+        """Send one message now. Raises AgentUnavailable."""
+        if self._peer is None or not self.connected:
+            raise AgentUnavailable()
+        _put(self._peer, message)
+
+    async def ask(self, message: Verb | Stop, within_s: float) -> Answer | StopReport:
+        """Send and wait for the answer. Raises AgentUnavailable."""
+        answer: asyncio.Future[Answer | StopReport] = asyncio.get_running_loop().create_future()
+        self._asked[message.command_id] = answer
+        try:
+            self.send(message)
+            async with asyncio.timeout(within_s):
+                return await answer
+        except TimeoutError as error:
+            raise AgentUnavailable(f"No answer within {within_s:g} s; look at the machine.") from error
+        finally:
+            self._asked.pop(message.command_id, None)
+
+    async def run(self) -> None:
+        """Hold the line until cancelled."""
+        pause_s = RETRY_S[0]
+        while True:
+            try:
+                self._peer = await self._dial()
+                pause_s = RETRY_S[0]
+                await self._converse(self._peer)
+            except (LinkError, StoreUnavailable, TimeoutError) as error:
+                log.warning("agent %s: %s", self.name, error)
+            finally:
+                if self._peer is not None:
+                    self._peer.close()
+                    self._peer = None
+            await self._gone()
+            await self._clock.sleep(pause_s * self._rng.uniform(0.5, 1.0))
+            pause_s = min(2 * pause_s, RETRY_S[1])
+
+    async def _gone(self) -> None:
+        """Forget the line; say on record that nobody sees the machines."""
+        if not self.connected:
+            return
+        self.connected = False
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_exception(AgentUnavailable())
+        for name in self._names.values():
+            self._telemetry.forget(name)
+        try:
+            await self._record.change("agent", lambda conn, stamp: disconnected(conn, self.name, stamp))
+        except StoreUnavailable as error:
+            log.error("agent %s is lost and the store cannot record it: %s", self.name, error)
+
+    async def _converse(self, peer: PeerLink) -> None:
+        """Greet, then do everything on one line until it breaks."""
+        _put(peer, await self._record.look(lambda conn: hello(conn, self.name, self._site)))
+        welcome = await self._welcome(peer)
+        missing = await self._record.change("agent", lambda conn, stamp: welcomed(conn, welcome, stamp))
+        if await self._record.look(lambda conn: release_due(conn, welcome)):
+            _put(peer, Release(command_id=welcome.stop_id))
+        await self._learn_names()
+        self.connected = True
+        self._commands.set()
+        reports: asyncio.Queue[Report] = asyncio.Queue()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._apply(peer, reports, welcome.last_sequence, missing))
+                group.create_task(self._carry_commands(peer))
+                group.create_task(self._carry_assignments(peer))
+                await self._listen(peer, reports)
+        except* (LinkError, StoreUnavailable) as errors:
+            raise LinkError(str(errors.exceptions[0])) from errors
+
+    async def _welcome(self, peer: PeerLink) -> Welcome:
+        async with asyncio.timeout(WELCOME_WITHIN_S):
+            message = decode_to_controller(await _next(peer))
+        if not isinstance(message, Welcome) or message.protocol_version != PROTOCOL_VERSION:
+            raise TheirProtocolError(f"agent {self.name} speaks another protocol; install the same version on both.")
+        return message
+
+    async def _listen(self, peer: PeerLink, reports: asyncio.Queue[Report]) -> None:
+        while True:
+            self._take(decode_to_controller(await _next(peer)), reports)
+
+    def _take(self, message: ToController, reports: asyncio.Queue[Report]) -> None:
+        if isinstance(message, TelemetryReport):
+            if name := self._names.get(message.machine_id):
+                self._telemetry.update(name, message)
+        elif isinstance(message, MachineReport | RunReport):
+            reports.put_nowait(message)
+        elif isinstance(message, Answer | StopReport):
+            answer = self._asked.get(message.command_id)
+            if answer is not None and not answer.done():
+                answer.set_result(message)
+
+    async def _apply(
+        self, peer: PeerLink, reports: asyncio.Queue[Report], last_at_welcome: int, missing: list[str]
+    ) -> None:
+        """Commit reports in order, acknowledge what is committed; then settle what was missing at the Welcome."""
+        applied = await self._record.look(lambda conn: machines.last_sequence(conn, self.name))
+        while True:
+            if missing and applied >= last_at_welcome:
+                candidates, missing = missing, []
+                await self._record.change("agent", functools.partial(_lost, candidates))
+            batch = [await reports.get()]
+            while len(batch) < BATCH and not reports.empty():
+                batch.append(reports.get_nowait())
+            await self._record.change("agent", self._unit(batch))
+            applied = max(applied, batch[-1].sequence)
+            _put(peer, Acknowledge(sequence=batch[-1].sequence))
+
+    def _unit(self, batch: list[Report]) -> Callable[[sa.Connection, Stamp], None]:
+        def apply_batch(conn: sa.Connection, stamp: Stamp) -> None:
+            for report in batch:
+                apply_report(conn, self.name, report, stamp)
+
+        return apply_batch
+
+    async def _carry_commands(self, peer: PeerLink) -> None:
+        sent: set[str] = set()
+        while True:
+            await self._commands.wait()
+            self._commands.clear()
+            for command in await self._record.look(lambda conn: runs.pending_commands(conn, self.name)):
+                if command.id not in sent:
+                    sent.add(command.id)
+                    _put(peer, command.message)
+
+    async def _carry_assignments(self, peer: PeerLink) -> None:
+        while True:
+            await self._assignments.wait()
+            self._assignments.clear()
+            held = await self._learn_names()
+            _put(peer, Assign(machines=tuple(assignment(machine) for machine in held)))
+
+    async def _learn_names(self) -> tuple[Machine, ...]:
+        held = await self._record.look(lambda conn: held_by(conn, self.name))
+        self._names = {machine.id: machine.name for machine in held}
+        return held
+
+
+def _lost(candidates: list[str], conn: sa.Connection, stamp: Stamp) -> None:
+    lost(conn, candidates, stamp)
+
+
+def _put(peer: PeerLink, message: ToAgent | bytes) -> None:
+    """Queue one message; a line that takes no more is given up, so that the agent is greeted anew."""
+    if not peer.send(message if isinstance(message, bytes) else encode(message)):
+        raise AgentUnavailable("The line to the agent is gone or takes no more.")
+
+
+async def _next(peer: PeerLink) -> bytes:
+    """The next message. Raises LinkError at the end of the line."""
+    try:
+        return await anext(aiter(peer))
+    except StopAsyncIteration:
+        raise peer.lost or LinkError("The line to the agent was closed.") from None

@@ -1,0 +1,192 @@
+"""What people do with machines: add, remove, clear, reset, home, command, service, set-up."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import sqlalchemy as sa
+
+from fleetctl.errors import Conflict, UsageError
+from fleetctl.fleet.agents import Agents
+from fleetctl.fleet.changes import Stamp, check_seen, facts_to
+from fleetctl.fleet.clearing import clear_machine
+from fleetctl.fleet.record import Record
+from fleetctl.fleet.shapes import MachineShape, NewMachine
+from fleetctl.fleet.views import Views
+from fleetctl.fleet.withdraw import void_changed_configuration
+from fleetctl.model.machine import Machine, MachineFacts, Service
+from fleetctl.model.profile import PROFILES, Profile, Setup, configuration_hash
+from fleetctl.store import events, machines, runs
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+class Machines:
+    """The verbs of a machine. `known_drivers` maps each driver to the profiles it names first."""
+
+    def __init__(
+        self, record: Record, agents: Agents, views: Views, known_drivers: dict[str, tuple[str, ...]]
+    ) -> None:
+        self._record = record
+        self._agents = agents
+        self._views = views
+        self._known_drivers = known_drivers
+
+    async def add(self, new: NewMachine, actor: str) -> MachineShape:
+        """Put a machine on record; it is uncleared until a person says otherwise. Raises UsageError, Conflict."""
+        profile = self._profile(new)
+        if not _NAME.fullmatch(new.name):
+            raise UsageError("A machine's name has letters, digits, dot, dash and underscore, 63 at most.")
+        agent = self._agents.names[0]
+
+        def unit(conn: sa.Connection, stamp: Stamp) -> None:
+            machine = Machine(
+                id=stamp.new_id(),
+                name=new.name,
+                driver=new.driver,
+                port=new.port,
+                group=new.group,
+                agent=agent,
+                profile=profile,
+                setup=new.setup,
+                options=new.options,
+                configuration_hash=configuration_hash(profile, new.setup),
+                unattended_by=actor if new.unattended else None,
+                facts=MachineFacts(),
+                firmware="",
+                since_s=stamp.at_s,
+                version=1,
+            )
+            _refuse_shared_port(conn, machine)
+            machines.add(conn, machine)
+            events.append(
+                conn,
+                "machine.added",
+                machine.name,
+                at_s=stamp.at_s,
+                actor=actor,
+                driver=machine.driver,
+                port=machine.port,
+                profile=profile.name,
+            )
+
+        await self._record.change(actor, unit)
+        self._agents.assignments_changed(agent)
+        return await self._views.machine(new.name)
+
+    def _profile(self, new: NewMachine) -> Profile:
+        if new.driver not in self._known_drivers:
+            known = ", ".join(sorted(self._known_drivers)) or "none is installed"
+            raise UsageError(f"There is no driver {new.driver!r}; there are: {known}.")
+        if isinstance(new.profile, Profile):
+            return new.profile
+        name = new.profile or next(iter(self._known_drivers[new.driver]), "")
+        if name not in PROFILES:
+            raise UsageError(f"There is no profile {name!r}; there are: {', '.join(sorted(PROFILES))}.")
+        return PROFILES[name]
+
+    async def remove(self, name: str, actor: str) -> None:
+        """Take a machine off the record; one that has made anything is locked out instead, to keep its history.
+
+        Raises NotFound, Conflict while a run is active.
+        """
+
+        def unit(conn: sa.Connection, stamp: Stamp) -> str:
+            machine = machines.named(conn, name)
+            if runs.find(conn, machine_id=machine.id, active_only=True):
+                raise Conflict(f"{name} has an active run; cancel it first.", machine=name)
+            if runs.find(conn, machine_id=machine.id, limit=1):
+                raise Conflict(
+                    f"{name} is named by runs on record and stays there; lock it out instead.", machine=name
+                )
+            machines.remove(conn, machine.id)
+            events.append(conn, "machine.removed", name, at_s=stamp.at_s, actor=actor)
+            return machine.agent
+
+        self._agents.assignments_changed(await self._record.change(actor, unit))
+
+    async def clear(
+        self,
+        name: str,
+        good: int | None = None,
+        bad: tuple[str, ...] = (),
+        actor: str = "",
+        seen: int | None = None,
+    ) -> None:
+        """A person says that bed or vise is clear, and what became of the parts. See `clearing`."""
+
+        def unit(conn: sa.Connection, stamp: Stamp) -> None:
+            machine = machines.named(conn, name)
+            check_seen(machine.name, machine.version, seen)
+            clear_machine(conn, machine, good, frozenset(bad), stamp)
+
+        await self._record.change(actor, unit)
+
+    async def reset(self, name: str, actor: str) -> None:
+        """Clear a fault, because a person looked at the machine."""
+        await self._verb(name, "clear-fault", actor)
+
+    async def home(self, name: str, actor: str) -> None:
+        """Home all axes, because a person asked (I14). Raises LatchClosed through the agent's answer."""
+        await self._verb(name, "home", actor)
+
+    async def reconnect(self, name: str, actor: str) -> None:
+        """Open the link anew."""
+        await self._verb(name, "reconnect", actor)
+
+    async def command(self, name: str, text: str, actor: str) -> list[str]:
+        """Run one line outside a run; its answer lines."""
+        if not text.strip() or len(text) > 256 or "\n" in text or "\r" in text:
+            raise UsageError("A command is one line of 1 to 256 characters.")
+        return list(await self._verb(name, "command", actor, text=text))
+
+    async def _verb(self, name: str, verb: str, actor: str, text: str = "") -> tuple[str, ...]:
+        machine = await self._record.look(lambda conn: machines.named(conn, name))
+        stamp = self._record.stamp(actor)
+        lines = await self._agents.verb(machine, verb, stamp.new_id(), now_s=stamp.at_s, text=text)
+
+        def note(conn: sa.Connection, stamp: Stamp) -> None:
+            events.append(conn, "machine.verb", name, at_s=stamp.at_s, actor=actor, verb=verb, text=text)
+
+        await self._record.change(actor, note)
+        return lines
+
+    async def set_service(self, name: str, service: str, actor: str) -> None:
+        """Put a machine in service, in maintenance or lock it out. A run in hand goes on. Raises UsageError."""
+        if service not in set(Service):
+            raise UsageError(f"{service!r} is none of {', '.join(Service)}.")
+
+        def unit(conn: sa.Connection, stamp: Stamp) -> None:
+            machine = machines.named(conn, name)
+            facts_to(conn, machine, msgspec.structs.replace(machine.facts, service=Service(service)), stamp)
+
+        await self._record.change(actor, unit)
+
+    async def set_unattended(self, name: str, on: bool, actor: str) -> None:
+        """Let runs begin without cycle start, with name and date on record, or no longer (I14)."""
+
+        def unit(conn: sa.Connection, stamp: Stamp) -> str:
+            machine = machines.named(conn, name)
+            machines.set_unattended(conn, machine, actor if on else None, stamp.at_s)
+            events.append(conn, "machine.unattended", name, at_s=stamp.at_s, actor=actor, on=on)
+            return machine.agent
+
+        self._agents.assignments_changed(await self._record.change(actor, unit))
+
+    async def set_setup(self, name: str, setup: Setup, actor: str) -> None:
+        """Record what is on the machine now; preflight passes of the old set-up become void (I2)."""
+
+        def unit(conn: sa.Connection, stamp: Stamp) -> None:
+            machine = machines.named(conn, name)
+            machines.set_setup(conn, machine, msgspec.structs.replace(setup, firmware=machine.setup.firmware))
+            events.append(conn, "machine.setup", name, at_s=stamp.at_s, actor=actor, material=setup.material)
+            void_changed_configuration(conn, machine.id, stamp)
+
+        await self._record.change(actor, unit)
+
+
+def _refuse_shared_port(conn: sa.Connection, new: Machine) -> None:
+    for other in machines.every(conn):
+        if other.port == new.port:
+            raise Conflict(f"The port {new.port} belongs to {other.name} already.", machine=other.name)

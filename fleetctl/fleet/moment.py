@@ -1,0 +1,207 @@
+"""Shapes the things of one snapshot: the same machine, run, job or part looks the same in every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import sqlalchemy as sa
+
+from fleetctl.fleet.shapes import JobShape, MachineShape, PartShape, ProgressShape, ResultShape, RunShape
+from fleetctl.fleet.situation import parts_on
+from fleetctl.model.job import Job, JobState
+from fleetctl.model.machine import PHRASE, Machine, Word, is_ready, word
+from fleetctl.model.messages import TelemetryReport
+from fleetctl.model.part import Part
+from fleetctl.model.run import Run, RunState
+from fleetctl.scheduling.reason import Need, Reason
+from fleetctl.scheduling.situation import OpenJob, Situation
+from fleetctl.scheduling.why import why_job, why_machine, why_run
+from fleetctl.store import jobs, machines, parts, programs, runs
+
+END_KNOWN_FROM = 0.02
+"""Fraction of a run below which nobody guesses when it ends."""
+
+
+class Moment:
+    """One snapshot of the record, with what is read again and again kept at hand."""
+
+    def __init__(self, conn: sa.Connection, situation: Situation, telemetry: dict[str, TelemetryReport]) -> None:
+        self.conn = conn
+        self.situation = situation
+        self._telemetry = telemetry
+
+    @cached_property
+    def _machines(self) -> dict[str, Machine]:
+        return {machine.id: machine for machine in machines.every(self.conn)}
+
+    @cached_property
+    def _program_names(self) -> dict[str, str]:
+        return programs.names(self.conn)
+
+    @cached_property
+    def _open(self) -> dict[str, OpenJob]:
+        return {item.job.id: item for item in self.situation.jobs}
+
+    def machine(self, machine: Machine) -> MachineShape:
+        """One machine with its run, its parts and what it needs."""
+        run = self.situation.active.get(machine.id)
+        shown = word(machine.facts, has_run=run is not None)
+        reason = why_machine(machine, self.situation)
+        shaped_run = self.run(run) if run is not None else None
+        reading = self._telemetry.get(machine.name)
+        return MachineShape(
+            name=machine.name,
+            driver=machine.driver,
+            port=machine.port,
+            group=machine.group,
+            profile=machine.profile,
+            setup=machine.setup,
+            configuration_hash=machine.configuration_hash,
+            process=machine.profile.process.value,
+            link=machine.facts.link.value,
+            activity=machine.facts.activity.value,
+            clearance=machine.facts.clearance.value,
+            service=machine.facts.service.value,
+            position=machine.facts.position.value,
+            reason=machine.facts.reason,
+            firmware=machine.firmware,
+            ready=run is None and is_ready(machine.facts) and machine.agent in self.situation.agents,
+            unattended_by=machine.unattended_by,
+            word=shown.value,
+            sentence=_sentence(shown, reason, shaped_run),
+            since_s=machine.since_s,
+            version=machine.version,
+            why=reason,
+            run=shaped_run,
+            parts_to_clear=tuple(self.parts(parts_on(self.conn, machine))) if run is None else (),
+            temperatures_degc=reading.temperatures_degc if reading else {},
+            position_mm=reading.position_mm if reading else None,
+            spindle_rpm=reading.spindle_rpm if reading else None,
+            telemetry_at_s=reading.at_s if reading else None,
+        )
+
+    def run(self, run: Run) -> RunShape:
+        """One run with its progress."""
+        machine = self._machines[run.machine_id]
+        return RunShape(
+            code=run.code,
+            job=jobs.get(self.conn, run.job_id).code,
+            machine=machine.name,
+            program=self._program_names.get(run.program_sha256, ""),
+            program_sha256=run.program_sha256,
+            state=run.state.value,
+            active=run.active,
+            reason=run.reason,
+            started=run.started,
+            settled=run.settled,
+            created_s=run.created_s,
+            started_s=run.started_s,
+            ended_s=run.ended_s,
+            progress=self._progress(run, machine),
+            parts=tuple(part.code for part in parts.of_run(self.conn, run.id)),
+            version=run.version,
+            why=why_run(run, machine, self.situation),
+        )
+
+    def _progress(self, run: Run, machine: Machine) -> ProgressShape:
+        lines = programs.get(self.conn, run.program_sha256).analysis.lines
+        reading = self._telemetry.get(machine.name)
+        live = reading if reading is not None and reading.run_id == run.id and run.active else None
+        acknowledged = max(run.acknowledged_line, live.acknowledged_line if live else 0)
+        fraction = 1.0 if run.state is RunState.FINISHED else min(1.0, acknowledged / lines if lines else 0.0)
+        end_s = None
+        if run.state is RunState.RUNNING and run.started_s is not None and fraction > END_KNOWN_FROM:
+            end_s = run.started_s + (self.situation.now_s - run.started_s) / fraction
+        return ProgressShape(
+            fraction=fraction,
+            acknowledged_line=acknowledged,
+            sent_line=live.sent_line if live else acknowledged,
+            lines=lines,
+            planner_depth=run.planner_depth,
+            end_s=end_s,
+        )
+
+    def job(self, job: Job) -> JobShape:
+        """One job with its counts and what it waits for."""
+        item = self._open.get(job.id)
+        tally = item.tally if item is not None else jobs.tally(self.conn, job.id)
+        pinned = self._machines.get(job.machine_id) if job.machine_id else None
+        return JobShape(
+            code=job.code,
+            order=jobs.order_code(self.conn, job.order_id),
+            title=job.title,
+            program=self._program_names.get(job.program_sha256, ""),
+            program_sha256=job.program_sha256,
+            quantity=job.quantity,
+            yield_parts=job.yield_parts,
+            state=job.state.value,
+            priority=job.priority,
+            due_s=job.due_s,
+            material=job.material,
+            machine=pinned.name if pinned else None,
+            group=job.group,
+            good=tally.good,
+            hold=tally.hold,
+            running=tally.running,
+            to_make=tally.to_make(job.quantity),
+            scrap=tally.scrap,
+            surplus=tally.surplus,
+            created_s=job.created_s,
+            done_s=job.done_s,
+            version=job.version,
+            why=self.why_job(job),
+        )
+
+    def why_job(self, job: Job) -> Reason | None:
+        """Why a job waits; None when it is over or being made."""
+        item = self._open.get(job.id)
+        if item is not None:
+            return why_job(item, self.situation)
+        if job.state is JobState.CANCELLED:
+            return Reason(code="cancelled", sentence=f"{job.code} was cancelled.")
+        return None
+
+    def parts(self, found: Sequence[Part]) -> list[PartShape]:
+        """Parts with their results."""
+        given = parts.results_of(self.conn, [part.id for part in found])
+        by_run = {run_id: runs.get(self.conn, run_id) for run_id in {part.run_id for part in found}}
+        codes = {job_id: jobs.get(self.conn, job_id).code for job_id in {part.job_id for part in found}}
+        return [
+            PartShape(
+                code=part.code,
+                job=codes[part.job_id],
+                run=by_run[part.run_id].code,
+                machine=self._machines[by_run[part.run_id].machine_id].name,
+                place=part.place,
+                state=part.state.value,
+                live=part.live,
+                version=part.version,
+                results=tuple(_result(result) for result in given[part.id]),
+            )
+            for part in found
+        ]
+
+
+def _result(result: parts.GivenResult) -> ResultShape:
+    return ResultShape(
+        check=result.check_name,
+        result=result.result.value,
+        reason=result.reason,
+        characteristic=result.characteristic,
+        value=result.value,
+        least=result.least,
+        greatest=result.greatest,
+        unit=result.unit,
+        given_by=result.given_by,
+        at_s=result.at_s,
+    )
+
+
+def _sentence(shown: Word, reason: Reason | None, run: RunShape | None) -> str:
+    """The state line: what the machine does, or what it needs."""
+    if shown is Word.RUNNING and run is not None:
+        return f"{run.job} · {run.progress.fraction:.0%}"
+    if reason is not None and reason.need is not Need.NOBODY:
+        return reason.sentence
+    return PHRASE[shown]

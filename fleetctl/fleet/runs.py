@@ -1,0 +1,68 @@
+"""What people do with runs: pause, resume, cancel, cycle start. All of it now or not at all."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from fleetctl.errors import Conflict, LatchClosed
+from fleetctl.fleet.agents import Agents
+from fleetctl.fleet.changes import Stamp
+from fleetctl.fleet.record import Record
+from fleetctl.fleet.withdraw import withdraw
+from fleetctl.model.machine import Machine
+from fleetctl.model.run import Run
+from fleetctl.store import events, machines, runs, settings
+
+
+class Runs:
+    """The verbs of a run. The agent's reports, not these calls, change the record."""
+
+    def __init__(self, record: Record, agents: Agents) -> None:
+        self._record = record
+        self._agents = agents
+
+    async def pause(self, code: str, actor: str) -> None:
+        """Hold motion. Raises NotFound, Conflict, AgentUnavailable, MachineError."""
+        await self._verb(code, "pause", actor)
+
+    async def resume(self, code: str, actor: str) -> None:
+        """Go on. Raises also LatchClosed while everything is stopped (I15)."""
+        await self._verb(code, "resume", actor, moves=True)
+
+    async def cycle_start(self, code: str, actor: str) -> None:
+        """A person stands at the machine and lets it begin (I14). Raises as `resume`."""
+        await self._verb(code, "cycle-start", actor, moves=True)
+
+    async def cancel(self, code: str, actor: str) -> None:
+        """End a run. One that has not begun is withdrawn even while its agent does not answer."""
+        run, machine = await self._active(code)
+        if run.started or machine.agent in self._agents.connected():
+            await self._verb(code, "cancel", actor)
+            return
+
+        def unit(conn: sa.Connection, stamp: Stamp) -> None:
+            withdraw(conn, runs.coded(conn, code), stamp)
+
+        await self._record.change(actor, unit)
+
+    async def _verb(self, code: str, verb: str, actor: str, *, moves: bool = False) -> None:
+        run, machine = await self._active(code, moves=moves)
+        stamp = self._record.stamp(actor)
+        await self._agents.verb(machine, verb, stamp.new_id(), now_s=stamp.at_s, run_id=run.id)
+
+        def note(conn: sa.Connection, stamp: Stamp) -> None:
+            events.append(conn, "run.verb", run.code, at_s=stamp.at_s, actor=stamp.actor, verb=verb)
+
+        await self._record.change(actor, note)
+
+    async def _active(self, code: str, *, moves: bool = False) -> tuple[Run, Machine]:
+        def read(conn: sa.Connection) -> tuple[Run, Machine]:
+            run = runs.coded(conn, code)
+            if moves and settings.stop(conn).stopped:
+                raise LatchClosed()
+            return run, machines.get(conn, run.machine_id)
+
+        run, machine = await self._record.look(read)
+        if not run.active:
+            raise Conflict(f"{run.code} has ended: it is {run.state.value}.", machine=machine.name)
+        return run, machine

@@ -1,0 +1,93 @@
+"""Reads one moment of the site from the store, for scheduling and for every explanation."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from fleetctl.model.job import FAILED_RUNS_THAT_BLOCK_A_MACHINE, Job
+from fleetctl.model.machine import Clearance, Machine
+from fleetctl.model.part import LIVE, Part, PartState
+from fleetctl.model.run import Run, RunState
+from fleetctl.preflight.rules import RULE_SET
+from fleetctl.scheduling.situation import Fit, OpenJob, Situation
+from fleetctl.store import events, jobs, machines, parts, programs, runs, settings
+from fleetctl.store.programs import Preflight
+
+
+def read_situation(conn: sa.Connection, now_s: float, agents: frozenset[str]) -> Situation:
+    """The situation in this snapshot; `agents` are those that answer now."""
+    stop = settings.stop(conn)
+    every_machine = machines.every(conn)
+    open_jobs = jobs.unfinished(conn)
+    tallies = jobs.tallies(conn, [job.id for job in open_jobs])
+    return Situation(
+        version=events.last_sequence(conn),
+        now_s=now_s,
+        stopped=stop.stopped,
+        stopped_by=stop.by,
+        jobs=tuple(
+            OpenJob(
+                job=job,
+                tally=tallies[job.id],
+                free_places=tuple(parts.free_places(conn, job.id, job.quantity)),
+            )
+            for job in open_jobs
+        ),
+        machines=tuple(every_machine),
+        active={run.machine_id: run for run in runs.active(conn)},
+        unsettled={run.machine_id: run for run in runs.unsettled(conn)},
+        to_clear={
+            machine.id: len(parts_on(conn, machine))
+            for machine in every_machine
+            if machine.facts.clearance is Clearance.UNCLEARED
+        },
+        fits=_fits(conn, open_jobs, every_machine),
+        blocked=_blocked(conn, open_jobs, every_machine),
+        agents=agents,
+    )
+
+
+def last_run(conn: sa.Connection, machine_id: str) -> Run | None:
+    """The newest run that put bytes into a machine."""
+    newest = runs.find(conn, machine_id=machine_id, limit=10)
+    return next((run for run in newest if run.started), None)
+
+
+def parts_on(conn: sa.Connection, machine: Machine) -> list[Part]:
+    """The parts that lie on an uncleared machine: those of its last run that are still wanted or in doubt."""
+    run = last_run(conn, machine.id)
+    if run is None or machine.facts.clearance is Clearance.CLEAR:
+        return []
+    return [part for part in parts.of_run(conn, run.id) if part.state in LIVE or part.state is PartState.SCRAP]
+
+
+def fit(preflight: Preflight) -> Fit:
+    """A gate's saying in the words of scheduling."""
+    error = next((finding for finding in preflight.findings if finding.severity == "error"), None)
+    if error is None:
+        return Fit(passed=preflight.passed)
+    where = f"line {error.line}: " if error.line else ""
+    return Fit(passed=preflight.passed, obstacle=f"{where}{error.message}")
+
+
+def _fits(conn: sa.Connection, open_jobs: list[Job], every_machine: list[Machine]) -> dict[tuple[str, str], Fit]:
+    """What the gate has said so far of the programs and configurations that matter now."""
+    found: dict[tuple[str, str], Fit] = {}
+    for sha256 in sorted({job.program_sha256 for job in open_jobs}):
+        for configuration in sorted({machine.configuration_hash for machine in every_machine}):
+            preflight = programs.find_preflight(conn, sha256, configuration, RULE_SET)
+            if preflight is not None:
+                found[sha256, configuration] = fit(preflight)
+    return found
+
+
+def _blocked(conn: sa.Connection, open_jobs: list[Job], every_machine: list[Machine]) -> frozenset[tuple[str, str]]:
+    """Machines on which a program failed too often in a row."""
+    count = FAILED_RUNS_THAT_BLOCK_A_MACHINE
+    blocked: set[tuple[str, str]] = set()
+    for sha256 in {job.program_sha256 for job in open_jobs}:
+        for machine in every_machine:
+            endings = runs.latest_endings(conn, machine.id, sha256, count)
+            if len(endings) == count and all(state is RunState.FAILED for state in endings):
+                blocked.add((machine.id, sha256))
+    return frozenset(blocked)

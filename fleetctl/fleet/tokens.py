@@ -1,0 +1,88 @@
+"""Who may come in: makes, checks and ends secrets. Secrets are never logged and never stored in clear (I11)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from fleetctl.errors import UsageError
+from fleetctl.fleet.changes import Stamp
+from fleetctl.fleet.record import Record
+from fleetctl.store import events, tokens
+from fleetctl.store.tokens import Role, Token, TokenKind
+
+NewSecret = Callable[[], str]
+"""Gives 256 fresh random bits as URL-safe text."""
+
+LINK_LASTS_S = 3600.0
+LOGIN_LASTS_S = 30 * 24 * 3600.0
+
+
+class Tokens:
+    """The site's secrets."""
+
+    def __init__(self, record: Record, new_secret: NewSecret) -> None:
+        self._record = record
+        self._new_secret = new_secret
+
+    async def check(self, secret: str) -> Token | None:
+        """Whom a token or login belongs to; None when it is unknown, expired, or a link."""
+        token = await self._record.look(lambda conn: tokens.find(conn, secret, self._record.now_s()))
+        return None if token is None or token.kind is TokenKind.LINK else token
+
+    async def create(
+        self, name: str, role: str, actor: str, expires_s: float | None = None, kind: str = "token"
+    ) -> str:
+        """A fresh secret; `expires_s` is how long it lasts. The same name again replaces the older secret."""
+        try:
+            wanted, what = Role(role), TokenKind(kind)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        secret = self._new_secret()
+        await self.store(name, wanted, secret, actor, expires_s=expires_s, kind=what)
+        return secret
+
+    async def store(
+        self,
+        name: str,
+        role: Role,
+        secret: str,
+        actor: str,
+        *,
+        expires_s: float | None = None,
+        kind: TokenKind = TokenKind.TOKEN,
+    ) -> None:
+        """Put a secret that exists already on record."""
+
+        def unit(conn: sa.Connection, stamp: Stamp) -> None:
+            tokens.remove_expired(conn, stamp.at_s)
+            identity = stamp.new_id()
+            token = Token(
+                id=identity,
+                name=name if kind is TokenKind.TOKEN else f"{name} {identity}"[:64],
+                role=role,
+                kind=kind,
+                expires_s=None if expires_s is None else stamp.at_s + expires_s,
+                created_s=stamp.at_s,
+            )
+            tokens.add(conn, token, secret)
+            events.append(conn, "token.created", token.name, at_s=stamp.at_s, actor=actor, role=role, token_kind=kind)
+
+        await self._record.change(actor, unit)
+
+    async def use_link(self, secret: str) -> Token | None:
+        """Whom a one-time link belongs to; it works once."""
+
+        def unit(conn: sa.Connection, stamp: Stamp) -> Token | None:
+            token = tokens.find(conn, secret, stamp.at_s)
+            if token is None or token.kind is not TokenKind.LINK:
+                return None
+            tokens.remove(conn, secret)
+            return token
+
+        return await self._record.change("login", unit)
+
+    async def end(self, secret: str) -> None:
+        """Forget a secret: log out."""
+        await self._record.change("login", lambda conn, _stamp: tokens.remove(conn, secret))
