@@ -99,15 +99,13 @@ class Client:
             async with self._request("POST", "programs", None, form, {}) as answer:
                 return decode(await answer.read(), ProgramShape)
 
-    async def events(self, after: int) -> AsyncIterator[EventShape]:
-        """Every event numbered above `after`, for ever: a lost connection is resumed by number."""
+    async def events(self, after: int | None = None) -> AsyncIterator[EventShape]:
+        """Every event numbered above `after` (None: from now on); a lost connection is resumed by number."""
         attempt = 0
         while True:
             try:
-                async for name, data in self._stream(after):
+                async for data in self._stream(after):
                     attempt = 0
-                    if name == "telemetry":
-                        continue
                     event = decode(data, EventShape)
                     after = event.sequence
                     yield event
@@ -117,22 +115,20 @@ class Client:
             await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
             attempt += 1
 
-    async def _stream(self, after: int) -> AsyncIterator[tuple[str, bytes]]:
-        """One opening of the server-sent event stream: (event name, data) until the daemon ends it."""
-        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
-        async with self._request("GET", "events", {"after": after}, None, headers) as answer:
-            name, data = "", b""
+    async def _stream(self, after: int | None) -> AsyncIterator[bytes]:
+        """One opening of the server-sent event stream: the data of each message until the daemon ends it."""
+        headers = {"Accept": "text/event-stream"}
+        if after is not None:
+            headers["Last-Event-ID"] = str(after)
+        async with self._request("GET", "events", None, None, headers) as answer:
+            data = b""
             async for line in answer.content:
                 field, _, value = line.rstrip(b"\r\n").partition(b":")
-                value = value.removeprefix(b" ")
-                if field == b"event":
-                    name = value.decode()
-                elif field == b"data":
-                    data += value
-                elif not line.strip():
-                    if data:
-                        yield name, data
-                    name, data = "", b""
+                if field == b"data":
+                    data += value.removeprefix(b" ")
+                elif not line.strip() and data:
+                    yield data
+                    data = b""
 
     @asynccontextmanager
     async def _request(

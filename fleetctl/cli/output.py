@@ -14,6 +14,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from fleetctl.clock import SystemClock
 from fleetctl.errors import FleetctlError
 from fleetctl.scheduling.reason import Need, Reason
 
@@ -91,7 +92,7 @@ def moment(at_s: float | None) -> str:
     if at_s is None:
         return ""
     local = datetime.fromtimestamp(at_s, tz=UTC).astimezone()
-    today = datetime.now(UTC).astimezone().date()
+    today = SystemClock().wall().astimezone().date()
     return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M")
 
 

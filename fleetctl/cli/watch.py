@@ -1,14 +1,17 @@
 """`fleetctl watch`: the room as it changes, with a bar for every run and every job.
 
-The event stream says when to look again; what is shown is the floor as the daemon gives it. It computes no states.
+The event stream says when to look again; what is shown are the states that the daemon gives. It computes none.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
 
 import click
+import msgspec
 from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -19,12 +22,29 @@ from fleetctl.cli.client import Client, decode
 from fleetctl.cli.command import json_option, with_daemon
 from fleetctl.cli.machine_view import need_of
 from fleetctl.cli.output import QUIET, RED, console, moment, sentence, show_json, style_of, table
-from fleetctl.fleet.shapes import FloorShape, JobShape, MachineShape
+from fleetctl.fleet.shapes import JobShape, MachineShape, StopShape
+from fleetctl.model.job import JobState
 from fleetctl.scheduling.reason import Need
 
 BAR_WIDTH = 24
 LOOK_AGAIN_S = 1.0
-"""Progress is no event: without one the floor is asked for this often."""
+"""Progress is no event: without one the daemon is asked this often."""
+
+ENDED = frozenset({JobState.DONE, JobState.CANCELLED})
+
+
+@dataclass(frozen=True)
+class Room:
+    """What `watch` shows: the stop, the machines and the jobs, asked for at one moment."""
+
+    stop: StopShape
+    machines: list[MachineShape]
+    jobs: list[JobShape]
+
+    @property
+    def finished(self) -> bool:
+        """Whether no part of any job is wanted any more."""
+        return all(job.state in ENDED for job in self.jobs)
 
 
 @click.command()
@@ -33,66 +53,74 @@ LOOK_AGAIN_S = 1.0
 @json_option
 @with_daemon
 async def watch(client: Client, once: bool, until_done: bool, as_json: bool) -> None:
-    """Watch the room live; leave with Ctrl-C. With --json, one floor per line of output when not --once."""
-    answer = await client.get("floor")
+    """Watch the room live; leave with Ctrl-C. With --json, every event as one line."""
+    if as_json and not once:
+        await _print_events(client, until_done)
+        return
+    room = await look(client)
     if once:
-        show_json(answer) if as_json else console().print(floor_view(decode(answer, FloorShape)))
+        show_json(asdict(room)) if as_json else console().print(room_view(room))
         return
-    if as_json:
-        async for event in client.events(decode(answer, FloorShape).sequence):
-            show_json(event)
-        return
-    with Live(floor_view(decode(answer, FloorShape)), console=console(), auto_refresh=False) as live:
-        async for floor in floors(client):
-            live.update(floor_view(floor), refresh=True)
-            if until_done and not any(unfinished(job) for job in floor.jobs):
+    with Live(room_view(room), console=console(), auto_refresh=False) as live:
+        async for room in rooms(client):
+            live.update(room_view(room), refresh=True)
+            if until_done and room.finished:
                 return
 
 
-def unfinished(job: JobShape) -> bool:
-    """Whether parts of the job are still wanted."""
-    return job.state not in ("done", "cancelled")
+async def look(client: Client) -> Room:
+    """The room now."""
+    return Room(
+        decode(await client.get("estop"), StopShape),
+        decode(await client.get("machines"), list[MachineShape]),
+        decode(await client.get("jobs"), list[JobShape]),
+    )
 
 
-async def floors(client: Client) -> AsyncIterator[FloorShape]:
-    """The floor again after every event, and at least once in `LOOK_AGAIN_S`."""
-    floor = decode(await client.get("floor"), FloorShape)
-    yield floor
+async def rooms(client: Client) -> AsyncIterator[Room]:
+    """The room again after every event, and at least once in `LOOK_AGAIN_S`."""
     happened = asyncio.Event()
 
-    async def listen(after: int) -> None:
-        async for _ in client.events(after):
+    async def listen() -> None:
+        async for _ in client.events():
             happened.set()
 
-    listener = asyncio.create_task(listen(floor.sequence))
+    listener = asyncio.create_task(listen())
     try:
         while not listener.done():
+            yield await look(client)
             try:
                 async with asyncio.timeout(LOOK_AGAIN_S):
                     await happened.wait()
             except TimeoutError:
                 pass
             happened.clear()
-            yield decode(await client.get("floor"), FloorShape)
         listener.result()
     finally:
         listener.cancel()
 
 
-def floor_view(floor: FloorShape) -> Group:
+async def _print_events(client: Client, until_done: bool) -> None:
+    async for event in client.events():
+        sys.stdout.write(msgspec.json.encode(event).decode() + "\n")
+        sys.stdout.flush()
+        if until_done and event.kind == "job.done" and (await look(client)).finished:
+            return
+
+
+def room_view(room: Room) -> Group:
     """Stop, what needs somebody, machines, jobs."""
     head: list[Text] = []
-    if floor.stop.stopped:
+    if room.stop.stopped:
         head.append(Text("Everything is stopped. Release with `fleetctl estop --release`.", style=RED))
-    lost = [name for name, alive in sorted(floor.agents.items()) if not alive]
-    head += [Text(f"The agent {name} does not answer.", style=RED) for name in lost]
-    head += [sentence(item.reason) for item in floor.todo if item.reason.need < Need.WHEN_CONVENIENT]
+    waiting = sorted((each for each in room.machines if need_of(each) < Need.WHEN_CONVENIENT), key=need_of)
+    head += [sentence(each.why) for each in waiting]
     if not head:
         head.append(Text("Nothing needs you.", style=QUIET))
-    return Group(*head, Text(), _machines(floor.machines), Text(), _jobs(floor.jobs))
+    return Group(*head, Text(), _machines(room.machines), Text(), _jobs(room.jobs))
 
 
-def _machines(machines: tuple[MachineShape, ...]) -> Table:
+def _machines(machines: list[MachineShape]) -> Table:
     made = table("machine", "state", "run", "", "done", "ready", "", right=("done",))
     for each in machines:
         run = each.run
@@ -115,7 +143,7 @@ def _temperatures(machine: MachineShape) -> Text:
     return Text("  ".join(parts), style=QUIET)
 
 
-def _jobs(jobs: tuple[JobShape, ...]) -> Table:
+def _jobs(jobs: list[JobShape]) -> Table:
     made = table("job", "part", "", "good", "running", "scrap", "state", "", right=("good", "running", "scrap"))
     for each in jobs:
         made.add_row(

@@ -1,4 +1,4 @@
-"""The demo's operator: a pretend person who does what the to-do list says, a few seconds after it says so.
+"""The demo's operator: a pretend person who does what the machines' reasons ask for, a few seconds later.
 
 It uses only the public HTTP API, and of that only what a person at the machines could do: load stock, press cycle
 start, clear beds and vises, home a machine, reset a fault. It leaves whole parts to the gauge and throws away what an
@@ -21,7 +21,7 @@ HASTE_S = (1.0, 3.0)
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something to do: what to post where, as the to-do list gives it, and what was looked at (`version`)."""
+    """Something to do: what to post where, as the reason gives it, and what was looked at (`version`)."""
 
     subject: str
     target: str
@@ -45,20 +45,26 @@ DEEDS = {
 """What this person does, by the verb of the API; anything else is left to whoever watches the demo."""
 
 
-def read_todo(floor: Json) -> list[Task]:
-    """The tasks of a floor, in the order of the list, that this person knows how to do."""
-    tasks = []
-    for item in floor.get("todo", []):
-        reason = item["reason"]
+def read_tasks(machines: Json) -> list[Task]:
+    """What the reasons of these machines ask a person to do, as far as this person knows how, most urgent first."""
+    tasks: list[tuple[int, Task]] = []
+    for machine in machines:
+        reason = machine.get("why") or {}
         action = reason.get("action")
-        if action and action["verb"] in DEEDS:
-            interrupted = reason["code"] == "interrupted"
-            spoiled = tuple(part["code"] for part in item.get("parts", [])) if interrupted else ()
-            version = item.get("version")
-            tasks.append(
-                Task(item["subject"], action["target"], action["verb"], reason["sentence"], version, spoiled)
-            )
-    return tasks
+        if not action or action["verb"] not in DEEDS:
+            continue
+        of_machine = action["target"] == f"machines/{machine['name']}"
+        spoiled = [part["code"] for part in machine["parts_to_clear"]] if reason["code"] == "interrupted" else []
+        task = Task(
+            subject=machine["name"],
+            target=action["target"],
+            verb=action["verb"],
+            sentence=reason["sentence"],
+            version=machine["version"] if of_machine else None,
+            spoiled=tuple(spoiled),
+        )
+        tasks.append((reason["need"], task))
+    return [task for _, task in sorted(tasks, key=lambda pair: pair[0])]
 
 
 class Operator:
@@ -83,10 +89,9 @@ class Operator:
             await self._clock.sleep(LOOK_EVERY_S)
 
     async def look(self) -> None:
-        """Look at the list once and do what is due."""
-        floor = await self._api.get("floor")
+        """Look at the machines once and do what is due."""
+        tasks = read_tasks(await self._api.get("machines"))
         now_s = self._clock.monotonic()
-        tasks = read_todo(floor)
         seen = {task.key for task in tasks}
         self._due_s = {key: due_s for key, due_s in self._due_s.items() if key in seen}
         for task in tasks:
