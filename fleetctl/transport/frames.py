@@ -39,13 +39,16 @@ class FrameReader:
     def feed(self, data: bytes) -> list[bytes]:
         """The messages that `data` completes, oldest first; an empty message is one.
 
-        Raises PeerFrameTooLong for a length over 16 MiB; the stream cannot be read on after that.
+        Raises PeerFrameTooLong for a length over 16 MiB, at the next call if messages stand before it; the
+        stream cannot be read on after that.
         """
         self._buffer += data
         messages: list[bytes] = []
         at = 0
         while len(self._buffer) - at >= LENGTH_BYTES:
             length = int.from_bytes(self._buffer[at : at + LENGTH_BYTES], "big")
+            if length > MAX_MESSAGE_BYTES and messages:
+                break
             if length > MAX_MESSAGE_BYTES:
                 raise PeerFrameTooLong(
                     f"The other side announced {length} bytes; a frame holds at most {MAX_MESSAGE_BYTES}."

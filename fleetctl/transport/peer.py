@@ -14,7 +14,7 @@ import socket
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 from fleetctl.errors import LinkError, LinkUnavailable
 from fleetctl.transport.frames import FrameReader, frame
@@ -23,6 +23,9 @@ QUEUE_BYTES = 4 * 1024 * 1024
 """Unsent bytes on one link before `send` refuses: some seconds of a large site's telemetry."""
 
 READ_BYTES = 65536
+
+CLOSE_GRACE_S = 1.0
+"""How long a server waits for its tasks before it cancels them."""
 
 # The kernel's limit for the path of a Unix socket is 108 bytes with its final zero (unix(7)).
 SOCKET_PATH_BYTES = 107
@@ -49,6 +52,10 @@ class PeerLink(Protocol):
 
     def close(self) -> None:
         """Close at once; idempotent. An iteration under way ends."""
+        ...
+
+    async def wait_closed(self) -> None:
+        """Wait, after `close` or a loss, until nothing of the link is left."""
         ...
 
 
@@ -97,10 +104,15 @@ class StreamPeerLink:
         self._received.clear()
         self._writer.transport.abort()
 
+    async def wait_closed(self) -> None:
+        """Wait until the socket is closed."""
+        with contextlib.suppress(OSError):  # what broke the link has been told by `lost`
+            await self._writer.wait_closed()
+
     async def _read(self) -> None:
         try:
             data = await self._reader.read(READ_BYTES)
-            self._received.extend(self._frames.feed(data))
+            self._received.extend(self._frames.feed(data))  # also at the end, for what it still has to say
         except (OSError, LinkError) as error:
             self._end(error if isinstance(error, LinkError) else LinkError(f"The link broke: {error}."))
             return
@@ -124,20 +136,50 @@ async def connect_peer(path: Path, deadline_s: float) -> StreamPeerLink:
         raise LinkUnavailable(f"Nobody answers at {path}: {error or 'too late'}.") from error
 
 
-async def serve_peers(path: Path, welcome: Callable[[StreamPeerLink], Awaitable[None]]) -> asyncio.Server:
-    """Listen at `path`, for this user only (mode 0600), replacing a socket left by a dead process.
+class PeerServer:
+    """Listens for links, and owns the tasks that serve them."""
 
-    `welcome` runs for each link and closes it when it returns. Raises LinkUnavailable when the path cannot be
-    used. The caller holds the lock of the data directory, so nobody else listens there.
-    """
+    def __init__(self, welcome: Callable[[StreamPeerLink], Awaitable[None]]) -> None:
+        self._welcome = welcome
+        self._links: dict[asyncio.Task[None], StreamPeerLink] = {}
+        self._server: asyncio.Server | None = None
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def listen(self, listener: socket.socket) -> None:
+        """Begin to accept links."""
+        self._server = await asyncio.start_unix_server(self._connected, sock=listener)
+
+    async def close(self) -> None:
+        """Stop listening, close every link, and wait for their tasks; those that take long are cancelled."""
+        if self._server is not None:
+            self._server.close()
+        for link in self._links.values():
+            link.close()
+        if self._links:
+            _, slow = await asyncio.wait(self._links, timeout=CLOSE_GRACE_S)
+            for task in slow:
+                task.cancel()
+            if slow:
+                await asyncio.wait(slow)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = StreamPeerLink(reader, writer)
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        self._links[task] = link
         try:
-            await welcome(link)
+            await self._welcome(link)
         finally:
             link.close()
+            await link.wait_closed()
+            del self._links[task]
 
+
+async def serve_peers(path: Path, welcome: Callable[[StreamPeerLink], Awaitable[None]]) -> PeerServer:
+    """Listen at `path`, for this user only (mode 0600), replacing a socket left by a dead process.
+
+    `welcome` runs in a task of its own for each link, which is closed when it returns. Raises LinkUnavailable when
+    the path cannot be used. The caller holds the lock of the data directory, so nobody else listens there.
+    """
+    server = PeerServer(welcome)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         path.unlink(missing_ok=True)
@@ -147,10 +189,11 @@ async def serve_peers(path: Path, welcome: Callable[[StreamPeerLink], Awaitable[
                 listener.bind(short)
         finally:
             os.umask(mask)
-        return await asyncio.start_unix_server(connected, sock=listener)
+        await server.listen(listener)
     except OSError as error:
         listener.close()
         raise LinkUnavailable(f"Cannot listen at {path}: {error.strerror or error}.") from error
+    return server
 
 
 @contextlib.contextmanager

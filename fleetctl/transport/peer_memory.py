@@ -91,6 +91,9 @@ class MemoryPeerLink:
             if other is not None:
                 other._end(LinkError("The other side closed the link."))
 
+    async def wait_closed(self) -> None:
+        """Nothing is left of a closed link."""
+
     def cut(self) -> None:
         """Break the link for both ends; messages on their way are gone."""
         other = self._other

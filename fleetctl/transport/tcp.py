@@ -56,7 +56,7 @@ class TcpTransport:
             ) from None
         except OSError as error:
             raise LinkUnavailable(
-                f"{self._address} cannot be reached: {error.strerror or error}.",
+                f"{self._address} cannot be reached: {_why(error)}.",
                 hint="Check the address, and that the machine is on.",
             ) from error
         self._receiver = receiver
@@ -117,7 +117,7 @@ class TcpTransport:
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
-            self._lose(f"The link to {self._address} broke: {error.strerror or error}.")
+            self._lose(f"The link to {self._address} broke: {_why(error)}.")
             return
         if data:
             self._receiver.data_received(data, self._clock.monotonic())
@@ -136,8 +136,7 @@ class TcpTransport:
             except (BlockingIOError, InterruptedError):
                 taken = 0
             except OSError as error:
-                message = f"The link to {self._address} broke: {os.strerror(error.errno or 0)}."
-                self._arm_loss(message)
+                self._arm_loss(f"The link to {self._address} broke: {_why(error)}.")
                 return
             self._output.consume(taken)
             if taken:
@@ -191,6 +190,13 @@ def _configure(link: socket.socket, stall_s: float) -> None:
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval_s)
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(stall_s * 1000))
+
+
+def _why(error: OSError) -> str:
+    """The system's words; asyncio's own text repeats the address, and name look-ups have their own codes."""
+    if error.errno is None or isinstance(error, socket.gaierror):
+        return str(error.strerror or error)
+    return os.strerror(error.errno)
 
 
 def _lost(message: str) -> LinkError:

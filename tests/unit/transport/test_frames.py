@@ -32,3 +32,10 @@ def test_the_largest_message_fits_and_one_byte_more_is_refused() -> None:
 def test_an_announced_length_over_the_limit_is_refused_before_it_is_kept() -> None:
     with pytest.raises(PeerFrameTooLong):
         FrameReader().feed((MAX_MESSAGE_BYTES + 1).to_bytes(4, "big"))
+
+
+def test_messages_before_a_bad_length_are_not_lost() -> None:
+    reader = FrameReader()
+    assert reader.feed(frame(b"good") + b"\xff\xff\xff\xff") == [b"good"]
+    with pytest.raises(PeerFrameTooLong):
+        reader.feed(b"")
