@@ -148,10 +148,14 @@ class PeerServer:
         """Begin to accept links."""
         self._server = await asyncio.start_unix_server(self._connected, sock=listener)
 
-    async def close(self) -> None:
-        """Stop listening, close every link, and wait for their tasks; those that take long are cancelled."""
+    def close(self) -> None:
+        """Listen no more; links that are open stay open. Idempotent."""
         if self._server is not None:
             self._server.close()
+
+    async def aclose(self) -> None:
+        """Listen no more, close every link, and wait for their tasks; those that take long are cancelled."""
+        self.close()
         for link in self._links.values():
             link.close()
         if self._links:

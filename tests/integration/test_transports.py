@@ -409,7 +409,7 @@ async def test_messages_pass_whole_over_a_socket_for_this_user_only(tmp_path: Pa
     assert [message async for message in link] == []
     assert link.lost is None
     await link.wait_closed()
-    await server.close()
+    await server.aclose()
 
 
 async def test_a_full_queue_refuses_messages_and_a_server_ends_tasks_that_do_not(
@@ -431,7 +431,9 @@ async def test_a_full_queue_refuses_messages_and_a_server_ends_tasks_that_do_not
     link.close()
     await link.wait_closed()
     monkeypatch.setattr(peer, "CLOSE_GRACE_S", 0.01)
-    await server.close()
+    server.close()
+    server.close()
+    await server.aclose()
 
 
 @pytest.mark.parametrize(
