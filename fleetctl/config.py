@@ -23,8 +23,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Address of the web interface; anything but loopback must be asked for."""
     listen_port: int = 8420
     """Port of the web interface; 0 picks a free one."""
-    hosts: tuple[str, ...] = ()
-    """More names under which browsers reach this daemon, for the Host check."""
+    host_names: tuple[str, ...] = ()
+    """More names under which browsers reach this daemon, without port, for the Host check."""
+    open_role: str = ""
+    """Role of a visitor who has not signed in: empty (sign in first) or `viewer`."""
     database: str = ""
     """SQLAlchemy URL; empty means SQLite in the data directory."""
     site: str = "site"

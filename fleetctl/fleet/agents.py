@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from fleetctl.errors import AgentUnavailable, MachineError
 from fleetctl.fleet.link import AgentLink
 from fleetctl.model.machine import Machine
-from fleetctl.model.messages import Answer, Release, Stop, StopReport, Verb
+from fleetctl.model.messages import Answer, Leave, Release, Stop, StopReport, Verb
 
 ANSWER_WITHIN_S = 15.0
 """How long a person waits for a verb before the page says that the machine did not answer."""
@@ -92,6 +92,12 @@ class Agents:
         for link in self._links.values():
             if link.connected:
                 link.send(Release(command_id=command_id))
+
+    def leave(self, message: Leave) -> None:
+        """Tell every agent that answers to end, after its last run or now."""
+        for link in self._links.values():
+            if link.connected:
+                link.send(message)
 
     def _link(self, name: str) -> AgentLink:
         link = self._links.get(name)

@@ -1,0 +1,268 @@
+"""The only file that wires things together: the real daemon and the simulated one are built here, from the same
+parts, with other surroundings (`Seams`)."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+import random
+import secrets
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from fleetctl import __version__
+from fleetctl.agent.agent import Agent, Surroundings
+from fleetctl.agent.blocking import Threads
+from fleetctl.agent.files import OsJournalFile
+from fleetctl.agent.programs import ProgramCache
+from fleetctl.api.server import listen, make_app
+from fleetctl.clock import Clock, SystemClock
+from fleetctl.config import Config
+from fleetctl.driver.api import DriverType
+from fleetctl.fleet.agents import Agents
+from fleetctl.fleet.bus import Bus
+from fleetctl.fleet.checks import Checks
+from fleetctl.fleet.controller import Controller
+from fleetctl.fleet.discovery import Discovery
+from fleetctl.fleet.dispatcher import Dispatcher
+from fleetctl.fleet.gate import Gate
+from fleetctl.fleet.hooks import Hooks, HookSource, RunInThread
+from fleetctl.fleet.intake import Intake, OffLoop
+from fleetctl.fleet.jobs import Jobs
+from fleetctl.fleet.link import AgentLink, Dial
+from fleetctl.fleet.local_agent import LocalAgent
+from fleetctl.fleet.machines import Machines
+from fleetctl.fleet.parts import Parts
+from fleetctl.fleet.record import Record
+from fleetctl.fleet.runs import Runs
+from fleetctl.fleet.stop import StopButton
+from fleetctl.fleet.telemetry import Telemetry
+from fleetctl.fleet.tokens import Tokens
+from fleetctl.fleet.views import Views
+from fleetctl.model.identity import NewId, uuid7
+from fleetctl.model.messages import Leave
+from fleetctl.model.profile import Profile
+from fleetctl.plugin.manager import PluginManager
+from fleetctl.store import migrate
+from fleetctl.store.blobs import BlobStore
+from fleetctl.store.database import Database
+from fleetctl.store.lock import DataDirectoryLock
+from fleetctl.store.reader import Reader, StoreReader
+from fleetctl.store.tokens import Role
+from fleetctl.store.writer import OnCommit, StoreWriter, Writer
+from fleetctl.transport.base import Transport
+from fleetctl.transport.opener import TransportOpener
+from fleetctl.transport.peer import serve_peers
+from fleetctl.transport.serial_port import SerialSettings
+
+log = logging.getLogger(__name__)
+
+ADMIN = "admin"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seams:
+    """What the controller stands on: real in `serve`, virtual in the simulation."""
+
+    clock: Clock
+    rng: random.Random
+    new_id: NewId
+    new_secret: Callable[[], str]
+    open_writer: Callable[[OnCommit], StoreWriter]
+    reader: StoreReader
+    blobs: BlobStore
+    dials: Mapping[str, Dial]
+    drivers: Mapping[str, DriverType]
+    hooks: HookSource
+    off_loop: OffLoop
+    run_in_thread: RunInThread
+
+
+def build_controller(site: str, seams: Seams) -> Controller:
+    """The controller on these seams; it does nothing before `run`."""
+    bus = Bus()
+    record = Record(seams.open_writer(bus.publish), seams.reader, seams.clock, seams.new_id)
+    telemetry = Telemetry(seams.clock)
+    agents = Agents(
+        {
+            name: AgentLink(name, site, dial, record, telemetry, seams.clock, seams.rng)
+            for name, dial in seams.dials.items()
+        }
+    )
+    gate = Gate(record)
+    hooks = Hooks(seams.hooks, seams.run_in_thread)
+    views = Views(record, agents, telemetry, gate)
+    profiles = {name: driver.profiles for name, driver in seams.drivers.items()}
+    return Controller(
+        record=record,
+        agents=agents,
+        bus=bus,
+        telemetry=telemetry,
+        intake=Intake(record, seams.blobs, views, seams.off_loop),
+        machines=Machines(record, agents, views, profiles),
+        discovery=Discovery(hooks),
+        runs=Runs(record, agents),
+        jobs=Jobs(record),
+        parts=Parts(record, views),
+        stop=StopButton(record, agents, views),
+        views=views,
+        tokens=Tokens(record, seams.new_secret),
+        dispatcher=Dispatcher(record, agents, gate),
+        checks=Checks(record, hooks),
+    )
+
+
+def build_agent(surroundings: Surroundings) -> Agent:
+    """The agent in these surroundings; it does nothing before `run`."""
+    return Agent(surroundings)
+
+
+def fresh_ids(clock: Clock, rng: random.Random) -> NewId:
+    """UUIDv7 ids from the clock and 74 random bits each."""
+    return lambda: uuid7(int(clock.wall().timestamp() * 1000), rng.getrandbits(74))
+
+
+async def serve(config: Config, say: Callable[[str], None] = print) -> None:
+    """Run the controller and its web interface until a signal says to stop; `say` tells the person where to look."""
+    async with _controller(config) as controller:
+        server = await listen(make_app(controller, config), config.listen_host, config.listen_port)
+        url = _address(config, server.addresses[0][1])
+        config.address_file.write_text(url + "\n")
+        try:
+            link = await controller.tokens.create("first start", Role.ADMIN, ADMIN, expires_s=3600.0, kind="link")
+            say(f"fleetctl is at {url}/   sign in once with {url}/login?once={link}")
+            await _until_signalled(controller.run())
+        finally:
+            config.address_file.unlink(missing_ok=True)
+            await server.cleanup()
+            _let_agents_finish(controller)
+
+
+@asynccontextmanager
+async def _controller(config: Config) -> AsyncIterator[Controller]:
+    """The real controller on an open store; everything is closed again in reverse order."""
+    config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    clock = SystemClock()
+    rng = random.SystemRandom()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(DataDirectoryLock(config.data, "controller"))
+        database = Database.open(config.database_url)
+        stack.callback(database.close)
+        migrate.upgrade(database)
+        blobs = BlobStore(config.programs)
+        blobs.sweep_temp()
+        reader = Reader(database)
+        stack.push_async_callback(reader.close)
+
+        def open_writer(on_commit: OnCommit) -> StoreWriter:
+            writer = Writer(database, on_commit)
+            stack.push_async_callback(writer.close)
+            return writer
+
+        plugins = PluginManager()
+        plugins.load()
+        agent = LocalAgent(config.data, config.agent_socket, clock)
+        controller = build_controller(
+            config.site,
+            Seams(
+                clock=clock,
+                rng=rng,
+                new_id=fresh_ids(clock, rng),
+                new_secret=functools.partial(secrets.token_urlsafe, 32),
+                open_writer=open_writer,
+                reader=reader,
+                blobs=blobs,
+                dials={config.agent: agent.dial},
+                drivers=plugins.drivers(),
+                hooks=plugins,
+                off_loop=asyncio.to_thread,
+                run_in_thread=asyncio.to_thread,
+            ),
+        )
+        await _keep_admin_token(config, controller)
+        yield controller
+
+
+async def _keep_admin_token(config: Config, controller: Controller) -> None:
+    """The administrator's token lives in a file that only the owner can read, made on the first start."""
+    if not config.admin_token.exists():
+        descriptor = os.open(config.admin_token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(32) + "\n")
+    secret = config.admin_token.read_text().strip()
+    if await controller.tokens.check(secret) is None:
+        await controller.tokens.store(ADMIN, Role.ADMIN, secret, ADMIN)
+
+
+def _address(config: Config, port: int) -> str:
+    host = config.listen_host if config.listen_host not in ("0.0.0.0", "::") else "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _let_agents_finish(controller: Controller) -> None:
+    """Agents end when nothing runs any more; the next start finds what happened in their journals."""
+    controller.agents.leave(Leave(when="idle"))
+
+
+async def _until_signalled(work: Coroutine[object, object, None]) -> None:
+    """Run `work` until it ends or the process is told to stop."""
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        log.info("stopping")
+
+
+async def run_agent(config: Config) -> None:
+    """Run the agent of this computer: the first signal lets runs finish, the second interrupts them."""
+    config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    config.agent_journal.parent.mkdir(mode=0o700, exist_ok=True)
+    clock = SystemClock()
+    rng = random.SystemRandom()
+    with DataDirectoryLock(config.data, "agent"):
+        plugins = PluginManager()
+        plugins.load()
+        agent = build_agent(
+            Surroundings(
+                name=config.agent,
+                version=__version__,
+                clock=clock,
+                rng=rng,
+                new_id=fresh_ids(clock, rng),
+                journal_file=OsJournalFile(config.agent_journal),
+                journal_blocking=Threads("journal", 1),
+                programs=ProgramCache(config.programs, Threads("programs", 4)),
+                drivers=plugins.drivers(),
+                open_transport=functools.partial(open_serial_or_network, clock),
+                listen=functools.partial(serve_peers, config.agent_socket),
+                pid=os.getpid(),
+                watch_loop=True,
+            )
+        )
+        leave = _leave_gradually(agent)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, leave)
+        await agent.run()
+
+
+def open_serial_or_network(clock: Clock, port: str, profile: Profile) -> Transport:
+    """The transport for a machine's port, with the profile's baud rate where the port does not say one."""
+    return TransportOpener(clock, serial=SerialSettings(baud=profile.baud)).make(port)
+
+
+def _leave_gradually(agent: Agent) -> Callable[[], None]:
+    asked = 0
+
+    def leave() -> None:
+        nonlocal asked
+        asked += 1
+        agent.leave("idle" if asked == 1 else "now")
+
+    return leave

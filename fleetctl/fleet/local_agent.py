@@ -1,0 +1,63 @@
+"""Reaches the agent on this computer, and starts it when it is not there.
+
+The agent gets a session of its own, so that it outlives the controller and is adopted by the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+from fleetctl.clock import Clock
+from fleetctl.errors import LinkUnavailable
+from fleetctl.transport.peer import PeerLink, connect_peer
+
+log = logging.getLogger(__name__)
+
+CONNECT_WITHIN_S = 2.0
+START_WITHIN_S = 20.0
+"""A fresh interpreter on a Raspberry Pi takes several seconds to import everything."""
+
+POLL_S = 0.1
+
+
+class LocalAgent:
+    """Dials the agent's socket in a data directory; starts `fleetctl agent` when nobody answers."""
+
+    def __init__(self, data: Path, socket: Path, clock: Clock) -> None:
+        self._data = data
+        self._socket = socket
+        self._clock = clock
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def dial(self) -> PeerLink:
+        """A line to the agent. Raises LinkUnavailable when it does not come up."""
+        try:
+            return await self._connect()
+        except LinkUnavailable:
+            await asyncio.to_thread(self._start)
+        give_up_s = self._clock.monotonic() + START_WITHIN_S
+        while True:
+            try:
+                return await self._connect()
+            except LinkUnavailable:
+                if self._clock.monotonic() > give_up_s:
+                    raise
+            await self._clock.sleep(POLL_S)
+
+    async def _connect(self) -> PeerLink:
+        return await connect_peer(self._socket, self._clock.monotonic() + CONNECT_WITHIN_S)
+
+    def _start(self) -> None:
+        """Start the agent, unless the one we started is still on its way up."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        command = [sys.executable, "-m", "fleetctl", "agent", "--data", str(self._data)]
+        with (self._data / "agent.log").open("ab") as output:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+        log.info("started the agent, process %d", self._process.pid)
