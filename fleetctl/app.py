@@ -4,13 +4,14 @@ parts, with other surroundings (`Seams`)."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import os
 import random
 import secrets
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -135,11 +136,10 @@ async def serve(config: Config, say: Callable[[str], None] = print) -> None:
         try:
             link = await controller.tokens.create("first start", Role.ADMIN, ADMIN, expires_s=3600.0, kind="link")
             say(f"fleetctl is at {url}/   sign in once with {url}/login?once={link}")
-            await _until_signalled(controller.run())
+            await _until_signalled(controller)
         finally:
             config.address_file.unlink(missing_ok=True)
             await server.cleanup()
-            _let_agents_finish(controller)
 
 
 @asynccontextmanager
@@ -203,21 +203,20 @@ def _address(config: Config, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _let_agents_finish(controller: Controller) -> None:
-    """Agents end when nothing runs any more; the next start finds what happened in their journals."""
-    controller.agents.leave(Leave(when="idle"))
+async def _until_signalled(controller: Controller) -> None:
+    """Drive the site until the process is told to stop. Agents then end once nothing runs any more; the next
+    start finds what happened meanwhile in their journals."""
+    task = asyncio.ensure_future(controller.run())
 
+    def stop() -> None:
+        log.info("stopping; runs go on and are adopted at the next start")
+        controller.agents.leave(Leave(when="idle"))
+        task.cancel()
 
-async def _until_signalled(work: Coroutine[object, object, None]) -> None:
-    """Run `work` until it ends or the process is told to stop."""
-    task = asyncio.ensure_future(work)
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
-    try:
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    with contextlib.suppress(asyncio.CancelledError):
         await task
-    except asyncio.CancelledError:
-        log.info("stopping")
 
 
 async def run_agent(config: Config) -> None:
