@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from fleetctl import app
-from fleetctl.cli.settings import read_config
+from fleetctl.config import load
 
 
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="The controller's directory.")
 def agent(data: Path | None) -> None:
     """Run the agent of a data directory. `fleetctl serve` starts one by itself; it outlives the controller."""
-    asyncio.run(app.run_agent(read_config(data, None, None)))
+    asyncio.run(app.run_agent(load(None, data, None)))

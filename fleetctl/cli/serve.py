@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from fleetctl import app
-from fleetctl.cli.settings import read_config
+from fleetctl.config import load
 
 
 @click.command()
@@ -17,4 +17,4 @@ from fleetctl.cli.settings import read_config
 @click.option("--config", "file", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE")
 def serve(data: Path | None, listen: str | None, file: Path | None) -> None:
     """Run the controller, and with it the agent that holds this computer's machines."""
-    asyncio.run(app.serve(read_config(data, listen, file)))
+    asyncio.run(app.serve(load(file, data, listen)))

@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fleetctl.config import default_data
 from fleetctl.errors import LinkError, NotPermitted, UsageError
 
 
@@ -28,14 +29,8 @@ class Where:
 
 
 def data_directory(given: Path | None) -> Path:
-    """`given`, else $FLEETCTL_DATA, else $XDG_DATA_HOME/fleetctl, else ~/.local/share/fleetctl."""
-    if given is not None:
-        return given
-    if told := os.environ.get("FLEETCTL_DATA"):
-        return Path(told)
-    if home := os.environ.get("XDG_DATA_HOME"):
-        return Path(home) / "fleetctl"
-    return Path.home() / ".local" / "share" / "fleetctl"
+    """`given`, else the default of the daemon's own settings."""
+    return default_data() if given is None else given
 
 
 def find(url: str | None, data: Path | None) -> Where:

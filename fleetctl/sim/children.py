@@ -19,6 +19,8 @@ POLL_S = 0.1
 GIVE_UP_S = 10.0
 """A child that was asked to end gets this long, then it is killed."""
 
+ASK_AGAIN_S = 0.5
+
 
 class Child:
     """One process, started here or adopted. `command` is what it was started with."""
@@ -90,18 +92,29 @@ class Children:
         self._remember()
         return child
 
-    async def end(self, names: Sequence[str]) -> None:
-        """End these children by their ids: first asked, then killed. Returns when all have ended."""
+    def take_over(self, name: str, pid: int, command: str) -> bool:
+        """Make a process that a child started our own, if it is alive and `command` is part of its command line."""
+        if command not in _command_of(pid):
+            return False
+        self._children[name] = Child(name, pid)
+        return True
+
+    async def end(self, names: Sequence[str], *, insist: bool = False) -> None:
+        """End these children by their ids: asked (again and again with `insist`), then killed. Waits for all."""
         ending = [self._children[name] for name in names if name in self._children and self._children[name].alive]
         for child in ending:
             child.signal(signal.SIGTERM)
-        give_up_s = self._clock.monotonic() + GIVE_UP_S
-        killed = False
-        while any(child.alive for child in ending):
-            if not killed and self._clock.monotonic() >= give_up_s:
-                killed = True
-                for child in ending:
+        begin_s = self._clock.monotonic()
+        ask_again_s = begin_s + ASK_AGAIN_S
+        while alive := [child for child in ending if child.alive]:
+            now_s = self._clock.monotonic()
+            if now_s >= begin_s + GIVE_UP_S:
+                for child in alive:
                     child.signal(signal.SIGKILL)
+            elif insist and now_s >= ask_again_s:
+                ask_again_s = now_s + ASK_AGAIN_S
+                for child in alive:
+                    child.signal(signal.SIGTERM)
             await self._clock.sleep(POLL_S)
         for child in ending:
             self._children.pop(child.name, None)

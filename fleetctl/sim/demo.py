@@ -27,7 +27,8 @@ START_WITHIN_S = 60.0
 ONCE_WITHIN_S = 900.0
 """`--once` gives up after this long; at the usual speed-up the sample order takes two to four minutes."""
 
-DAEMON = "daemon"
+DAEMON = "controller"
+AGENT = "agent"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Settings:
     machines: int = 6
     speedup: float = 30.0
     batches: int = 1
-    daemon: Sequence[str] = field(default_factory=lambda: [sys.executable, "-m", "fleetctl.cli", "serve"])
+    daemon: Sequence[str] = field(default_factory=lambda: [sys.executable, "-m", "fleetctl", "serve"])
 
 
 class Demo:
@@ -49,7 +50,8 @@ class Demo:
         self._settings = settings
         self._clock = clock
         self._say = say
-        self._home = settings.data / "demo"
+        self._data = settings.data.absolute()
+        self._home = self._data / "demo"
         self._machines = fleet(settings.machines)
         self._children = Children(self._home / "children.json", self._home / "logs", clock)
         self._told: dict[str, tuple[int, int, str]] = {}
@@ -68,7 +70,7 @@ class Demo:
         for machine in self._machines:
             await self._wait_for_machine(machine)
         await self._start_daemon()
-        token = (self._settings.data / "admin.token").read_text(encoding="ascii").strip()
+        token = (self._data / "admin.token").read_text(encoding="ascii").strip()
         return SiteApi(self.url, token)
 
     async def prepare(self, api: SiteApi) -> str:
@@ -100,10 +102,19 @@ class Demo:
                     helper.cancel()
 
     async def end(self) -> None:
-        """End everything that was started or adopted: the daemon first, then the machines."""
+        """End everything that was started or adopted: the controller, its agent, then the machines."""
         if DAEMON in self._children.names:
             await self._children.end([DAEMON])
+        if self._found_agent():
+            # The first signal lets runs finish, the second interrupts them: the machines are about to go as well.
+            await self._children.end([AGENT], insist=True)
         await self._children.end(self._children.names)
+
+    def _found_agent(self) -> bool:
+        """Whether the agent, which outlives its controller, is alive; it is then among the children."""
+        lock = self._data / "agent.lock"
+        text = lock.read_text(encoding="ascii").strip() if lock.exists() else ""
+        return text.isdigit() and self._children.take_over(AGENT, int(text), str(self._data))
 
     # Machines
 
@@ -171,25 +182,23 @@ class Demo:
     # The daemon
 
     async def _start_daemon(self) -> None:
-        address = self._settings.data / "address"
+        address = self._data / "address"
         if DAEMON not in self._children.names or not self._children[DAEMON].alive:
             address.unlink(missing_ok=True)
         listen = self._settings.listen
-        await self._children.start(
-            DAEMON, [*self._settings.daemon, "--data", str(self._settings.data), "--listen", listen]
-        )
+        await self._children.start(DAEMON, [*self._settings.daemon, "--data", str(self._data), "--listen", listen])
         deadline_s = self._clock.monotonic() + START_WITHIN_S
         while not await self._answers(address):
             self._check_alive(DAEMON)
             if self._clock.monotonic() >= deadline_s:
-                raise FleetctlError(f"The daemon did not start. {self._last_words(DAEMON)}")
+                raise FleetctlError(f"The controller did not start. {self._last_words(DAEMON)}")
             await self._clock.sleep(POLL_S)
 
     async def _answers(self, address: Path) -> bool:
-        if not address.exists() or not (self._settings.data / "admin.token").exists():
+        if not address.exists() or not (self._data / "admin.token").exists():
             return False
         self.url = address.read_text(encoding="ascii").strip().rstrip("/")
-        token = (self._settings.data / "admin.token").read_text(encoding="ascii").strip()
+        token = (self._data / "admin.token").read_text(encoding="ascii").strip()
         try:
             async with SiteApi(self.url, token) as api:
                 await api.get("machines")

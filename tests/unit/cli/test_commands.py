@@ -1,0 +1,251 @@
+"""Each command: what it asks the daemon, what it prints, how it ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleetctl.cli import run as fleetctl
+from fleetctl.fleet.shapes import ExplainShape, MachineVerdict, ResultShape, StopShape
+from fleetctl.plugin.hookspecs import FoundPort
+from fleetctl.scheduling.reason import Need, Reason
+
+from . import shapes
+from .daemon import PretendDaemon
+
+WAIT = Reason(code="uncleared", sentence="K1 waits: nobody has confirmed that it is clear.", need=Need.CLEAR_FOR_WORK)
+
+
+def ask(daemon: PretendDaemon, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    status = fleetctl(words)
+    out, err = capsys.readouterr()
+    return status, " ".join(out.split()), " ".join(err.split())
+
+
+LISTINGS: dict[str, tuple[str, Any, str]] = {
+    "job list": ("GET jobs", [shapes.job(why=WAIT)], WAIT.sentence),
+    "job show J-0001": ("GET jobs/J-0001", shapes.job(), "2 good of 6 · 1 running · 3 to make · 1 scrap"),
+    "job explain J-0001": (
+        "GET jobs/J-0001/explain",
+        ExplainShape(job="J-0001", reason=WAIT, machines=(MachineVerdict(machine="K9", fits=False, reason=WAIT),)),
+        "K9 cannot " + WAIT.sentence,
+    ),
+    "run list": ("GET runs", [shapes.run()], "R-0007 J-0001 K1 bracket.gcode 25% running"),
+    "run show R-0007": ("GET runs/R-0007", shapes.run(), "executed 104 to 120 of 480, sent 124"),
+    "part list": ("GET parts", [shapes.part()], "P-00003 J-0001 2 R-0007 K1 made"),
+    "part show P-00003": (
+        "GET parts/P-00003",
+        shapes.part(
+            results=(
+                ResultShape(
+                    check="gauge",
+                    result="fail",
+                    reason="too large",
+                    characteristic="width",
+                    value=20.3,
+                    least=19.9,
+                    greatest=20.1,
+                    unit="mm",
+                    given_by="gauge",
+                    at_s=5.0,
+                ),
+            )
+        ),
+        "width 20.3 mm (19.9..20.1) gauge too large",
+    ),
+    "machine list": ("GET machines", [shapes.machine()], "K1 ready Ready."),
+    "machine show K1": ("GET machines/K1", shapes.machine(), "generic-220"),
+    "machine discover": (
+        "GET machines/discover",
+        [FoundPort(port="/dev/ttyUSB0", title="CH340", driver="marlin")],
+        "/dev/ttyUSB0 CH340 marlin",
+    ),
+}
+
+
+@pytest.mark.parametrize("words", LISTINGS)
+def test_a_listing_shows_the_daemons_own_words(
+    words: str, daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request, answer, expected = LISTINGS[words]
+    daemon.answer(request, answer)
+    status, out, _ = ask(daemon, capsys, *words.split())
+    assert status == 0 and expected in out
+    assert daemon.asked[0].headers["Authorization"] == "Bearer secret-of-the-test"
+
+
+@pytest.mark.parametrize("words", LISTINGS)
+def test_a_listing_as_json_is_the_daemons_answer(
+    words: str, daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request, answer, _ = LISTINGS[words]
+    daemon.answer(request, answer)
+    status, out, _ = ask(daemon, capsys, *words.split(), "--json")
+    assert status == 0 and json.loads(out) == json.loads(daemon.answers[_key(request)][1])
+
+
+def _key(request: str) -> str:
+    method, path = request.split(" ")
+    return f"{method} /api/v1/{path}"
+
+
+VERBS: dict[str, tuple[str, Any, Any]] = {
+    "job hold J-0001 --reason wobbles": ("POST jobs/J-0001/hold", {"reason": "wobbles"}, shapes.job(state="held")),
+    "job release J-0001": ("POST jobs/J-0001/release", {}, shapes.job()),
+    "job cancel J-0001": ("POST jobs/J-0001/cancel", {}, shapes.job(state="cancelled")),
+    "run start R-0007": ("POST runs/R-0007/start", {}, shapes.run()),
+    "run pause R-0007": ("POST runs/R-0007/pause", {}, shapes.run(state="paused")),
+    "run resume R-0007": ("POST runs/R-0007/resume", {}, shapes.run()),
+    "run cancel R-0007": ("POST runs/R-0007/cancel", {}, shapes.run(state="cancelled")),
+    "machine clear K1 --good 5 --bad P-00001": (
+        "POST machines/K1/clear",
+        {"good": 5, "bad": ["P-00001"]},
+        shapes.machine(),
+    ),
+    "machine reset K1": ("POST machines/K1/reset", {}, shapes.machine()),
+    "machine home K1": ("POST machines/K1/home", {}, shapes.machine()),
+    "machine lockout K1": ("POST machines/K1/service", {"service": "locked-out"}, shapes.machine()),
+    "machine lockout K1 --maintenance": ("POST machines/K1/service", {"service": "maintenance"}, shapes.machine()),
+    "machine lockout K1 --release": ("POST machines/K1/service", {"service": "in-service"}, shapes.machine()),
+    "machine command K1 M115": ("POST machines/K1/command", {"text": "M115"}, {"lines": ["FIRMWARE_NAME:Marlin"]}),
+    "machine estop K1": ("POST machines/K1/stop", {}, StopShape(stopped=True, outcomes={"K1": "confirmed"})),
+    "estop": ("POST estop", {}, StopShape(stopped=True, outcomes={"K1": "confirmed", "K2": "unreachable"})),
+    "estop --release": ("POST estop/release", {}, StopShape(stopped=False)),
+    "part inspect P-00003 --result pass --value 20.01 --characteristic width": (
+        "POST parts/P-00003/inspections",
+        {"result": "pass", "reason": "", "characteristic": "width", "value": 20.01},
+        shapes.part(state="good"),
+    ),
+    "part inspect P-00003 --disposition scrap --reason warped": (
+        "POST parts/P-00003/disposition",
+        {"disposition": "scrap", "reason": "warped"},
+        shapes.part(state="scrap"),
+    ),
+}
+
+
+@pytest.mark.parametrize("words", VERBS)
+def test_a_verb_asks_for_exactly_that(
+    words: str, daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request, body, answer = VERBS[words]
+    daemon.answer(request, answer)
+    status, out, _ = ask(daemon, capsys, *words.split())
+    assert status == 0 and out
+    assert [f"{each.method} {each.path}" for each in daemon.asked] == [_key(request)]
+    assert daemon.asked[0].json == body
+
+
+def test_adding_a_machine_sends_its_setup(daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon.answer("POST machines", shapes.machine(name="M1"), status=201)
+    words = "machine add M1 --driver grbl --port socket://10.0.0.7:23 --profile generic-mill-3018 --group mills"
+    words += " --offset G54=-250,-150,-20 --option tray=/tmp/t --material aluminium --unattended"
+    status, _, _ = ask(daemon, capsys, *words.split())
+    assert status == 0
+    body = daemon.asked[0].json
+    assert body["setup"]["offsets_mm"] == {"G54": [-250, -150, -20]} and body["setup"]["material"] == "aluminium"
+    assert body["options"] == {"tray": "/tmp/t"} and body["unattended"] is True
+    assert (body["driver"], body["port"], body["profile"]) == ("grbl", "socket://10.0.0.7:23", "generic-mill-3018")
+
+
+def test_removing_a_machine(daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon.answer("DELETE machines/K1", {})
+    assert ask(daemon, capsys, "machine", "remove", "K1")[:2] == (0, "K1 is removed.")
+
+
+def test_submit_uploads_and_asks_for_good_parts(
+    daemon: PretendDaemon, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    program = {"sha256": "ab" * 32, "name": "clip.gcode", "size_bytes": 5, "dialect": "marlin", "created_s": 1.0}
+    daemon.answer("POST programs", {**program, "analysis": {}}, status=201)
+    daemon.answer("POST jobs", shapes.job(why=WAIT), status=201)
+    file = tmp_path / "clip.gcode"
+    file.write_bytes(b"G28\nG1 X5\n" * 60_000)
+    status, out, _ = ask(
+        daemon, capsys, "submit", str(file), *"--quantity 6 --yield 2 --group printers --priority 3".split()
+    )
+    assert status == 0 and out == f"J-0001: 6 good of Bracket. {WAIT.sentence}"
+    upload, order = daemon.asked
+    assert b'filename="clip.gcode"' in upload.body and b"G28\nG1 X5\n" * 60_000 in upload.body
+    assert order.json["quantity"] == 6 and order.json["yield_parts"] == 2 and order.json["title"] == "clip"
+    assert order.json["program_sha256"] == "ab" * 32 and order.json["group"] == "printers"
+
+
+def test_a_missing_file_is_wrong_usage_and_nothing_is_sent(
+    daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, err = ask(daemon, capsys, "submit", "/nowhere.gcode", "--quantity", "1")
+    assert status == 2 and "/nowhere.gcode" in err and daemon.asked == []
+
+
+def test_a_refusal_is_one_sentence_with_its_hint(daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    problem = {
+        "type": "/help/problems#machine-busy",
+        "title": "The machine is doing something else.",
+        "status": 409,
+        "detail": "It runs R-0007.",
+        "code": "machine-busy",
+        "machine": "K1",
+        "line": 7,
+        "hint": "Pause it first.",
+    }
+    daemon.answer("POST machines/K1/home", problem, status=409)
+    status, out, err = ask(daemon, capsys, "machine", "home", "K1")
+    assert (status, out, err) == (1, "", "K1: line 7: It runs R-0007. Pause it first.")
+
+
+def test_no_daemon_is_said_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = fleetctl(["job", "list", "--data", str(tmp_path)])
+    assert status == 1 and "fleetctl serve" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_dead_address_is_said_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "address").write_text("http://127.0.0.1:1\n")
+    (tmp_path / "admin.token").write_text("x")
+    status = fleetctl(["job", "list", "--data", str(tmp_path)])
+    assert status == 1 and "No daemon answers at http://127.0.0.1:1." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "part inspect P-00003",
+        "part inspect P-00003 --result pass --disposition scrap",
+        "machine lockout K1 --maintenance --release",
+        "machine add M1 --driver grbl --port p --offset nonsense",
+        "machine add M1 --driver grbl --port p --offset G54=1,2",
+        "submit",
+        "job list --nonsense",
+        "preflight x.gcode --machine K1 --profile generic-220",
+        "preflight x.gcode --profile nonsense",
+    ],
+)
+def test_wrong_usage_ends_with_2_and_asks_nothing(
+    words: str, daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, err = ask(daemon, capsys, *words.split())
+    assert status == 2 and err and daemon.asked == []
+
+
+def test_watch_once_shows_the_room(daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon.answer("GET estop", StopShape(stopped=True))
+    daemon.answer("GET machines", [shapes.machine(why=WAIT, run=shapes.run(), word="running")])
+    daemon.answer("GET jobs", [shapes.job()])
+    status, out, _ = ask(daemon, capsys, "watch", "--once")
+    assert status == 0
+    assert "Everything is stopped" in out and WAIT.sentence in out and "R-0007 of J-0001" in out and "2 of 6" in out
+
+
+def test_watch_leaves_when_all_is_done(daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon.answer("GET estop", StopShape(stopped=False))
+    daemon.answer("GET machines", [shapes.machine()])
+    daemon.answer("GET jobs", [shapes.job(state="done", good=6)])
+    event = b'id: 9\ndata: {"sequence":9,"at_s":1.0,"kind":"job.done","subject":"J-0001","actor":"x","data":{}}\n\n'
+    daemon.answer("GET events", event)
+    status, out, _ = ask(daemon, capsys, "watch", "--until-done")
+    assert status == 0 and "6 of 6" in out and "Nothing needs you." in out
+    status, out, _ = ask(daemon, capsys, "watch", "--until-done", "--json")
+    assert status == 0 and json.loads(out)["sequence"] == 9
