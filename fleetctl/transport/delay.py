@@ -28,8 +28,6 @@ class DelayLine(Generic[Item]):
     def push(self, item: Item, delay_s: float = 0.0) -> None:
         """Deliver `item` in `delay_s` seconds, or right after the item before it if that is later."""
         due_s = asyncio.get_running_loop().time() + max(0.0, delay_s)
-        if self._waiting:
-            due_s = max(due_s, self._waiting[-1][0])
         self._waiting.append((due_s, item))
         if self._handle is None:
             self._arm()

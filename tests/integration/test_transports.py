@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 import struct
+import termios
 import threading
 import time
 import tty
@@ -169,6 +170,28 @@ async def test_an_urgent_byte_overtakes_all_that_is_unsent_and_drops_nothing(lin
     assert far.data.replace(b"!", b"") == written + b"the end\n"
 
 
+async def test_urgent_bytes_between_partial_writes_lose_and_double_nothing(link: Linked) -> None:
+    transport, _, far = link
+    written = overfill(transport)
+    for size in (700, 5000, 300, 9000, 1):
+        left = size
+        while left > 0:
+            with contextlib.suppress(BlockingIOError):
+                chunk = os.read(far.descriptor, left)
+                left -= len(chunk)
+                far.data += chunk
+            await asyncio.sleep(0)
+        if not transport.unsent_bytes:
+            transport.write(LONG[:20_000])
+            written += LONG[:20_000]
+        transport.urgent(b"!")
+    transport.write(b"the end\n")
+    far.listen()
+    await eventually(lambda: far.data.endswith(b"the end\n"))
+    assert far.data.count(b"!") == 5
+    assert far.data.replace(b"!", b"") == written + b"the end\n"
+
+
 async def test_an_urgent_line_never_cuts_a_line_in_two(link: Linked) -> None:
     transport, _, far = link
     written = overfill(transport)
@@ -241,6 +264,48 @@ async def test_a_pulled_cable_is_also_found_while_writing(pty_ends: tuple[int, s
     await eventually(lambda: bool(recorder.losses))
     transport.close()
     assert len(recorder.losses) == 1
+
+
+async def test_a_port_that_takes_a_few_bytes_at_a_time_gets_each_byte_once(
+    pty_ends: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_whole = Port.write
+    monkeypatch.setattr(Port, "write", lambda port, data: take_whole(port, bytes(data)[:7]))
+    transport, _, far = await serial_link(pty_ends[1], pty_ends[0])
+    far.listen()
+    transport.write(LONG[:2000])
+    for sent_at_least in (100, 500, 1500):
+        async with asyncio.timeout(DEADLINE_S):
+            while transport.unsent_bytes > 2000 - sent_at_least:  # noqa: ASYNC110  one turn of the loop
+                await asyncio.sleep(0)
+        transport.urgent(b"!")
+    await eventually(lambda: transport.unsent_bytes == 0 and len(far.data) >= 2003)
+    assert far.data.replace(b"!", b"") == LONG[:2000]
+    assert far.data.index(b"!") < 700
+    transport.close()
+    far.close()
+
+
+async def test_closing_a_port_drops_output_and_never_drains_it(
+    pty_ends: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drained: list[int] = []
+    monkeypatch.setattr(termios, "tcdrain", drained.append)
+    transport, _, far = await serial_link(pty_ends[1], pty_ends[0])
+    overfill(transport)
+    transport.close()
+    await eventually(lambda: _free(pty_ends[1]))
+    assert drained == []
+    far.close()
+
+
+def _free(path: str) -> bool:
+    """Whether the port can be opened, that is, nobody holds it."""
+    try:
+        open_port(path, SerialSettings()).close()
+    except LinkUnavailable:
+        return False
+    return True
 
 
 async def test_a_port_that_takes_no_bytes_is_lost(pty_ends: tuple[int, str]) -> None:
