@@ -79,7 +79,9 @@ cdef inline bint shape(Core* s, Arc* arc, double x, double y, bint clockwise, bi
     if x == 0.0 and y == 0.0:
         arc.sweep = -2.0 * M_PI if clockwise else 2.0 * M_PI
     else:
-        arc.sweep = atan2(y - arc.cq, x - arc.cp) - arc.start
+        # The angle between the radii, from their cross and dot product: no jump at 180 degrees.
+        arc.sweep = atan2(arc.cq * (x - arc.cp) - arc.cp * (y - arc.cq),
+                          -arc.cp * (x - arc.cp) - arc.cq * (y - arc.cq))
         # 5e-7 rad is Grbl's ARC_ANGULAR_TRAVEL_EPSILON: less than that is a full turn.
         if clockwise and arc.sweep >= -5e-7:
             arc.sweep -= 2.0 * M_PI

@@ -172,7 +172,7 @@ cdef inline void shift_origin(Core* s, int32_t g) noexcept nogil:
                 continue
             s.shift[a] = clamp(s.pos[a] - value)
             s.abs_frame[a] = s.frame[a]
-            s.commanded[a] = 1
+            reach(s, a, s.pos[a], s.frame[a])       # now it is known where it stands
         if g == 920 and named == 0 and not s.reads & READ_CNC:
             s.e_last = 0
         return
@@ -418,7 +418,7 @@ cdef inline void execute(Core* s, Planner* q) noexcept nogil:
                 s.motion = g
                 if w.mask & BIT_F:
                     take_feed(s)
-                if w.mask & (BITS_XYZ | BITS_IJKR):
+                if w.mask & (BITS_XYZ | BITS_IJKR) or (w.mask & BIT_E and not s.reads & READ_CNC):
                     curve(s, q, g == 20, False)
                 return
         elif s.reads & READ_CNC and 0 <= s.motion <= 30:

@@ -31,6 +31,7 @@ cdef inline void lose(Core* s, int axis) noexcept nogil:
     """The place of an axis is not known from here on: it is counted from wherever it stands."""
     s.pos[axis] = 0
     s.frame[axis] = FRAME_START
+    s.commanded[axis] = 0
     s.in_work = 0
 
 

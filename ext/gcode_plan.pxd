@@ -184,8 +184,7 @@ cdef inline void plan_move(Planner* q, double* into, double* out, double length,
     if radius > 0.0:
         speed = fmin(speed, sqrt(accel * radius))
     if not (speed > 1e-6 and accel > 1e-6):
-        q.stopped = 1       # F0 or a limit of zero: it never ends; the fact is told elsewhere
-        return
+        return              # F0 or a limit of zero: it would never end; the fact is told elsewhere
     if q.use_jerk:
         safe = safe_speed(q, into, speed)
         if q.stopped:

@@ -1,0 +1,456 @@
+"""A second, slow reading of G-code to check the compiled core against: pure Python, exact fractions, no cleverness.
+
+It covers words, numbers, comments, modal state, coordinate systems, bounds with lines, arcs, extrusion, tools,
+heaters, and planned time. Written from the same rules as the core (the docstrings of `fleetctl.gcode.facts`), not
+from its code: it splits with regular expressions, keeps coordinates as Fractions and plans over the whole program.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from fleetctl.gcode import Dialect, MotionLimits
+
+WORD = re.compile(r"([A-Za-z])[ \t]*([+-]?[ \t]*(?:\d[\d \t]*\.?[\d \t]*|\.[ \t]*\d[\d \t]*))")
+PLAIN_WORD = re.compile(r"([A-Za-z])[ \t]*([+-]?(?:\d+\.?\d*|\.\d+))")
+FRAMES = {540: "G54", 550: "G55", 560: "G56", 570: "G57", 580: "G58", 590: "G59",
+          591: "G59.1", 592: "G59.2", 593: "G59.3"}  # fmt: skip
+MICRO = Fraction(1, 1_000_000)
+
+
+def micro(text: str) -> Fraction:
+    """A number rounded to six decimals, halves away from zero."""
+    value = Fraction(re.sub(r"[ \t]", "", text))
+    sign = -1 if value < 0 else 1
+    return sign * Fraction(math.floor(abs(value) / MICRO + Fraction(1, 2))) * MICRO
+
+
+@dataclass
+class Span:
+    """Least and greatest with the first line of each."""
+
+    low: Fraction | None = None
+    low_line: int = 0
+    high: Fraction | None = None
+    high_line: int = 0
+
+    def add(self, value: Fraction, line: int) -> None:
+        if self.low is None or value < self.low:
+            self.low, self.low_line = value, line
+        if self.high is None or value > self.high:
+            self.high, self.high_line = value, line
+
+
+@dataclass
+class Move:
+    """One move for the planner: direction in, direction out, length, wanted speed and acceleration."""
+
+    into: tuple[float, ...]
+    out: tuple[float, ...]
+    length: float
+    speed: float
+    accel: float
+    line: int
+    radius: float = 0.0
+
+
+@dataclass
+class Reading:
+    """State and facts of one program."""
+
+    dialect: Dialect
+    limits: MotionLimits
+    line: int = 0
+    motion: int = 0
+    inch: bool = False
+    relative: bool = False
+    e_relative: bool = False
+    plane: int = 17
+    wcs: str = ""
+    pos: list[Fraction] = field(default_factory=lambda: [Fraction(0)] * 3)
+    frame: list[str] = field(default_factory=lambda: ["start"] * 3)
+    abs_frame: list[str] = field(default_factory=list)
+    shift: list[Fraction] = field(default_factory=lambda: [Fraction(0)] * 3)
+    known: list[bool] = field(default_factory=lambda: [False] * 3)
+    e_last: Fraction = Fraction(0)
+    feed: Fraction | None = None
+    tool: int = 0
+    pushed: dict[int, Fraction] = field(default_factory=dict)
+    pushed_max: dict[int, Fraction] = field(default_factory=dict)
+    motion_bounds: dict[tuple[str, int], Span] = field(default_factory=dict)
+    work_bounds: dict[tuple[str, int], Span] = field(default_factory=dict)
+    words: dict[str, list[int]] = field(default_factory=dict)
+    letters: dict[str, int] = field(default_factory=dict)
+    commands: int = 0
+    layers: int = 0
+    layer_z: Fraction | None = None
+    moves: list[Move | float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.wcs = "G54" if self.dialect.cnc else "machine"
+        self.abs_frame = [self.wcs] * 3
+
+    def mm(self, value: Fraction) -> Fraction:
+        """Units as written to mm, to the micro mm."""
+        if not self.inch:
+            return value
+        return micro(f"{(value * Fraction(254, 10)).numerator}/{(value * Fraction(254, 10)).denominator}")
+
+
+def read(data: bytes, dialect: Dialect, limits: MotionLimits) -> Reading:
+    """Read a whole program."""
+    r = Reading(dialect, limits)
+    lines = re.split(r"\r\n|\n|\r", data.decode("latin-1"))
+    if lines[-1] == "":
+        lines.pop()
+    for line in lines:
+        r.line += 1
+        words = split(line, dialect)
+        if any(letter != "N" for letter, _ in words):
+            r.commands += 1
+            execute(r, words)
+    return r
+
+
+def split(line: str, dialect: Dialect) -> list[tuple[str, Fraction]]:
+    """The words of a line."""
+    code = re.sub(r"\([^)]*(\)|$)", " ", line) if dialect.paren_comments else line
+    code = code.split(";")[0].split("*")[0].lstrip(" \t/")
+    if code.startswith("%"):
+        return []
+    pattern = WORD if dialect.spaced_numbers else PLAIN_WORD
+    return [(letter.upper(), micro(number)) for letter, number in pattern.findall(code)]
+
+
+def execute(r: Reading, words: list[tuple[str, Fraction]]) -> None:
+    """One line."""
+    g = [round(value * 10) for letter, value in words if letter == "G"]
+    m = [round(value * 10) for letter, value in words if letter == "M"]
+    w = {letter: value for letter, value in words if letter not in "GM"}
+    for letter in w:
+        r.letters.setdefault(letter, r.line)
+    for prefix, codes in (("G", g), ("M", m)):
+        for code in codes:
+            name = f"{prefix}{code // 10}" + (f".{code % 10}" if code % 10 else "")
+            r.words.setdefault(name, [r.line, 0])[1] += 1
+    if "T" in w and (r.dialect.cnc or not (g or m)):
+        r.words.setdefault("T", [r.line, 0])[1] += 1
+        r.tool = int(w["T"])
+    for code in m:
+        if code in (820, 830):
+            r.e_relative = code == 830
+        if code in (60, 70, 80, 90, 1090, 1900, 1910, 4000) or (r.dialect.cnc and code in (30, 40, 50)):
+            r.moves.append(0.0)
+    machine, consumed, motion_word, other = modes(r, g)
+    if "F" in w:
+        r.feed = r.mm(w["F"])
+    for code in g:
+        consumed |= nonmodal(r, code, w)
+    axes = set(w) & set("XYZ") or (set(w) & {"E"} and not r.dialect.cnc)
+    arc = r.motion in (20, 30) and set(w) & set("IJKR")
+    if (axes or arc) and not consumed and (motion_word or r.dialect.cnc or not (other or m)):
+        move(r, w, machine)
+    for code in m:
+        if code in (0, 10):
+            r.moves.append(0.0)
+
+
+def modes(r: Reading, g: list[int]) -> tuple[bool, bool, bool, bool]:
+    """G words that only change state; says whether G53, a word that uses the axes, a motion, or another stood there."""
+    machine = motion_word = other = False
+    for code in g:
+        if code in (0, 10, 20, 30):
+            r.motion, motion_word = code, True
+        elif code in (200, 210):
+            r.inch = code == 200
+        elif code in (900, 910):
+            r.relative = code == 910
+            if r.dialect.e_follows_g90:
+                r.e_relative = r.relative
+        elif code in (170, 180, 190):
+            r.plane = code // 10
+        elif code in FRAMES:
+            r.wcs = FRAMES[code]
+            r.abs_frame = [r.wcs] * 3
+        elif code == 530:
+            machine = True
+        elif code not in (40, 280, 920, 921):
+            other = True
+    return machine, False, motion_word, other
+
+
+def nonmodal(r: Reading, code: int, w: dict[str, Fraction]) -> bool:
+    """G4, G28, G92, G92.1; True if the code uses the axis words."""
+    if code == 40:
+        seconds = w.get("S", w.get("P", Fraction(0)) / 1000) if r.dialect.g4_p_ms else w.get("P", Fraction(0))
+        r.moves.append(max(0.0, float(seconds)))
+    elif code == 280:
+        r.moves.append(0.0)
+        for a, axis in enumerate("XYZ"):
+            named = axis in w or not set(w) & set("XYZ")
+            if named and not r.dialect.cnc:
+                r.shift[a], r.abs_frame[a] = Fraction(0), r.wcs
+                place(r, a, Fraction(r.limits.home_mm[a]), "machine")
+            elif axis in w:
+                place(r, a, *target(r, a, r.mm(w[axis]), False))
+        for a, axis in enumerate("XYZ"):
+            if r.dialect.cnc and (axis in w or not set(w) & set("XYZ")):
+                r.pos[a], r.frame[a], r.known[a] = Fraction(0), "start", False
+    elif code == 920:
+        everything = not set(w) & set("XYZE") and not r.dialect.cnc
+        if "E" in w or everything:
+            r.e_last = r.mm(w.get("E", Fraction(0)))
+        for a, axis in enumerate("XYZ"):
+            if axis in w or everything:
+                r.shift[a] = r.pos[a] - r.mm(w.get(axis, Fraction(0)))
+                r.abs_frame[a] = r.frame[a]
+                place(r, a, r.pos[a], r.frame[a])
+    elif code == 921:
+        r.shift, r.abs_frame = [Fraction(0)] * 3, [r.wcs] * 3
+    return code in (40, 280, 920, 921)
+
+
+def target(r: Reading, a: int, value: Fraction, machine: bool) -> tuple[Fraction, str]:
+    """Where an axis word leads."""
+    if machine:
+        return value, "machine"
+    if r.relative:
+        if r.frame[a] == "start":
+            r.known[a] = True
+            r.motion_bounds.setdefault(("start", a), Span()).add(r.pos[a], r.line)
+        return r.pos[a] + value, r.frame[a]
+    return value + r.shift[a], r.abs_frame[a]
+
+
+def place(r: Reading, a: int, value: Fraction, frame: str) -> None:
+    r.pos[a], r.frame[a], r.known[a] = value, frame, True
+    r.motion_bounds.setdefault((frame, a), Span()).add(value, r.line)
+
+
+def work_here(r: Reading, pos: list[Fraction], frame: list[str], known: list[bool]) -> None:
+    for a in range(3):
+        if known[a]:
+            r.work_bounds.setdefault((frame[a], a), Span()).add(pos[a], r.line)
+
+
+def push_filament(r: Reading, w: dict[str, Fraction]) -> Fraction:
+    """How far the E word of the line pushes."""
+    if "E" not in w:
+        return Fraction(0)
+    value = r.mm(w["E"])
+    if r.e_relative or (r.dialect.g91_makes_e_relative and r.relative):
+        pushed = value
+        r.e_last += value
+    else:
+        pushed = value - r.e_last
+        r.e_last = value
+    total = r.pushed[r.tool] = r.pushed.get(r.tool, Fraction(0)) + pushed
+    r.pushed_max[r.tool] = max(total, r.pushed_max.get(r.tool, Fraction(0)))
+    return pushed
+
+
+def move(r: Reading, w: dict[str, Fraction], machine: bool) -> None:
+    """One motion: ends, bounds, work, plan."""
+    start, start_frame = list(r.pos), list(r.frame)
+    ends = {a: target(r, a, r.mm(w[axis]), machine) for a, axis in enumerate("XYZ") if axis in w}
+    arc = arc_of(r, w, ends) if r.motion in (20, 30) else None
+    if arc:
+        for a in (arc.p, arc.q):
+            r.known[a] = True
+            r.motion_bounds.setdefault((r.frame[a], a), Span()).add(r.pos[a], r.line)
+    known_before = list(r.known)
+    pushed = push_filament(r, w)
+    delta = [0.0] * 3
+    moved = arc is not None
+    for a, (value, frame) in ends.items():
+        moved |= frame != r.frame[a] or value != r.pos[a]
+        delta[a] = float(value - r.pos[a]) if frame == r.frame[a] else 0.0
+    work = moved and ((r.motion != 0) if r.dialect.cnc else pushed > 0)
+    if work:
+        work_here(r, start, start_frame, known_before)
+    if arc:
+        for a, value in arc.extremes:
+            r.motion_bounds[(start_frame[a], a)].add(value, r.line)
+            if work:
+                r.work_bounds[(start_frame[a], a)].add(value, r.line)
+    for a, (value, frame) in ends.items():
+        place(r, a, value, frame)
+    if work:
+        work_here(r, r.pos, r.frame, r.known)
+        if delta[2] == 0.0 and (r.layer_z is None or r.pos[2] > r.layer_z):
+            r.layers += 1
+            r.layer_z = r.pos[2]
+    plan_one(r, delta, float(pushed), arc)
+
+
+@dataclass
+class Curve:
+    """An arc: plane axes, quadrant points, and what the planner wants."""
+
+    p: int
+    q: int
+    radius: float
+    start: float
+    sweep: float
+    extremes: list[tuple[int, Fraction]]
+
+
+def arc_of(r: Reading, w: dict[str, Fraction], ends: dict[int, tuple[Fraction, str]]) -> Curve | None:
+    """The arc of this line, or None if it is none and goes straight."""
+    p = {17: 0, 18: 2, 19: 1}[r.plane]
+    q = (p + 1) % 3
+    for a in (p, q):
+        if ends.get(a, (0, r.frame[a]))[1] != r.frame[a]:
+            return None
+    x = float(ends.get(p, (r.pos[p],))[0] - r.pos[p])
+    y = float(ends.get(q, (r.pos[q],))[0] - r.pos[q])
+    clockwise = r.motion == 20
+    if "R" in w:
+        radius, chord = float(r.mm(w["R"])), math.hypot(x, y)
+        if chord == 0.0 or abs(radius) < chord / 2 - 0.0005:
+            return None
+        away = math.sqrt(max(0.0, radius**2 - chord**2 / 4)) * (-1 if clockwise == (radius > 0) else 1)
+        cx, cy = x / 2 - y / chord * away, y / 2 + x / chord * away
+    else:
+        cx, cy = (float(r.mm(w.get("IJK"[a], Fraction(0)))) for a in (p, q))
+        if cx == 0.0 and cy == 0.0:
+            return None
+    r0, r1 = math.hypot(cx, cy), math.hypot(x - cx, y - cy)
+    radius = r0
+    if abs(r1 - r0) > 0.5 or (abs(r1 - r0) > 0.005 and abs(r1 - r0) > 0.001 * r0):
+        radius = max(r0, r1)
+    start, end = math.atan2(-cy, -cx), math.atan2(y - cy, x - cx)
+    sweep = (start - end if clockwise else end - start) % (2 * math.pi)
+    if sweep <= 5e-7 or (x == 0.0 and y == 0.0):
+        sweep = 2 * math.pi if (x == 0.0 and y == 0.0) else sweep + 2 * math.pi
+    if r.dialect.cnc and w.get("P", 0) > 1:
+        sweep += 2 * math.pi * (math.floor(w["P"] + Fraction(1, 2)) - 1)
+    extremes = []
+    for side in range(4):
+        angle = side * math.pi / 2
+        ahead = (start - angle if clockwise else angle - start) % (2 * math.pi)
+        if ahead <= sweep:
+            axis, centre, sign = (p, cx, 1 - side) if side % 2 == 0 else (q, cy, 2 - side)
+            extremes.append((axis, r.pos[axis] + Fraction(round((centre + sign * radius) * 1e6)) * MICRO))
+    return Curve(p, q, radius, start, -sweep if clockwise else sweep, extremes)
+
+
+def plan_one(r: Reading, delta: list[float], pushed: float, arc: Curve | None) -> None:
+    """Hand one move to the plan."""
+    length = math.sqrt(sum(d * d for d in delta))
+    lift = 3 - arc.p - arc.q if arc else 0
+    if arc:
+        length = math.hypot(arc.sweep * arc.radius, delta[lift])
+    xyz = length > 0
+    length = length or abs(pushed)
+    if length == 0.0:
+        return
+    into = out = tuple(d / length for d in (*delta, pushed))
+    if arc:
+        turn = math.copysign(abs(arc.sweep) * arc.radius / length, arc.sweep)
+        tangents = []
+        for angle in (arc.start, arc.start + arc.sweep):
+            unit = [0.0, 0.0, 0.0, pushed / length]
+            unit[lift] = delta[lift] / length
+            unit[arc.p], unit[arc.q] = -turn * math.sin(angle), turn * math.cos(angle)
+            tangents.append(tuple(unit))
+        into, out = tangents
+    unset = 0.0 if r.dialect.cnc else 25.0
+    speed = float(r.feed) / 60 if r.feed is not None else unset
+    if r.motion == 0 and r.dialect.cnc:
+        speed = r.limits.rapid_mm_s or math.inf
+    chosen = r.limits.retract_accel_mm_s2
+    if xyz:
+        chosen = r.limits.accel_mm_s2 if pushed else r.limits.travel_accel_mm_s2
+    r.moves.append(Move(into, out, length, speed, chosen or math.inf, r.line, arc.radius if arc else 0.0))
+
+
+def seconds(moves: list[Move | float], limits: MotionLimits) -> tuple[float, float]:
+    """(time in motion, time waiting), planned over the whole program at once."""
+    plan: list[tuple[Move | float, float, float, float]] = []  # move, speed, accel, greatest entry speed
+    last: tuple[Move, float] | None = None
+    for item in moves:
+        if isinstance(item, float):
+            plan.append((item, 0.0, 0.0, 0.0))
+            last = None
+            continue
+        speed, accel = item.speed, item.accel
+        for a in range(4):
+            share = max(abs(item.into[a]), abs(item.out[a]))
+            if share > 0:
+                speed = min(speed, limits.max_feed_mm_s[a] / share)
+                accel = min(accel, limits.max_accel_mm_s2[a] / share)
+        if item.radius:
+            speed = min(speed, math.sqrt(accel * item.radius))
+        if speed <= 1e-6:
+            continue
+        plan.append((item, speed, accel, corner(last, item, speed, accel, limits)))
+        last = (item, speed)
+    return passes(plan, limits)
+
+
+def safe(unit: tuple[float, ...], speed: float, limits: MotionLimits) -> float:
+    """Speed that may start from rest at once (classic jerk), else 0."""
+    if limits.jerk_mm_s is None or limits.junction_deviation_mm is not None:
+        return 0.0
+    return min([speed] + [limits.jerk_mm_s[a] / abs(unit[a]) for a in range(4) if unit[a]])
+
+
+def corner(last: tuple[Move, float] | None, item: Move, speed: float, accel: float, limits: MotionLimits) -> float:
+    """Greatest speed into a move."""
+    own = safe(item.into, speed, limits)
+    if last is None:
+        return own
+    before, before_speed = last
+    v = min(speed, before_speed)
+    if limits.jerk_mm_s is None or limits.junction_deviation_mm is not None:
+        dot = sum(before.out[a] * item.into[a] for a in range(3))
+        if dot < -0.999999:
+            return 0.0
+        if dot > 0.999999:
+            return v
+        s = math.sqrt((1 + dot) / 2)
+        return min(v, math.sqrt(accel * (limits.junction_deviation_mm or 0.01) * s / (1 - s)))
+    factor = 1.0
+    for a in range(4):
+        one, two = before.out[a] * v, item.into[a] * v
+        jump = abs(one - two) if one * two > 0 else max(abs(one), abs(two))
+        if jump:
+            factor = min(factor, limits.jerk_mm_s[a] / jump)
+    v *= factor
+    if safe(before.out, before_speed, limits) > 0.99 * v and own > 0.99 * v:
+        return min(own, speed)
+    return v
+
+
+def passes(plan: list[tuple[Move | float, float, float, float]], limits: MotionLimits) -> tuple[float, float]:
+    """Backward and forward pass, then the trapezoids."""
+    entries = [item[3] for item in plan]
+    ends = []
+    for i, (item, speed, _, _) in enumerate(plan):
+        final = i + 1 == len(plan) or isinstance(plan[i + 1][0], float)
+        ends.append(safe(item.out, speed, limits) if final and isinstance(item, Move) else None)
+    for i in range(len(plan) - 1, -1, -1):
+        item, _, accel, _ = plan[i]
+        if isinstance(item, Move):
+            leave = ends[i] if ends[i] is not None else entries[i + 1]
+            entries[i] = min(entries[i], math.sqrt(leave**2 + 2 * accel * item.length))
+    motion = wait = 0.0
+    entry: float | None = None
+    for i, (item, speed, accel, _) in enumerate(plan):
+        if isinstance(item, float):
+            wait += item
+            entry = None
+            continue
+        entry = entries[i] if entry is None else entry
+        leave = ends[i] if ends[i] is not None else entries[i + 1]
+        leave = min(leave, math.sqrt(entry**2 + 2 * accel * item.length))
+        peak = math.sqrt((2 * accel * item.length + entry**2 + leave**2) / 2)
+        top = min(peak, speed)
+        ramps = (2 * top**2 - entry**2 - leave**2) / (2 * accel)
+        motion += (2 * top - entry - leave) / accel + (item.length - ramps) / top
+        entry = leave
+    return motion, wait

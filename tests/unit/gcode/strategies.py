@@ -1,0 +1,108 @@
+"""Programs for hypothesis: lines that printers and mills really get, oddly written."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+digits = st.integers(0, 400_000)
+
+
+@st.composite
+def numbers(draw: st.DrawFn, low: int = -300, high: int = 300) -> str:
+    """A decimal number as slicers, CAM and people write it: `10`, `.5`, `15.`, `+3`, `-0`, `007.250`."""
+    whole = str(draw(st.integers(0, max(abs(low), high))))
+    form = draw(st.integers(0, 5))
+    fraction = draw(st.text("0123456789", min_size=1, max_size=8))
+    sign = draw(st.sampled_from(["", "", "", "-", "+"])) if low < 0 else ""
+    body = [whole, whole + ".", "." + fraction, f"{whole}.{fraction[:3]}", f"{whole}.{fraction}", "0" + whole][form]
+    return sign + body
+
+
+@st.composite
+def words(draw: st.DrawFn, letters: str, most: int = 4) -> list[str]:
+    chosen = draw(st.lists(st.sampled_from(letters), max_size=most, unique=True))
+    return [letter + draw(numbers()) for letter in chosen]
+
+
+@st.composite
+def written(draw: st.DrawFn, parts: list[str], comments: list[str], numbered: bool = True) -> str:
+    """Words put together with odd blanks, case, line number, checksum and comment."""
+    gap = draw(st.sampled_from(["", " ", "  ", "\t"]))
+    text = gap.join(parts)
+    if draw(st.booleans()):
+        text = text.lower() if draw(st.integers(0, 3)) == 0 else text
+    if numbered and draw(st.integers(0, 5)) == 0:
+        text = f"N{draw(st.integers(1, 99999))}{gap or ' '}{text}"
+        if draw(st.booleans()):
+            value = 0
+            for byte in text.encode():
+                value ^= byte
+            text += f"*{value}"
+    if draw(st.integers(0, 5)) == 0:
+        text += draw(st.sampled_from(comments))
+    return text
+
+
+PRINTER_COMMENTS = ["; comment", ";TYPE:Perimeter", " (x9 y9)", ";LAYER", "; G1 X999"]
+CNC_COMMENTS = ["(comment G1 X999)", " ; comment", "( open", "(a)(b)", "()"]
+
+
+@st.composite
+def printer_line(draw: st.DrawFn) -> str:
+    kind = draw(st.integers(0, 19))
+    if kind < 9:
+        parts = ["G1", *draw(words("XYZE")), *(["F" + draw(numbers(0, 9000))] if draw(st.booleans()) else [])]
+    elif kind < 11:
+        parts = ["G0", *draw(words("XYZ"))]
+    elif kind < 13:
+        parts = [draw(st.sampled_from(["G2", "G3", "g02"])), *draw(words("XYE")), *draw(words("IJ", 2))]
+    elif kind == 13:
+        parts = ["G92", *draw(words("EXYZ", 2))]
+    elif kind == 14:
+        parts = ["G28", *[axis + "0" for axis in draw(st.lists(st.sampled_from("XYZ"), max_size=2, unique=True))]]
+    elif kind == 15:
+        parts = ["T" + str(draw(st.integers(0, 3)))]
+    elif kind == 16:
+        parts = ["G4", draw(st.sampled_from(["P", "S"])) + str(draw(st.integers(0, 50)))]
+    else:
+        simple = ["G90", "G91", "M82", "M83", "G21", "G20", "M104 S200", "M109 S210", "M400", "", "%", "M106 S255"]
+        parts = [draw(st.sampled_from(simple))]
+    return draw(written(parts, PRINTER_COMMENTS))
+
+
+@st.composite
+def cnc_line(draw: st.DrawFn) -> str:
+    kind = draw(st.integers(0, 19))
+    feed = ["F" + draw(numbers(0, 3000))] if draw(st.integers(0, 3)) == 0 else []
+    if kind < 6:
+        parts = [draw(st.sampled_from(["G1", "G01", "G0", ""])), *draw(words("XYZ")), *feed]
+    elif kind < 9:
+        parts = [*draw(words("XYZ", 3)), *feed]
+    elif kind < 12:
+        parts = [draw(st.sampled_from(["G2", "G3"])), *draw(words("XYZ", 3)), *draw(words("IJK", 3)), *feed]
+    elif kind == 12:
+        parts = [draw(st.sampled_from(["G2", "G3"])), *draw(words("XYZ", 3)), "R" + draw(numbers())]
+    elif kind == 13:
+        parts = ["G53", "G0", *draw(words("XYZ", 3))]
+    elif kind == 14:
+        parts = ["G92", *draw(words("XYZ", 2))]
+    elif kind == 15:
+        parts = ["G28", *draw(words("XYZ", 2))]
+    elif kind == 16:
+        parts = ["T" + str(draw(st.integers(1, 9))), "M6"]
+    elif kind == 17:
+        parts = ["G4", "P" + draw(numbers(0, 3))]
+    else:
+        parts = [draw(st.sampled_from([
+            "G90", "G91", "G20", "G21", "G17", "G18", "G19", "G54", "G55", "G59.1", "M3 S1000", "M5", "G92.1",
+            "", "%", "M8", "/G1X5Y5", "G90 G54 G17",
+        ]))]  # fmt: skip
+    return draw(written(parts, CNC_COMMENTS, numbered=False))
+
+
+def programs(line: st.SearchStrategy[str], most: int = 25) -> st.SearchStrategy[bytes]:
+    """Lines with any mixture of line ends, the last one perhaps without."""
+    ends = st.sampled_from(["\n", "\n", "\r\n", "\r"])
+    return st.lists(st.tuples(line, ends), min_size=1, max_size=most).map(
+        lambda pairs: "".join(text + end for text, end in pairs).encode()
+    )

@@ -1,0 +1,74 @@
+"""The compiled core and the slow reference reading agree on every generated program."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fleetctl.gcode import DEFAULT_LIMITS, DIALECTS, MotionLimits
+from fleetctl.gcode.analysis import scanner
+
+from . import reference
+from .strategies import cnc_line, printer_line, programs
+
+DEVIATION = MotionLimits(
+    max_feed_mm_s=(200.0, 180.0, 12.0, 40.0), max_accel_mm_s2=(1000.0, 900.0, 200.0, 5000.0), junction_deviation_mm=0.02
+)
+JERK = MotionLimits(
+    max_feed_mm_s=(200.0, 180.0, 12.0, 40.0),
+    max_accel_mm_s2=(1000.0, 900.0, 200.0, 5000.0),
+    accel_mm_s2=800.0,
+    travel_accel_mm_s2=1500.0,
+    retract_accel_mm_s2=700.0,
+    jerk_mm_s=(8.0, 8.0, 0.4, 4.5),
+)
+
+
+def agree(data: bytes, dialect: str, limits: MotionLimits) -> None:
+    """Every fact of the two readings is the same; arcs to 2e-6 mm, time to 1e-6."""
+    ours = scanner(DIALECTS[dialect], limits)
+    ours.feed(data)
+    ours.finish()
+    theirs = reference.read(data, DIALECTS[dialect], limits)
+    totals = ours.totals()
+    assert (totals["lines"], totals["commands"]) == (theirs.line, theirs.commands)
+    assert {word: list(use) for word, use in ours.words().items()} == theirs.words
+    assert ours.letters() == theirs.letters
+    curved = bool({"G2", "G3"} & set(theirs.words))
+    for work, spans in ((False, theirs.motion_bounds), (True, theirs.work_bounds)):
+        compare_bounds(ours, work, spans, curved)
+    assert ours.layers()[0] == theirs.layers
+    pushed = {number: mm for number, _, mm in ours.tools() if mm > 0}
+    assert pushed == pytest.approx({tool: float(mm) for tool, mm in theirs.pushed_max.items() if mm > 0})
+    motion, wait = reference.seconds(theirs.moves, limits)
+    assert totals["motion_s"] == pytest.approx(motion, rel=1e-6, abs=1e-9)
+    assert totals["dwell_s"] == pytest.approx(wait)
+
+
+def compare_bounds(ours, work, spans, curved) -> None:
+    found = {}
+    for name, motion_box, work_box in ours.frames():
+        for a, span in enumerate(work_box if work else motion_box):
+            if span is not None:
+                found[name, a] = span
+    assert set(found) == set(spans)
+    for key, span in spans.items():
+        low, low_line, high, high_line = found[key]
+        tolerance = 2e-6 if curved else 1e-12
+        assert low == pytest.approx(float(span.low), abs=tolerance, rel=1e-14)
+        assert high == pytest.approx(float(span.high), abs=tolerance, rel=1e-14)
+        if not curved:
+            assert (low_line, high_line) == (span.low_line, span.high_line)
+
+
+@settings(max_examples=120, deadline=None)
+@given(programs(printer_line()), st.sampled_from(["marlin", "klipper", "rrf"]), st.sampled_from([JERK, DEVIATION]))
+def test_printer_programs(data: bytes, dialect: str, limits: MotionLimits) -> None:
+    agree(data, dialect, limits)
+
+
+@settings(max_examples=120, deadline=None)
+@given(programs(cnc_line()), st.sampled_from([DEVIATION, JERK, DEFAULT_LIMITS["cnc"]]))
+def test_cnc_programs(data: bytes, limits: MotionLimits) -> None:
+    agree(data, "grbl", limits)
