@@ -16,10 +16,12 @@ import tty
 from pathlib import Path
 from typing import Protocol
 
+from fleetctl.sim.openings import Openings
+
 READ_BYTES = 65_536
 PENDING_LIMIT_BYTES = 65_536
 LOOK_FOR_HOST_S = 0.05
-"""A pseudo-terminal has no event for "opened"; without a host its hang-up flag is looked at this often."""
+"""Where opening cannot be watched, the hang-up flag is looked at this often while no host is there."""
 
 
 class Endpoint(Protocol):
@@ -60,7 +62,8 @@ class PtyEndpoint:
     """A pseudo-terminal in raw mode, with a symbolic link of a stable name if one is wanted.
 
     No descriptor of the terminal's side is kept, so that the hang-up flag tells when the host has closed it; the
-    settings live on with the master.
+    settings live on with the master. Opening is watched besides, so that a host that leaves and comes back at once
+    counts as one that came.
     """
 
     def __init__(self, link: Path | None = None) -> None:
@@ -72,6 +75,7 @@ class PtyEndpoint:
         self._selector: selectors.BaseSelector | None = None
         self._attached = False
         self._pending = bytearray()
+        self._openings = _watch_openings(self._path)
         self._link = link
         if link is not None:
             self._make_link(link)
@@ -95,12 +99,16 @@ class PtyEndpoint:
 
     def register(self, selector: selectors.BaseSelector) -> None:
         self._selector = selector
+        if self._openings is not None:
+            selector.register(self._openings, selectors.EVENT_READ)
 
     def poll_after_s(self) -> float | None:
-        return None if self._attached else LOOK_FOR_HOST_S
+        return None if self._attached or self._openings is not None else LOOK_FOR_HOST_S
 
     def poll(self) -> tuple[bool, bytes]:
         came = False
+        if self._openings is not None and self._openings.writer_left() and self._attached:
+            self._leave()
         if not self._attached:
             came = self._attached = not self._hung_up()
             if not came:
@@ -156,8 +164,18 @@ class PtyEndpoint:
         self._pending.clear()
         if self._selector is not None and self._selector.get_map().get(self._master) is not None:
             self._selector.unregister(self._master)
-        slave = os.open(self._path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-        termios.tcflush(slave, termios.TCIFLUSH)  # the next host must not hear what was said to the last one
+        if self._hung_up():
+            self._forget_output()
+
+    def _forget_output(self) -> None:
+        """The next host must not hear what was said to the last one."""
+        try:
+            slave = os.open(self._path, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        except OSError as cause:
+            if cause.errno != errno.EBUSY:  # the last host wanted it for itself; only the superuser gets past that
+                raise
+            return
+        termios.tcflush(slave, termios.TCIFLUSH)
         os.close(slave)
 
     def _left_behind(self) -> bytes:
@@ -177,7 +195,17 @@ class PtyEndpoint:
     def close(self) -> None:
         if self._link is not None and self._link.is_symlink() and str(self._link.readlink()) == self._path:
             self._link.unlink()
+        if self._openings is not None:
+            self._openings.close()
         os.close(self._master)
+
+
+def _watch_openings(path: str) -> Openings | None:
+    """None where the system has no more to give; then the hang-up flag alone must do."""
+    try:
+        return Openings(path)
+    except OSError:
+        return None
 
 
 class TcpEndpoint:

@@ -7,7 +7,7 @@ A fault is written `KIND@WHEN[:VALUE]`, once, or `KIND%RATE[:VALUE]`, by chance 
     WHEN    `25`: as soon as 25 program lines have been executed (questions of the host do not count);
             `12.5s`: at this machine time
     KIND    to the machine: drop, garble, duplicate (the next line), delay (VALUE seconds, default 1)
-            from the machine: lost-ok (the next ok), drop-out, garble-out, duplicate-out (the next line)
+            from the machine: lost-ok (the ok of that line), drop-out, garble-out, duplicate-out (its next line)
             the machine: reset, silence (VALUE seconds, default for ever: deaf and dumb), or a fault of its own kind,
             for example thermal, kill, hard-limit, door
 """
@@ -164,12 +164,20 @@ class FaultyMachine(SimulatedMachine):
     # What comes from the machine
 
     def _after(self) -> None:
-        """After every step of the machine: take what it said, then let the faults strike whose moment has come."""
-        self._take()
+        """After every step of the machine: the faults whose moment has come strike.
+
+        Those of the answer come before it is taken, so that `lost-ok@25` loses the ok of line 25; the others after.
+        """
+        due: list[Fault] = []
         while self._by_line and self.executed.count >= (self._by_line[0].after_lines or 0):
-            self._strike(self._by_line.popleft())
+            due.append(self._by_line.popleft())
         while self._by_time and self.now_s >= (self._by_time[0].at_s or 0.0):
-            self._strike(self._by_time.popleft())
+            due.append(self._by_time.popleft())
+        self._armed += [fault for fault in due if fault.kind in OUTWARD]
+        self._take()
+        for fault in due:
+            if fault.kind not in OUTWARD:
+                self._strike(fault)
         self.resets = self.machine.resets
 
     def _take(self) -> None:
@@ -194,7 +202,7 @@ class FaultyMachine(SimulatedMachine):
     # Faults
 
     def _strike(self, fault: Fault) -> None:
-        if fault.kind in INWARD or fault.kind in OUTWARD:
+        if fault.kind in INWARD:
             self._armed.append(fault)
             return
         self._note(fault)

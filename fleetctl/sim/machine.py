@@ -98,6 +98,7 @@ class SimulatedMachine(ABC):
             self.now_s = max(self.now_s, deadline)
             self._wake()
         self.now_s = max(self.now_s, now_s)
+        self._settle()
 
     def reset(self, now_s: float) -> None:
         """Power cycle, or the reset that some boards do when a port is opened: banner, volatile state lost."""
@@ -166,6 +167,9 @@ class SimulatedMachine(ABC):
     @abstractmethod
     def _fail(self, kind: str) -> None:
         """Have the fault now."""
+
+    def _settle(self) -> None:
+        """Bring up to now what changes without an event anybody waits for, as moves that end."""
 
     # What they share
 

@@ -167,7 +167,6 @@ class GrblSimulator(SimulatedMachine):
 
     @property
     def activity(self) -> str:
-        self._settle()
         return self.state.lower()
 
     @property

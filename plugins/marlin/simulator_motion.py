@@ -187,7 +187,8 @@ class Motion:
         self.machine.planner.push(move, self.machine.now_s)
         pushed_mm *= self.flow_percent / 100
         self.extruded_mm += pushed_mm
-        self.since_plate_mm += pushed_mm
+        if pushed_mm > 0 and (move.start[0], move.start[1]) != (move.end[0], move.end[1]):
+            self.since_plate_mm += pushed_mm
         low, high = self.bounds_mm or (move.end, move.end)
         (x, y, z), (a, b, c), (d, e, f) = move.end, low, high
         self.bounds_mm = ((min(x, a), min(y, b), min(z, c)), (max(x, d), max(y, e), max(z, f)))
