@@ -26,13 +26,14 @@ class ProgressTeller:
         self._sent_line = 0
         self._acknowledged_line = 0
         self._told_line = 0
-        self._told_at_s = 0.0
+        self._told_at_s: float | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
         """A new run: nothing sent, nothing acknowledged."""
         self._stop_timer()
         self._sent_line = self._acknowledged_line = self._told_line = 0
+        self._told_at_s = None
 
     def progress(self, progress: Progress) -> None:
         """Tell now, or in time."""
@@ -40,9 +41,9 @@ class ProgressTeller:
         self._acknowledged_line = progress.acknowledged_line
         if self._timer is not None:
             return
-        wait_s = self._told_at_s + INTERVAL_S - self._clock.monotonic()
-        if self._told_line and wait_s > 0:
-            self._timer = asyncio.get_running_loop().call_later(wait_s, self._tell)
+        due_s = None if self._told_at_s is None else self._told_at_s + INTERVAL_S
+        if due_s is not None and due_s > self._clock.monotonic():
+            self._timer = asyncio.get_running_loop().call_at(due_s, self._tell)
         else:
             self._tell()
 

@@ -296,6 +296,12 @@ class GrblEngine:
             self._events.append(PositionSuspect("the controller was reset" + (" during a run" if was_running else "")))
         self._abandon("the controller was reset")
         self._state = ""
+        if was_running and not expected:
+            # Lines that were on the wire when it booted are taken for new ones: it must drop them.
+            self._discard = True
+            self._urgent += HOLD + RESET
+            self._await_banner(now)
+            return
         if Verb.STOP in self._verbs_after_reset:
             self._verbs_after_reset.remove(Verb.STOP)
             self._events.append(VerbDone(Verb.STOP))

@@ -1,0 +1,58 @@
+"""What the conformance suite must be told about a machine type: its driver, its simulator and a few programs.
+
+Facts about one machine type, stated by its author; nothing is tested here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fleetctl.driver.api import DriverType, EndKind
+from fleetctl.model.profile import PROFILES, Profile
+from fleetctl.sim.machine import SimulatedMachine
+
+Cleaner = Callable[[bytes], list[str]]
+
+
+def plain_lines(program: bytes) -> list[str]:
+    """What a machine executes of a program: its lines without comments from `;` on and without empty ones."""
+    lines = (line.split(b";", 1)[0].strip().decode("ascii") for line in program.splitlines())
+    return [line for line in lines if line]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """One machine type under test. `make_machine(seed)` gives a simulator that has just been switched on.
+
+    program: takes at least 20 s of machine time, moves, switches something on, and off again at its end.
+    waiting_program: waits for a person once; None where the machine type cannot.
+    cleaned: the texts that `executed` of the simulator holds after just this program.
+    sync_lines: what the driver itself lets the machine execute at the end of a run to know that motion is done.
+    safe_lines: what it lets the machine execute to switch things off.
+    switch_on: a line that turns something on that `make_safe` must turn off.
+    question: a line with an answer, and a text in that answer.
+    fault, fault_end: a fault the simulator can have, and how a run that meets it ends.
+    clears_fault: `clear_fault` alone brings it back; False where a person must reset it.
+    has_checksums: a spoiled line is noticed and asked for again.
+    """
+
+    driver: DriverType
+    make_machine: Callable[[int], SimulatedMachine]
+    program: bytes
+    cleaned: Cleaner = plain_lines
+    sync_lines: frozenset[str] = frozenset()
+    safe_lines: frozenset[str] = frozenset()
+    waiting_program: bytes | None = None
+    switch_on: str
+    question: tuple[str, str]
+    fault: str
+    fault_end: EndKind
+    clears_fault: bool
+    has_checksums: bool
+    profile_name: str = ""
+
+    @property
+    def profile(self) -> Profile:
+        """The profile the driver is tried with: the first it names unless the subject names another."""
+        return PROFILES[self.profile_name or self.driver.profiles[0]]

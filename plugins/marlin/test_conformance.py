@@ -1,0 +1,32 @@
+"""The Marlin driver under the conformance suite of fleetctl, against this folder's simulator."""
+
+from __future__ import annotations
+
+from fleetctl.driver.api import EndKind
+from fleetctl.testing.suite import DriverSuite, FaultSuite, Subject
+
+from fleetctl_plugins.marlin.driver import DRIVER
+from fleetctl_plugins.marlin.simulator import simulator
+
+MOVES = b"".join(b"G1 X%d Y%d E.4 F2400 ; a move\n" % (10 + 17 * i % 200, 10 + 31 * i % 200) for i in range(60))
+
+SUBJECT = Subject(
+    driver=DRIVER,
+    make_machine=simulator,
+    program=b"; made for the suite\nG28\nM83\nM140 S40\n\nM106 S80\nM109 S60\n" + MOVES + b"M107\nM104 S0\nM140 S0\nM84\n",
+    waiting_program=b"G28\nG1 X50 F3000\nM0 Change the nozzle\nG1 X60\n",
+    sync_lines=frozenset({"M400"}),
+    safe_lines=frozenset({"M104 S0", "M140 S0", "M107"}),
+    switch_on="M140 S50",
+    question=("M119", "x_min"),
+    fault="thermal",
+    fault_end=EndKind.FAILED,
+    clears_fault=False,
+    has_checksums=True,
+)
+
+
+class TestMarlin(DriverSuite, FaultSuite):
+    """Everything that a driver must do."""
+
+    subject = SUBJECT
