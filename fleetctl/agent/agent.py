@@ -6,24 +6,36 @@ from the same parts. This module must not know the store, a driver's words or th
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from fleetctl.agent.blocking import RunBlocking
+from fleetctl.agent.commands import Commands
 from fleetctl.agent.files import JournalFile
-from fleetctl.agent.link import Listen
+from fleetctl.agent.journal import Journal
+from fleetctl.agent.lag import LagMonitor
+from fleetctl.agent.link import ControllerLink, Listen
 from fleetctl.agent.programs import Programs
+from fleetctl.agent.records import Outcome
+from fleetctl.agent.recovery import begin_boot
+from fleetctl.agent.reports import Reports
+from fleetctl.agent.shared import OpenTransport, Shared
+from fleetctl.agent.supervisor import Supervisor
+from fleetctl.agent.telemetry import TelemetryBoard
 from fleetctl.clock import Clock
 from fleetctl.driver.api import DriverType
 from fleetctl.model.identity import NewId
-from fleetctl.model.profile import Profile
-from fleetctl.transport.base import Transport
+from fleetctl.model.messages import PROTOCOL_VERSION, Welcome
+from fleetctl.transport.peer import PeerLink
 
-OpenTransport = Callable[[str, Profile], Transport]
-"""Makes the transport for a port and a profile; opens nothing yet. Raises LinkUnavailable or UsageError when
-the port has no known form."""
+log = logging.getLogger(__name__)
+
+LAST_WORDS_S = 2.0
+"""How long an agent that leaves waits for the controller to acknowledge its last reports."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +45,7 @@ class Surroundings:
     `name`: the agent's identity, the same after a restart. `new_id` gives the boot id. `journal_file` is read
     and written through `journal_blocking` only; `programs` is given already wired to its own threads.
     `listen` begins to take controllers in: `functools.partial(serve_peers, path)`, or the simulation's twin.
+    `reports_in_flight`: 1 where the link may lose single messages; 64 suits a socket (see `ControllerLink`).
     `watch_loop`: start the thread that samples the loop when it is late; never in a virtual loop.
     """
 
@@ -48,6 +61,7 @@ class Surroundings:
     open_transport: OpenTransport
     listen: Listen
     pid: int = 0
+    reports_in_flight: int = 1
     watch_loop: bool = False
 
 
@@ -56,18 +70,90 @@ class Agent:
 
     def __init__(self, surroundings: Surroundings) -> None:
         """Takes the parts; reads and opens nothing."""
+        around = self._around = surroundings
+        self.boot_id = around.new_id()
+        self.journal = Journal(around.journal_file, around.journal_blocking, around.clock)
+        self.shared = Shared(
+            clock=around.clock,
+            rng=around.rng,
+            journal=self.journal,
+            reports=Reports(self.journal, around.clock),
+            telemetry=TelemetryBoard(),
+            programs=around.programs,
+            drivers=around.drivers,
+            open_transport=around.open_transport,
+            run_ended=asyncio.Event(),
+        )
+        self.supervisor = Supervisor(self.shared)
+        self.commands = Commands(self.shared, self.supervisor, self._post)
+        self.link = ControllerLink(self.shared, self.commands.take, self._welcome, around.reports_in_flight)
+        self._tasks: asyncio.TaskGroup | None = None
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Read the journal, report what was cut off, hold the machines; returns when the agent has left.
 
-        Cancelling it closes every link at once without making machines safe, like a kill.
+        Cancelling it closes every link at once without making machines safe, like a kill. Raises OSError when
+        the journal cannot be read, LinkUnavailable when nobody can reach us.
         """
-        raise NotImplementedError
+        await self.journal.open()
+        cut_off = begin_boot(self.journal, self.shared.reports, self.boot_id, self._around.new_id())
+        if cut_off:
+            log.warning("the agent before this one ended during %d runs: %s", len(cut_off), ", ".join(cut_off))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                helpers = [tasks.create_task(self.journal.run(), name="journal")]
+                if self._around.watch_loop:
+                    helpers.append(tasks.create_task(LagMonitor(self._around.clock).run(), name="loop lag"))
+                server = await self._around.listen(self._take_in)
+                try:
+                    await self.supervisor.run()
+                    await self.link.delivered(self._around.clock.monotonic() + LAST_WORDS_S)
+                finally:
+                    for task in (*helpers, *self._serving):
+                        task.cancel()
+                    await server.aclose()
+        finally:
+            self._tasks = None
+            await self.close()
 
     def leave(self, when: Literal["idle", "now"]) -> None:
         """End after the last run (`idle`), or interrupt what runs and make it safe (`now`). `run` returns."""
-        raise NotImplementedError
+        self.supervisor.leave(when)
 
     async def close(self) -> None:
-        """Close every link now and the journal; idempotent. For use after `run` was cancelled or failed."""
-        raise NotImplementedError
+        """Write what is left of the journal and close it; idempotent."""
+        await self.journal.close()
+
+    def _post(self, outcome: Outcome) -> None:
+        self.link.post(outcome)
+
+    def _welcome(self) -> Welcome:
+        content = self.journal.state.content
+        return Welcome(
+            protocol_version=PROTOCOL_VERSION,
+            agent=self._around.name,
+            journal_id=content.journal_id,
+            boot_id=self.boot_id,
+            version=self._around.version,
+            pid=self._around.pid,
+            active_runs=tuple(run.run_id for run in self.journal.state.active_runs()),
+            last_sequence=content.last_sequence,
+            stop_id=content.stop_id,
+        )
+
+    async def _take_in(self, peer: PeerLink) -> None:
+        """One link of a controller, in the agent's own group of tasks."""
+        if self._tasks is None:
+            return
+        serving = self._tasks.create_task(self._serve(peer), name="controller link")
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
+        await asyncio.wait([serving])
+
+    async def _serve(self, peer: PeerLink) -> None:
+        try:
+            await self.link.serve(peer)
+        except Exception:  # the boundary of a request: what the controller sends must not end a stream
+            log.exception("the link to the controller failed; machines go on")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Protocol
 
 
-
 class JournalFile(Protocol):
     """One append-only file with one user. All methods block; all may raise OSError, then the content after the
     last `sync` or `replace` is uncertain until the next `replace`."""

@@ -57,7 +57,12 @@ class ProgramCache:
         if not _SHA256.fullmatch(sha256):
             raise UsageError(f"{sha256!r} is not a SHA-256 in 64 lower-case hex digits.")
         path = self._root / sha256[:2] / sha256
-        descriptor, size_bytes = await self._run_blocking(_open_verified, path, sha256)
+        opening = asyncio.create_task(self._run_blocking(_open_verified, path, sha256), name=f"verify {sha256[:12]}")
+        try:
+            descriptor, size_bytes = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_unwanted)
+            raise
         return ProgramFile(descriptor, sha256, size_bytes, self._run_blocking)
 
 
@@ -160,6 +165,12 @@ def _open_verified(path: Path, sha256: str) -> tuple[int, int]:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def _close_unwanted(opening: asyncio.Task[tuple[int, int]]) -> None:
+    """The run was given up while a thread verified its program."""
+    if not opening.cancelled() and opening.exception() is None:
+        os.close(opening.result()[0])
 
 
 def _verify(descriptor: int, sha256: str) -> int:

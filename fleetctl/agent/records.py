@@ -42,8 +42,10 @@ class _Record(msgspec.Struct, frozen=True, tag_field="record"):
 
 
 class Booted(_Record, frozen=True, tag="booted"):
-    """An agent process began; its reports have sequence numbers above `sequence`."""
+    """An agent process began; its reports have sequence numbers above `sequence`. The journal keeps the first
+    `journal_id` that it is given."""
 
+    journal_id: str
     boot_id: str
     sequence: int
 
@@ -103,9 +105,9 @@ class Acknowledged(_Record, frozen=True, tag="acknowledged"):
 
 
 class Latched(_Record, frozen=True, tag="latched"):
-    """Everything is stopped (I15), or no longer."""
+    """The stop of everything that holds (I15), by the id of its command; empty: released."""
 
-    stopped: bool
+    stop_id: str
 
 
 class MadeSafe(_Record, frozen=True, tag="made-safe"):
@@ -117,9 +119,10 @@ class MadeSafe(_Record, frozen=True, tag="made-safe"):
 class JournalContent(msgspec.Struct, kw_only=True):
     """All that the records before amount to. Dicts keep the order in which things came."""
 
+    journal_id: str = ""
     last_sequence: int = 0
     acknowledged: int = 0
-    stopped: bool = False
+    stop_id: str = ""
     machines: dict[str, MachineAssignment] = {}
     positions: dict[str, Position] = {}
     unsafe: dict[str, bool] = {}

@@ -6,6 +6,8 @@ after it connects, because the journal keeps them marked unsafe.
 
 from __future__ import annotations
 
+import msgspec
+
 from fleetctl.agent.journal import Journal
 from fleetctl.agent.records import Booted, RunRecord
 from fleetctl.agent.reports import Reports
@@ -14,10 +16,13 @@ from fleetctl.model.machine import Activity, Link, Position
 from fleetctl.model.run import RunState
 
 
-def begin_boot(journal: Journal, reports: Reports, boot_id: str) -> list[str]:
-    """Record the new process and end every run that the one before it held. Gives the ids of those runs."""
+def begin_boot(journal: Journal, reports: Reports, boot_id: str, journal_id: str) -> list[str]:
+    """Record the new process and end every run that the one before it held. Gives the ids of those runs.
+
+    `journal_id` is taken on by a journal that has none yet.
+    """
     floor = journal.state.content.last_sequence
-    journal.append(Booted(boot_id, floor + SEQUENCES_PER_BOOT if floor else 0))
+    journal.append(Booted(journal_id, boot_id, floor + SEQUENCES_PER_BOOT if floor else 0))
     cut_off = journal.state.active_runs()
     for run in cut_off:
         _end(run, reports)
@@ -27,13 +32,12 @@ def begin_boot(journal: Journal, reports: Reports, boot_id: str) -> list[str]:
 def _end(run: RunRecord, reports: Reports) -> None:
     if not run.started:
         # RunStarted is durable before the first byte: without it none has gone out.
-        run.state, run.reason = RunState.REFUSED, "The agent ended before the first byte went out."
-        reports.run(run)
+        reason = "The agent ended before the first byte of the run went out."
+        reports.run(msgspec.structs.replace(run, state=RunState.INTERRUPTED, reason=reason))
         return
-    run.state = RunState.INTERRUPTED
-    run.reason = (
+    reason = (
         f"The agent ended during the run. Line {run.acknowledged_line} was the last that it recorded as "
         "acknowledged; the machine may have gone further."
     )
     reports.machine(run.machine_id, Link.OFFLINE, Activity.IDLE, Position.SUSPECT, "the agent ended during a run")
-    reports.run(run)
+    reports.run(msgspec.structs.replace(run, state=RunState.INTERRUPTED, reason=reason))

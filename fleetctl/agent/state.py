@@ -25,7 +25,7 @@ from fleetctl.agent.records import (
     RunTaken,
     Snapshot,
 )
-from fleetctl.model.messages import MachineReport, RunReport
+from fleetctl.model.messages import MachineAssignment, MachineReport, RunReport
 from fleetctl.model.run import ENDED, RunState
 
 SEQUENCES_PER_BOOT = 1 << 20
@@ -52,7 +52,8 @@ class JournalState:
         """Take in one record; the order of records is the order in which things happened."""
         now = self.content
         match record:
-            case Booted(sequence=sequence):
+            case Booted(journal_id=journal_id, sequence=sequence):
+                now.journal_id = now.journal_id or journal_id
                 now.last_sequence = max(now.last_sequence, sequence)
             case Assigned(machines=machines):
                 self._assign(machines)
@@ -72,12 +73,17 @@ class JournalState:
                 self._report(report)
             case Acknowledged(sequence=sequence):
                 self._acknowledge(sequence)
-            case Latched(stopped=stopped):
-                now.stopped = stopped
+            case Latched(stop_id=stop_id):
+                now.stop_id = stop_id
             case MadeSafe(machine_id=machine_id):
                 now.unsafe.pop(machine_id, None)
             case Snapshot(content=content):
                 self.content = content
+
+    @property
+    def stopped(self) -> bool:
+        """Whether everything is stopped until a person releases it (I15)."""
+        return bool(self.content.stop_id)
 
     def active_runs(self) -> list[RunRecord]:
         """Runs that have not ended, oldest first."""

@@ -1,0 +1,323 @@
+"""One run in hand: from the Start that was taken until the run has ended, with every step reported.
+
+Responsible for the order that makes a start happen at most once: journal, verify, wait for cycle start, journal
+again durably, first byte. Must not know the link, other runs, or what the machine does between runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Literal
+
+from fleetctl.agent.heat import HeatPolicy
+from fleetctl.agent.programs import Program
+from fleetctl.agent.records import RunProgress, RunRecord, RunStarted, RunTaken
+from fleetctl.agent.shared import Shared
+from fleetctl.driver.api import Driver, EndKind, Progress
+from fleetctl.errors import FleetctlError, LinkError, MachineError, OperatorError, StoreError
+from fleetctl.model.machine import Activity
+from fleetctl.model.messages import MachineAssignment, Start
+from fleetctl.model.profile import Process
+from fleetctl.model.run import ENDED, RunState
+from fleetctl.model.run import TRANSITIONS as RUN_TRANSITIONS
+from fleetctl.model.transitions import step
+
+log = logging.getLogger(__name__)
+
+JOURNAL_PATIENCE_S = 5.0
+"""How long the first byte waits for the disk; a run can be refused, it must not begin unrecorded."""
+
+END_PATIENCE_S = 30.0
+"""How long after a cancel or a fault a driver may take to end its run; then the link counts as broken."""
+
+PRESS_CYCLE_START = "press cycle start"
+
+_OF_ACTIVITY = {
+    Activity.RUNNING: RunState.RUNNING,
+    Activity.PAUSED: RunState.PAUSED,
+    Activity.WAITING: RunState.WAITING,
+}
+_OF_END = {
+    EndKind.FINISHED: RunState.FINISHED,
+    EndKind.FAILED: RunState.FAILED,
+    EndKind.CANCELLED: RunState.CANCELLED,
+    EndKind.INTERRUPTED: RunState.INTERRUPTED,
+}
+
+
+class Execution:
+    """One run. `on_change` is called before each report, so that a machine is told of before its run."""
+
+    def __init__(
+        self, start: Start, machine: MachineAssignment, shared: Shared, on_change: Callable[[Execution], None]
+    ) -> None:
+        """Nothing is journalled yet: `take` or `end` does."""
+        self.run_id = start.run_id
+        self.state = RunState.CLAIMED
+        self.reason = ""
+        self.started = False
+        self.at_gate = False
+        self.progress = Progress(0, 0, 0)
+        self._start = start
+        self._machine = machine
+        self._shared = shared
+        self._on_change = on_change
+        self._heat = HeatPolicy(machine.profile.heat_off_after_paused_s)
+        self._changed = asyncio.Event()
+        self._pressed = asyncio.Event()
+        self._over = asyncio.Event()
+        self._starting = False
+        self._running_told = False
+        self._wanted_meanwhile: Literal["", "cancel", "stop"] = ""
+        self._program: Program | None = None
+        self._must_end_at_s: float | None = None
+        self._end_instead: tuple[RunState, str] | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run is over."""
+        return self.state in ENDED
+
+    @property
+    def must_end(self) -> bool:
+        """Whether the machine was told to end the run, or faulted, and has not ended it yet."""
+        return self._must_end_at_s is not None and not self.ended
+
+    # What the session asks
+
+    def take(self) -> None:
+        """The run is in hand from now on."""
+        self._journal_taken()
+        self._become(RunState.PREPARING, "")
+
+    def end(self, state: RunState, reason: str) -> None:
+        """The run ends here, if it has not ended; `state` is one of ENDED."""
+        if self.ended:
+            return
+        if self.state is RunState.CLAIMED:
+            self._journal_taken()
+        if self._end_instead is not None and state is not RunState.FINISHED:
+            state, reason = self._end_instead
+        if state is RunState.FINISHED and not self._running_told:
+            self._become(RunState.RUNNING, "")
+        self.state = step(RUN_TRANSITIONS, self.state, state, f"run {self.run_id}")
+        self.reason = reason
+        self.at_gate = False
+        self._report()
+        self._over.set()
+        self._pressed.set()
+        self._changed.set()
+
+    def cut_off(self, reason: str) -> None:
+        """The link, or our trust in it, is gone."""
+        self.end(RunState.INTERRUPTED, reason)
+
+    def press_cycle_start(self) -> None:
+        """A person pressed cycle start; only at the gate."""
+        self._pressed.set()
+
+    async def cancel(self, driver: Driver, instead: tuple[RunState, str] | None = None) -> None:
+        """End the run in a controlled way. `instead`: report this end and not *cancelled*. Raises MachineError,
+        LinkError; then the run goes on."""
+        if not self.started:
+            state, reason = instead or (RunState.CANCELLED, "cancelled before it began")
+            self.end(state, reason)
+            return
+        before, self._end_instead = self._end_instead, instead or self._end_instead
+        if self._starting:
+            self._wanted_meanwhile = self._wanted_meanwhile or "cancel"
+            return
+        try:
+            await driver.cancel()
+        except FleetctlError:
+            self._end_instead = before
+            raise
+        self.expect_end()
+
+    def stop_sent(self) -> None:
+        """A software stop went to the machine; what has not begun never will."""
+        if not self.started:
+            self.end(RunState.CANCELLED, "everything was stopped before it began")
+        elif self._starting:
+            self._wanted_meanwhile = "stop"
+
+    async def wait_ended(self, deadline_s: float) -> bool:
+        """Whether the run has ended, at the latest at `deadline_s` (`Clock.monotonic`)."""
+        try:
+            async with asyncio.timeout_at(deadline_s):
+                await self._over.wait()
+        except TimeoutError:
+            pass
+        return self.ended
+
+    def expect_end(self) -> None:
+        """The driver must end the run soon."""
+        if self._must_end_at_s is None:
+            self._must_end_at_s = self._shared.clock.monotonic() + END_PATIENCE_S
+            self._changed.set()
+
+    # What the driver tells
+
+    def heard_activity(self, activity: Activity, reason: str) -> None:
+        """The firmware changed what it does."""
+        if not self.started or self.ended:
+            return
+        if activity is Activity.FAULT:
+            self.expect_end()
+        following = _OF_ACTIVITY.get(activity)
+        if following is None or (following, reason) == (self.state, self.reason):
+            return
+        if not self._running_told:
+            self._become(RunState.RUNNING, "")
+        if (following, reason) != (self.state, self.reason):
+            self._become(following, reason)
+
+    def heard_progress(self, progress: Progress) -> None:
+        """Lines were acknowledged."""
+        if self.started and not self.ended:
+            self.progress = progress
+            record = RunProgress(self.run_id, progress.acknowledged_line, progress.planner_depth)
+            self._shared.journal.append(record)
+
+    def heard_ended(self, kind: EndKind, reason: str, progress: Progress) -> None:
+        """The driver ended its run."""
+        if self.started and not self.ended:
+            self.progress = progress
+            failure = self._program.failure if self._program else None
+            if failure is not None:
+                self.end(RunState.FAILED, str(failure))
+            else:
+                self.end(_OF_END[kind], reason)
+
+    # The run's own task
+
+    async def carry_out(self, driver: Driver, obstacle: Callable[[], str]) -> None:
+        """From preparing to the end. `obstacle()` names what stands in the way of the first byte, or is empty.
+
+        Raises LinkError when the driver lost its run; the caller then gives up the link.
+        """
+        try:
+            program = await self._shared.programs.open(self._start.program_sha256)
+        except FleetctlError as error:
+            self.end(RunState.REFUSED, str(error))
+            return
+        self._program = program
+        try:
+            await self._gate()
+            await self._begin(driver, program, obstacle)
+            await self._until_over(driver)
+        finally:
+            program.close()
+
+    async def _gate(self) -> None:
+        """Cutting and burning wait for a person at the machine (I14)."""
+        if self.ended or self._machine.unattended or self._machine.profile.process is Process.ADDITIVE:
+            return
+        self.at_gate = True
+        self._become(RunState.WAITING, PRESS_CYCLE_START)
+        await self._pressed.wait()
+        self.at_gate = False
+
+    async def _begin(self, driver: Driver, program: Program, obstacle: Callable[[], str]) -> None:
+        """The first byte, once the journal durably says that it may have gone out."""
+        if self._refused(obstacle):
+            return
+        journal = self._shared.journal
+        ticket = journal.append(RunStarted(self.run_id))
+        durable = await journal.durable(ticket, self._shared.clock.monotonic() + JOURNAL_PATIENCE_S)
+        if self._refused(lambda: obstacle() if durable else journal.failing or "The journal is not durable."):
+            return
+        if not await self._start_driver(driver, program):
+            return
+        if self._wanted_meanwhile == "stop":
+            driver.stop()
+        elif self._wanted_meanwhile == "cancel":
+            await driver.cancel()
+            self.expect_end()
+        if not self.ended and not self._running_told:
+            self._become(RunState.RUNNING, "")
+
+    async def _start_driver(self, driver: Driver, program: Program) -> bool:
+        self.started = self._starting = True
+        try:
+            await driver.start(program)
+        except (MachineError, OperatorError, StoreError) as error:
+            if self._running_told:
+                self.end(RunState.FAILED, str(error))
+            else:
+                self.started = False
+                self.end(RunState.REFUSED, str(error))
+        finally:
+            self._starting = False
+        return not self.ended
+
+    def _refused(self, obstacle: Callable[[], str]) -> bool:
+        if not self.ended and (reason := obstacle()):
+            self.end(RunState.REFUSED, reason)
+        return self.ended
+
+    async def _until_over(self, driver: Driver) -> None:
+        while not self.ended:
+            self._changed.clear()
+            deadlines = [at_s for at_s in (self._must_end_at_s, self._heat.due_s) if at_s is not None]
+            try:
+                async with asyncio.timeout_at(min(deadlines, default=None)):
+                    await self._changed.wait()
+            except TimeoutError:
+                await self._overdue(driver)
+
+    async def _overdue(self, driver: Driver) -> None:
+        now_s = self._shared.clock.monotonic()
+        if self._must_end_at_s is not None and self._must_end_at_s <= now_s:
+            raise LinkError(f"The machine did not end its run within {END_PATIENCE_S:.0f} s.")
+        if self._heat.due_s is not None and self._heat.due_s <= now_s:
+            await self._heat_off(driver)
+
+    async def _heat_off(self, driver: Driver) -> None:
+        self._heat.done()
+        minutes = self._machine.profile.heat_off_after_paused_s / 60
+        try:
+            await driver.make_safe()
+        except FleetctlError as error:
+            said = f"heaters could not be switched off after {minutes:.0f} min: {error}"
+        else:
+            said = f"heaters and spindle are off after {minutes:.0f} min of standing still"
+        log.warning("%s: %s", self._machine.name, said)
+        if not self.ended:
+            self.reason = f"{self.reason}; {said}" if self.reason else said
+            self._report()
+
+    # Telling
+
+    def _become(self, state: RunState, reason: str) -> None:
+        if state is not self.state:
+            self.state = step(RUN_TRANSITIONS, self.state, state, f"run {self.run_id}")
+        self.reason = reason
+        self._running_told = self._running_told or state is RunState.RUNNING
+        if self.started:
+            self._heat.state_is(state, self._shared.clock.monotonic())
+        self._changed.set()
+        self._report()
+
+    def _report(self) -> None:
+        self._on_change(self)
+        self._shared.reports.run(self.record())
+
+    def record(self) -> RunRecord:
+        """The run as the journal and the reports have it."""
+        return RunRecord(
+            run_id=self.run_id,
+            machine_id=self._machine.machine_id,
+            epoch=self._start.epoch,
+            state=self.state,
+            reason=self.reason,
+            started=self.started,
+            acknowledged_line=self.progress.acknowledged_line,
+            planner_depth=self.progress.planner_depth,
+        )
+
+    def _journal_taken(self) -> None:
+        taken = RunTaken(self.run_id, self._machine.machine_id, self._start.epoch, RunState.CLAIMED)
+        self._shared.journal.append(taken)

@@ -1,0 +1,62 @@
+"""What the agent says of one machine, told only when it changes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fleetctl.agent.shared import Shared
+from fleetctl.model.machine import Activity, Link, Position
+
+
+class _Told(NamedTuple):
+    link: Link
+    activity: Activity
+    position: Position
+    reason: str
+    firmware: str
+
+
+class Facts:
+    """Link, activity and position of one machine as the session knows them.
+
+    `waits_for` stands for a wait of our own (cycle start), which the firmware does not know of.
+    """
+
+    def __init__(self, machine_id: str, position: Position, shared: Shared) -> None:
+        """About to connect; says nothing yet."""
+        self.link = Link.CONNECTING
+        self.link_reason = ""
+        self.activity = Activity.IDLE
+        self.activity_reason = ""
+        self.position = position
+        self.firmware = ""
+        self.waits_for = ""
+        self._machine_id = machine_id
+        self._shared = shared
+        self._told: _Told | None = None
+
+    def tell(self, *, again: bool = False) -> None:
+        """Report the facts, unless that is what was reported last; with `again` in any case."""
+        now = self._now()
+        if again or now != self._told:
+            self._told = now
+            self._shared.reports.machine(self._machine_id, *now)
+
+    def obstacle(self) -> str:
+        """What of the machine stands in the way of a run: one clause, empty when nothing does."""
+        if self.link is not Link.ONLINE:
+            return f"the machine is {self.link.value}"
+        if self.activity is not Activity.IDLE:
+            return f"the machine is {self.activity.value}" + (
+                f" ({self.activity_reason})" if self.activity_reason else ""
+            )
+        if self.position is not Position.KNOWN:
+            return "the position of the machine is suspect; home it"
+        return ""
+
+    def _now(self) -> _Told:
+        if self.link is not Link.ONLINE:
+            return _Told(self.link, Activity.IDLE, self.position, self.link_reason, self.firmware)
+        if self.waits_for and self.activity is Activity.IDLE:
+            return _Told(self.link, Activity.WAITING, self.position, self.waits_for, self.firmware)
+        return _Told(self.link, self.activity, self.position, self.activity_reason, self.firmware)

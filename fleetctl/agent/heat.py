@@ -1,0 +1,30 @@
+"""When a run that stands still must lose its heat. Pure: states and times in, a deadline out."""
+
+from __future__ import annotations
+
+from fleetctl.model.run import RunState
+
+STANDING = frozenset({RunState.PAUSED, RunState.WAITING})
+
+
+class HeatPolicy:
+    """Heaters and spindle go off once for each time that a run stands still longer than the profile allows."""
+
+    def __init__(self, off_after_s: float) -> None:
+        """`off_after_s`: how long a run may stand still with its heat on, in seconds."""
+        self._off_after_s = off_after_s
+        self._standing = False
+        self.due_s: float | None = None
+
+    def state_is(self, state: RunState, now_s: float) -> None:
+        """The run is in `state` at `now_s`; going from paused to waiting does not begin the time anew."""
+        standing = state in STANDING
+        if standing and not self._standing:
+            self.due_s = now_s + self._off_after_s
+        elif not standing:
+            self.due_s = None
+        self._standing = standing
+
+    def done(self) -> None:
+        """The heat is off; nothing is due until the run stands still the next time."""
+        self.due_s = None

@@ -1,0 +1,381 @@
+"""One machine: its link from connecting to loss, again and again, and the run in hand.
+
+Responsible for the facts of the machine and for what must follow from them: a lost link ends the run at once,
+reconnecting never resumes (I12), what ended badly is made safe. It only sequences; a run's own steps are in
+`execution`, verbs in `verbs`. Must not know other machines, the controller or any firmware's words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from fleetctl.agent.backoff import BackOff
+from fleetctl.agent.ears import Ears
+from fleetctl.agent.execution import END_PATIENCE_S, PRESS_CYCLE_START, Execution
+from fleetctl.agent.facts import Facts
+from fleetctl.agent.records import MadeSafe
+from fleetctl.agent.shared import Shared
+from fleetctl.driver.api import Driver, EndKind, MachineSpec, Progress, Telemetry
+from fleetctl.errors import FleetctlError, LinkError, UsageError
+from fleetctl.model.machine import Activity, Link, Position
+from fleetctl.model.messages import MachineAssignment, Start, TelemetryReport
+from fleetctl.model.run import RunState
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+CONNECT_PATIENCE_S = 30.0
+"""Opening a port, waiting for a board to boot, and its identification."""
+
+MAKE_SAFE_PATIENCE_S = 15.0
+CLOSE_PATIENCE_S = 5.0
+STEADY_AFTER_S = 10.0
+"""A link that held this long was a good one: the next loss is retried soon."""
+
+STOP_PATIENCE_S = 2.0
+"""How long a machine may take to confirm a stop."""
+
+
+class Session:
+    """One machine of this agent. `run()` is its task; everything else is called from the loop's thread."""
+
+    def __init__(self, assignment: MachineAssignment, shared: Shared) -> None:
+        """Opens nothing. The position is what the journal knows, which is newer than the assignment's."""
+        self.assignment = assignment
+        position = shared.journal.state.content.positions.get(assignment.machine_id, assignment.position)
+        self.facts = Facts(assignment.machine_id, position, shared)
+        self.hand: Execution | None = None
+        self.driver: Driver | None = None
+        self._shared = shared
+        self._backoff = BackOff(shared.rng)
+        self._tasks: asyncio.TaskGroup | None = None
+        self._link_end: asyncio.Future[Exception] | None = None
+        self._retry_now = asyncio.Event()
+        self._retired = False
+        self._stale = False
+        self._making_safe = False
+        self._telemetry = Telemetry()
+        self._progress = Progress(0, 0, 0)
+
+    @property
+    def name(self) -> str:
+        """The machine's name."""
+        return self.assignment.name
+
+    @property
+    def stopped(self) -> bool:
+        """Whether everything is stopped until a person releases it (I15)."""
+        return self._shared.journal.state.stopped
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is in hand, or one that ended badly is still being made safe."""
+        return self.hand is not None or self._making_safe
+
+    # The task
+
+    async def run(self) -> None:
+        """Hold the link, again and again, until `retire`."""
+        while not self._retired:
+            self._retry_now.clear()
+            self.facts.tell()
+            begun_s = self._shared.clock.monotonic()
+            await self._one_link()
+            if self._shared.clock.monotonic() - begun_s > STEADY_AFTER_S + CONNECT_PATIENCE_S:
+                self._backoff.reset()
+            if not self._retired:
+                await self._wait_before_retry()
+
+    async def _wait_before_retry(self) -> None:
+        try:
+            async with asyncio.timeout(self._backoff.next_s()):
+                await self._retry_now.wait()
+                self._backoff.reset()
+                self.facts.link = Link.CONNECTING
+        except TimeoutError:
+            pass
+
+    async def _one_link(self) -> None:
+        """One link from opening to loss. Whatever a driver raises ends only this."""
+        ears = Ears(self)
+        self._link_end = asyncio.get_running_loop().create_future()
+        try:
+            self.driver = self._make_driver(ears)
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                tasks.create_task(self._guarded(self._connect(self.driver)), name=f"{self.name}: connect")
+                raise await self._link_end
+        except Exception as error:  # noqa: BLE001 - the boundary of a session: a driver may raise anything
+            self.break_link(error)
+        finally:
+            ears.shut()
+            self._tasks = None
+            driver, self.driver = self.driver, None
+            if driver is not None:
+                await self._close(driver)
+
+    def _make_driver(self, ears: Ears) -> Driver:
+        assignment = self.assignment
+        self._stale = False
+        driver_type = self._shared.drivers.get(assignment.driver)
+        if driver_type is None:
+            known = ", ".join(sorted(self._shared.drivers)) or "none"
+            raise UsageError(f"There is no driver {assignment.driver!r}; installed: {known}.")
+        transport = self._shared.open_transport(assignment.port, assignment.profile)
+        spec = MachineSpec(
+            name=assignment.name, port=assignment.port, profile=assignment.profile, options=assignment.options
+        )
+        return driver_type.make(spec, transport, self._shared.clock, ears)
+
+    async def _connect(self, driver: Driver) -> None:
+        """Open and identify; then, before the machine counts as online, make safe what a run left hot."""
+        self.facts.activity, self.facts.activity_reason = Activity.IDLE, ""
+        deadline_s = self._shared.clock.monotonic() + CONNECT_PATIENCE_S
+        try:
+            async with asyncio.timeout_at(deadline_s + CLOSE_PATIENCE_S):
+                identity = await driver.connect(deadline_s)
+        except TimeoutError as error:
+            raise LinkError(f"The driver did not connect within {CONNECT_PATIENCE_S:.0f} s.") from error
+        unsafe = self._shared.journal.state.content.unsafe.get(self.assignment.machine_id)
+        if self.stopped or unsafe:
+            await self._make_safe(driver)
+        self.facts.firmware = f"{identity.firmware} {identity.version}".strip()
+        self.facts.link, self.facts.link_reason = Link.ONLINE, ""
+        self.facts.tell()
+
+    async def _close(self, driver: Driver) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_PATIENCE_S):
+                await driver.close()
+        except Exception:  # the boundary of a session: closing is the driver's code too
+            log.exception("%s: the driver did not close its link", self.name)
+
+    def _link_ended(self, error: Exception) -> None:
+        """Say why and what follows; a failure that is not a known error is a bug of the driver's."""
+        cause = _first_cause(error)
+        if not isinstance(cause, FleetctlError):
+            log.error("%s: the driver failed", self.name, exc_info=error)
+        self._offline(str(cause) if isinstance(cause, FleetctlError) else f"The driver failed: {cause!r}.")
+
+    def _offline(self, reason: str) -> None:
+        """The link is gone: the run is over at once, whatever may come later."""
+        self.facts.link, self.facts.link_reason = Link.OFFLINE, reason
+        if self.hand is not None:
+            self.hand.cut_off(reason)
+        self.facts.tell()
+
+    def break_link(self, error: Exception) -> None:
+        """Give the link up, now; it is opened again later."""
+        if self._link_end is not None and not self._link_end.done():
+            self._link_end.set_result(error)
+            self._link_ended(error)
+
+    def reconnect(self) -> None:
+        """Open the link anew, now, because a person asked."""
+        self._retry_now.set()
+        self.break_link(LinkError("The link is opened anew because a person asked."))
+
+    def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T | None]:
+        """Do `work` as long as the link holds; what it raises ends the link. Raises LinkError unless online."""
+        if self._tasks is None or self.facts.link is not Link.ONLINE:
+            work.close()
+            raise LinkError("There is no link.", machine=self.name)
+        return self._tasks.create_task(self._guarded(work), name=f"{self.name}: {name}")
+
+    async def _guarded(self, work: Coroutine[Any, Any, T]) -> T | None:
+        try:
+            return await work
+        except Exception as error:  # noqa: BLE001 - the boundary of a session, for the tasks of one link
+            self.break_link(error)
+            return None
+
+    # Runs
+
+    def start(self, start: Start, obstacle: str = "") -> None:
+        """Take the run in hand, or refuse it with the reason. `obstacle`: one that the caller knows of."""
+        execution = Execution(start, self.assignment, self._shared, self._run_changed)
+        obstacle = obstacle or self._obstacle()
+        if obstacle:
+            execution.end(RunState.REFUSED, obstacle)
+            return
+        driver = self.driver
+        assert driver is not None  # online
+        self.hand = execution
+        self._progress = Progress(0, 0, 0)
+        execution.take()
+        self.spawn(execution.carry_out(driver, self.facts.obstacle), f"run {start.run_id}")
+
+    def _obstacle(self) -> str:
+        if self.hand is not None:
+            return f"run {self.hand.run_id} is in hand"
+        if self._retired or self._stale:
+            return "the session is about to end"
+        return self._shared.journal.failing or self.facts.obstacle()
+
+    def _run_changed(self, execution: Execution) -> None:
+        """Called before each report of a run: the machine is told of first."""
+        if self.hand is not execution:
+            return
+        self.facts.waits_for = PRESS_CYCLE_START if execution.at_gate else ""
+        if execution.ended:
+            self.hand = None
+            self._after_run(execution)
+            self._shared.run_ended.set()
+        self.facts.tell()
+
+    def _after_run(self, execution: Execution) -> None:
+        badly = execution.started and execution.state in (RunState.FAILED, RunState.INTERRUPTED)
+        if badly and execution.state is RunState.INTERRUPTED:
+            self.facts.position = Position.SUSPECT
+        if badly and self.facts.link is Link.ONLINE and self.driver is not None:
+            self.spawn(self._make_safe(self.driver), "make safe")
+        if self._stale:
+            self.break_link(LinkError("The settings of the machine were changed."))
+
+    async def _make_safe(self, driver: Driver) -> None:
+        """Heaters and spindle off where the firmware still listens; the machine stays marked until it worked."""
+        self._making_safe = True
+        try:
+            async with asyncio.timeout(MAKE_SAFE_PATIENCE_S):
+                await driver.make_safe()
+        except (FleetctlError, TimeoutError) as error:
+            log.warning("%s: not made safe: %s", self.name, error)
+        else:
+            self.made_safe()
+        finally:
+            self._making_safe = False
+            self._shared.run_ended.set()
+
+    def made_safe(self) -> None:
+        """Heaters and spindle are off: nothing is owed any more."""
+        in_use = self.hand is not None and self.hand.started
+        if not in_use and self._shared.journal.state.content.unsafe.get(self.assignment.machine_id):
+            self._shared.journal.append(MadeSafe(self.assignment.machine_id))
+
+    # Stops
+
+    def stop_now(self) -> bool:
+        """Send the stop, within this turn of the loop; whether there was a link to send it on."""
+        if self.driver is None:
+            return False
+        try:
+            self.driver.stop()
+        except Exception:  # the boundary of a session: one bad driver must not keep the stop from the others
+            log.exception("%s: the driver failed to stop", self.name)
+            return False
+        return self.facts.link is Link.ONLINE
+
+    def stop_sent(self) -> None:
+        """The stop is out on every link: the run that had not begun never will."""
+        if self.hand is not None:
+            self.hand.stop_sent()
+
+    async def stop_confirmed(self) -> bool:
+        """Whether the firmware confirmed the stop in time. A run that goes on all the same loses its link."""
+        driver, hand = self.driver, self.hand
+        deadline_s = self._shared.clock.monotonic() + STOP_PATIENCE_S
+        confirmed = False
+        try:
+            async with asyncio.timeout_at(deadline_s):
+                confirmed = driver is not None and await driver.stopped()
+        except TimeoutError:
+            pass
+        except Exception:  # the boundary of a session, reached from the task of the stop
+            log.exception("%s: the driver failed to confirm the stop", self.name)
+        if hand is not None and not await hand.wait_ended(deadline_s):
+            self.break_link(LinkError("The machine did not confirm the software stop."))
+        return confirmed
+
+    # Ends
+
+    def assign(self, assignment: MachineAssignment) -> None:
+        """New settings: at once when they do not touch the link, else when no run is in hand."""
+        before, self.assignment = self.assignment, assignment
+        self._retired = False
+        if _link_settings(before) != _link_settings(assignment):
+            self._stale = True
+            self._retry_now.set()
+            if self.hand is None:
+                self.break_link(LinkError("The settings of the machine were changed."))
+
+    def retire(self) -> None:
+        """End `run()` when the link closes; with no run in hand, now."""
+        self._retired = True
+        self._retry_now.set()
+        driver = self.driver
+        if self.busy and driver is not None and self.facts.link is Link.ONLINE:
+            self.spawn(self._wind_down(driver), "wind down")
+        else:
+            self.break_link(LinkError("The session ends."))
+
+    async def _wind_down(self, driver: Driver) -> None:
+        """Interrupt the run in a controlled way, make the machine safe, and let go."""
+        hand = self.hand
+        if hand is not None:
+            try:
+                await hand.cancel(driver, (RunState.INTERRUPTED, "The agent was told to end."))
+            except FleetctlError as error:
+                log.warning("%s: the run could not be cancelled (%s); stopping", self.name, error)
+                driver.stop()
+            await hand.wait_ended(self._shared.clock.monotonic() + END_PATIENCE_S)
+        await self._make_safe(driver)
+        self.break_link(LinkError("The agent was told to end."))
+
+    # What the driver tells
+
+    def heard_activity(self, activity: Activity, reason: str, position_lost: bool) -> None:
+        """The firmware changed what it does."""
+        self.facts.activity, self.facts.activity_reason = activity, reason
+        if position_lost:
+            self.facts.position = Position.SUSPECT
+        if self.facts.link is Link.ONLINE:
+            self.facts.tell()
+        if self.hand is not None:
+            self.hand.heard_activity(activity, reason)
+
+    def heard_telemetry(self, telemetry: Telemetry) -> None:
+        """New readings."""
+        self._telemetry = telemetry
+        self._shared.telemetry.changed(self.assignment.machine_id, self._telemetry_report)
+
+    def heard_progress(self, progress: Progress) -> None:
+        """Lines were acknowledged."""
+        self._progress = progress
+        if self.hand is not None:
+            self.hand.heard_progress(progress)
+        self._shared.telemetry.changed(self.assignment.machine_id, self._telemetry_report)
+
+    def heard_ended(self, kind: EndKind, reason: str, progress: Progress) -> None:
+        """The run in hand ended."""
+        if self.hand is not None:
+            self.hand.heard_ended(kind, reason, progress)
+
+    def heard_lost(self, reason: str) -> None:
+        """The link is gone."""
+        self.break_link(LinkError(reason))
+
+    def _telemetry_report(self) -> TelemetryReport:
+        return TelemetryReport(
+            machine_id=self.assignment.machine_id,
+            at_s=self._shared.clock.wall().timestamp(),
+            run_id=self.hand.run_id if self.hand is not None else None,
+            acknowledged_line=self._progress.acknowledged_line,
+            sent_line=self._progress.sent_line,
+            temperatures_degc=self._telemetry.temperatures_degc,
+            position_mm=self._telemetry.position_mm,
+            spindle_rpm=self._telemetry.spindle_rpm,
+        )
+
+
+def _link_settings(assignment: MachineAssignment) -> tuple[object, ...]:
+    return assignment.driver, assignment.port, assignment.profile, assignment.options
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

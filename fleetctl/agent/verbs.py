@@ -1,0 +1,148 @@
+"""What a person may ask of a machine, and when it is refused.
+
+Responsible for the conditions of each verb; the driver does the deed. A verb is done now or not at all. Must
+not know how answers travel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fleetctl.agent.execution import Execution
+from fleetctl.agent.session import Session
+from fleetctl.driver.api import Driver
+from fleetctl.errors import Conflict, FleetctlError, LatchClosed, LinkError, MachineBusy, UsageError
+from fleetctl.model.machine import Link, Position
+from fleetctl.model.messages import Answer, Verb
+from fleetctl.model.run import RunState
+
+PATIENCE_S = 960.0
+"""Longer than any driver takes for a verb; a driver that takes longer hangs."""
+
+SAFE_VERBS = frozenset({"pause", "cancel", "make-safe"})
+"""These never wait for the journal's disk, and are allowed while everything is stopped."""
+
+_WHILE_STOPPED = SAFE_VERBS | {"clear-fault", "reconnect"}
+
+
+async def answer(verb: Verb, session: Session) -> Answer:
+    """Do the verb and say how it went; a lost link is an answer too."""
+    try:
+        if verb.verb == "reconnect":
+            _no_hand(session)
+            session.reconnect()
+            return Answer(command_id=verb.command_id)
+        deed = _deed(verb, session)
+        doing = session.spawn(_done(verb, deed), f"verb {verb.verb}")
+    except FleetctlError as error:
+        return Answer(command_id=verb.command_id, error=str(error))
+    await asyncio.wait([doing])
+    done = None if doing.cancelled() else doing.result()
+    return done or Answer(command_id=verb.command_id, error=f"The link was lost during {verb.verb}.")
+
+
+def _deed(verb: Verb, session: Session) -> Coroutine[Any, Any, list[str]]:
+    """What to do, or why not."""
+    deed = _DEEDS.get(verb.verb)
+    if deed is None:
+        raise UsageError(f"There is no verb {verb.verb!r}.")
+    if session.stopped and verb.verb not in _WHILE_STOPPED:
+        raise LatchClosed(machine=session.name, hint="Release the stop first.")
+    driver = session.driver
+    if driver is None or session.facts.link is not Link.ONLINE:
+        raise LinkError(f"The machine is {session.facts.link.value}.", machine=session.name)
+    if verb.run_id is not None and (session.hand is None or session.hand.run_id != verb.run_id):
+        raise Conflict(f"Run {verb.run_id} is not in hand any more.", machine=session.name)
+    return deed(verb, session, driver)
+
+
+async def _done(verb: Verb, deed: Coroutine[Any, Any, list[str]]) -> Answer:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            lines = await deed
+    except FleetctlError as error:
+        return Answer(command_id=verb.command_id, error=str(error))
+    except TimeoutError:
+        return Answer(command_id=verb.command_id, error=f"{verb.verb} took too long; look at the machine.")
+    return Answer(command_id=verb.command_id, lines=tuple(lines))
+
+
+def _hand(session: Session) -> Execution:
+    if session.hand is None:
+        raise Conflict("No run is in hand.", machine=session.name)
+    return session.hand
+
+
+def _no_hand(session: Session) -> None:
+    if session.hand is not None:
+        raise MachineBusy(f"Run {session.hand.run_id} is in hand.", machine=session.name)
+
+
+async def _pause(_verb: Verb, session: Session, driver: Driver) -> list[str]:
+    hand = _hand(session)
+    if not hand.started:
+        raise Conflict("The run has not begun; cancel it instead.", machine=session.name)
+    await driver.pause()
+    return []
+
+
+async def _resume(_verb: Verb, session: Session, driver: Driver) -> list[str]:
+    hand = _hand(session)
+    if hand.at_gate or hand.state not in (RunState.PAUSED, RunState.WAITING):
+        raise Conflict(f"The run is {hand.state.value}, not paused.", machine=session.name)
+    await driver.resume()
+    return []
+
+
+async def _cancel(_verb: Verb, session: Session, driver: Driver) -> list[str]:
+    await _hand(session).cancel(driver)
+    return []
+
+
+async def _cycle_start(verb: Verb, session: Session, driver: Driver) -> list[str]:
+    """The button: begins a run that waits for it, or goes on where the firmware waits for a person."""
+    hand = _hand(session)
+    if hand.at_gate:
+        hand.press_cycle_start()
+        return []
+    return await _resume(verb, session, driver)
+
+
+async def _clear_fault(_verb: Verb, session: Session, driver: Driver) -> list[str]:
+    _no_hand(session)
+    await driver.clear_fault()
+    return []
+
+
+async def _home(_verb: Verb, session: Session, driver: Driver) -> list[str]:
+    _no_hand(session)
+    await driver.home()
+    session.facts.position = Position.KNOWN
+    session.facts.tell()
+    return []
+
+
+async def _make_safe(_verb: Verb, session: Session, driver: Driver) -> list[str]:
+    await driver.make_safe()
+    session.made_safe()
+    return []
+
+
+async def _command(verb: Verb, session: Session, driver: Driver) -> list[str]:
+    if session.hand is not None and not session.hand.started:
+        _no_hand(session)
+    return await driver.command(verb.text)
+
+
+_DEEDS: dict[str, Callable[[Verb, Session, Driver], Coroutine[Any, Any, list[str]]]] = {
+    "pause": _pause,
+    "resume": _resume,
+    "cancel": _cancel,
+    "cycle-start": _cycle_start,
+    "clear-fault": _clear_fault,
+    "home": _home,
+    "make-safe": _make_safe,
+    "command": _command,
+}
