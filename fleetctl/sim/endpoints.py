@@ -164,11 +164,10 @@ class PtyEndpoint:
         self._pending.clear()
         if self._selector is not None and self._selector.get_map().get(self._master) is not None:
             self._selector.unregister(self._master)
-        if self._hung_up():
-            self._forget_output()
+        self._forget_output()
 
     def _forget_output(self) -> None:
-        """The next host must not hear what was said to the last one."""
+        """The next host, who may be here already, must not hear what was said to the last one."""
         try:
             slave = os.open(self._path, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
         except OSError as cause:

@@ -51,10 +51,12 @@ def simulate(
 ) -> None:
     """Serve until `stopper.stop()`. Machine time is `speedup` times the seconds of `clock` since the call.
 
+    What the machine has said before the call is lost: it was switched on before anybody could hear it.
     `reset_on_open` resets the machine whenever a host opens the port, as boards do that hang on DTR. `observe` is
     called in each turn of the loop and answers after how many wall seconds it wants another turn, if at all.
     """
     began_s = clock() - machine.now_s / speedup
+    machine.take_output()
     with selectors.DefaultSelector() as selector:
         if stopper is not None:
             selector.register(stopper, selectors.EVENT_READ)
