@@ -33,6 +33,7 @@ from fleetctl.store.database import Database
 T = TypeVar("T")
 
 AGENT = "local"
+NOTHING_LOADED = Setup()
 PRINT = b"M104 S200\nG28\nM109 S200\nG1 X10 Y10 Z0.2 F3000\nG1 X60 E5 F1500\nM104 S0\nM84\n"
 
 
@@ -73,7 +74,7 @@ class Book:
         code = self.change(_place_order, submission)
         return self.look(jobs.coded, code)
 
-    def machine(self, name: str = "K1", *, setup: Setup = Setup(), ready: bool = True) -> Machine:
+    def machine(self, name: str = "K1", *, setup: Setup = NOTHING_LOADED, ready: bool = True) -> Machine:
         profile = PROFILES["generic-220"]
         facts = MachineFacts(link=Link.ONLINE, clearance=Clearance.CLEAR) if ready else MachineFacts()
         machine = Machine(
