@@ -153,6 +153,9 @@ class FaultyMachine(SimulatedMachine):
             self._deliver(self._late.popleft()[1])
         self._after()
 
+    def _settle(self) -> None:
+        self.machine.elapse(self.now_s)
+
     def _boot(self) -> None:
         self.machine.reset(self.now_s)
         self._after()

@@ -168,6 +168,7 @@ class SimulatedMachine(ABC):
     def _fail(self, kind: str) -> None:
         """Have the fault now."""
 
+    @abstractmethod
     def _settle(self) -> None:
         """Bring up to now what changes without an event anybody waits for, as moves that end."""
 

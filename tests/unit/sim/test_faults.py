@@ -51,6 +51,13 @@ def test_without_faults_nothing_is_different() -> None:
     assert wrapped.executed is machine.executed and wrapped.outputs["hotend0"] == 60 and wrapped.happened == []
 
 
+def test_the_machine_inside_is_as_old_as_the_one_outside() -> None:
+    host, wrapped, machine = faulty("silence@9")
+    host.send("G1 X10 F600")
+    host.wait(60)
+    assert machine.now_s == wrapped.now_s == 60 and wrapped.position_mm == (10, 0, 0) and wrapped.activity == "idle"
+
+
 def test_a_dropped_line_is_missed_at_the_next_number() -> None:
     host, wrapped, machine = faulty("drop@2")
     for number in (1, 2):

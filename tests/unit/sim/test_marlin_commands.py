@@ -141,6 +141,13 @@ def test_m410_drops_what_is_planned_where_it_is(host: Rig, machine: MarlinSimula
     assert machine.position_mm[0] == pytest.approx(60)
 
 
+def test_m410_also_drops_the_move_that_waits_for_room(host: Rig, machine: MarlinSimulator) -> None:
+    for index in range(16):
+        host.send(f"G1 X{10 + index} F60")
+    assert host.send("M410") == ["ok", "ok"] and machine.planner.queued == 0
+    assert host.wait(100) == [] and machine.position_mm == (0, 0, 0)
+
+
 def test_units_relative_moves_and_g92(host: Rig, machine: MarlinSimulator) -> None:
     for line in ("G20", "G1 X1 F600", "G21", "G91", "G1 X4.6", "G90", "G92 X0", "G1 X10"):
         assert host.send(line) == ["ok"]

@@ -111,6 +111,25 @@ def test_four_commands_and_the_receive_ring_then_bytes_are_lost() -> None:
     assert machine.lost_bytes == 2 + 5
 
 
+def test_what_waits_in_the_ring_is_executed_in_order_when_there_is_room() -> None:
+    host, machine = rig()
+    host.send("G4 S10")
+    waiting = [f"M106 S{index}" for index in range(1, 13)]
+    host.send("".join(f"{text}\n" for text in waiting))
+    assert machine.executed.count == 1 and machine.lost_bytes == 0
+    assert host.wait(10).count("ok") == 13
+    assert list(machine.executed.tail) == ["G4 S10", *waiting] and machine.fan == 12
+
+
+def test_an_error_throws_away_what_waits_in_the_ring() -> None:
+    host, machine = rig()
+    host.send("G4 S10")
+    host.send("M106 S1\nM106 S2\nM106 S3")
+    host.send(numbered(5, "M106 S4") + b"M106 S5\n" * 3)
+    said = host.wait(10)
+    assert said.count("Resend: 1") == 1 and machine.fan == 3 and list(machine.executed.tail)[-1] == "M106 S3"
+
+
 def test_an_advanced_ok_tells_number_and_room() -> None:
     host, _ = rig(advanced_ok=True)
     assert host.send(numbered(1, "G21")) == ["ok N1 P15 B4"]

@@ -54,6 +54,20 @@ def test_a_straight_corner_is_taken_at_full_speed_and_a_reversal_from_rest() -> 
     assert planner.queued == 0 and planner.finished == 3
 
 
+def test_short_moves_speed_up_and_slow_down_as_one_long_move() -> None:
+    planner = Planner(15)
+    planner.held = True
+    for index in range(10):
+        planner.push(line(index, index + 1), 0.0)
+    planner.resume(0.0)
+    planner.advance(0.1)
+    assert planner.finished == 5  # 5 mm at 1000 mm/s2 end at 100 mm/s after 0.1 s
+    planner.advance(0.199)
+    assert planner.queued == 1
+    planner.advance(0.2)
+    assert planner.queued == 0
+
+
 def test_the_corner_speed_is_that_of_the_junction_deviation() -> None:
     along_x, along_y = line(0, 10), line(0, 10)
     along_y.entry = along_y.leave = (0.0, 1.0, 0.0)
