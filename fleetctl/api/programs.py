@@ -1,0 +1,80 @@
+"""`/api/v1/programs`: stored G-code files with their facts, and which machines they fit."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from fleetctl.api.bodies import Upload
+from fleetctl.api.permission import Permission
+from fleetctl.api.routing import API, Call, Routes
+from fleetctl.errors import UsageError
+from fleetctl.fleet.shapes import PreflightShape, ProgramShape
+
+routes = Routes("programs")
+
+PROGRAMS = f"{API}/programs"
+ONE = f"{PROGRAMS}/{{sha}}"
+
+
+class PreflightQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine to compare with; left out, every machine."""
+
+    machine: str | None = None
+
+
+class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """How many programs at most, newest first."""
+
+    limit: int = 100
+
+
+def page_of(_call: Call[Any], program: ProgramShape) -> str:
+    """The page of a program."""
+    return f"/programs/{program.sha256[:12]}"
+
+
+@routes.route("GET", PROGRAMS, permission=Permission.VIEW, query=ListQuery, answer=list[ProgramShape])
+async def programs(call: Call[None]) -> list[ProgramShape]:
+    """Stored programs, newest first."""
+    return await call.controller.views.programs(limit=max(1, min(call.ask(ListQuery).limit, 1000)))
+
+
+@routes.route(
+    "POST",
+    PROGRAMS,
+    permission=Permission.SUBMIT,
+    answer=ProgramShape,
+    status=HTTPStatus.CREATED,
+    page=page_of,
+    multipart=True,
+)
+async def upload(call: Call[None]) -> ProgramShape:
+    """Store a G-code file and give its facts; the same content is stored once."""
+    received = None
+    async for name, blocks in Upload(call.request).files():
+        if received is not None:
+            raise UsageError("One request stores one file.", hint="Send a request for each file.")
+        received = await call.controller.intake.receive(name, blocks, call.actor)
+    if received is None:
+        raise UsageError("There is no file in the request.", hint="With curl: -F file=@part.gcode")
+    return received
+
+
+@routes.route("GET", ONE, permission=Permission.VIEW, answer=ProgramShape)
+async def program(call: Call[None]) -> ProgramShape:
+    """One program by SHA-256, or by at least six leading digits of it."""
+    return await call.controller.views.program(call.path["sha"])
+
+
+@routes.route(
+    "GET", f"{ONE}/preflight", permission=Permission.VIEW, query=PreflightQuery, answer=list[PreflightShape]
+)
+async def preflight(call: Call[None]) -> list[PreflightShape]:
+    """Whether the program fits a machine as it is set up now, with each finding; without `machine`, for all."""
+    sha = (await call.controller.views.program(call.path["sha"])).sha256
+    machine = call.ask(PreflightQuery).machine
+    names = [machine] if machine else [one.name for one in await call.controller.views.machines()]
+    return [await call.controller.views.preflight(sha, name) for name in names]

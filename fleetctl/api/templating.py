@@ -1,0 +1,94 @@
+"""Jinja2 templates, and the frame around every page: who looks, the stop, how many things wait for a person.
+
+Must not know which page shows what.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+import msgspec
+from aiohttp import web
+
+from fleetctl.api import grouping, looks, reading
+from fleetctl.api.permission import Permission
+from fleetctl.api.statics import Statics
+from fleetctl.model import job, machine, part, run
+
+if TYPE_CHECKING:
+    from fleetctl.api.routing import Call
+
+HTML = "text/html"
+COMPRESS_FROM_BYTES = 1024
+
+
+class Templates:
+    """The compiled templates."""
+
+    def __init__(self, folder: Path, statics: Statics) -> None:
+        self.environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(folder),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
+        )
+        self.environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+        for kind in (reading.percent, reading.count, reading.span, reading.iso, reading.clock, reading.size):
+            self.environment.filters[kind.__name__] = kind
+        self.environment.globals.update(
+            looks=looks,
+            rank=grouping.rank,
+            url=statics.url,
+            has_file=statics.__contains__,
+            lines=reading.lines,
+            temperature=reading.temperature,
+            place=reading.place,
+            PHRASE={
+                "job": {state.value: text for state, text in job.PHRASE.items()},
+                "machine": {word.value: text for word, text in machine.PHRASE.items()},
+                "part": {state.value: text for state, text in part.PHRASE.items()},
+                "run": {state.value: text for state, text in run.PHRASE.items()},
+            },
+            Permission=Permission,
+        )
+
+    def render(self, name: str, **context: Any) -> str:
+        """One template as text."""
+        return self.environment.get_template(name).render(**context)
+
+    async def page(self, call: Call[Any], name: str, context: dict[str, Any]) -> web.Response:
+        """A whole page, or only its main part for htmx, with what the frame needs.
+
+        A page that already has the floor gives it as `floor`.
+        """
+        floor = context.pop("floor", None)
+        if floor is None and call.visitor.may(Permission.VIEW):
+            floor = await call.controller.views.floor()
+        html = self.render(
+            name,
+            floor=floor,
+            visitor=call.visitor,
+            theme=call.request.cookies.get("theme", "auto"),
+            here=call.request.path,
+            alone="HX-Request" in call.request.headers,
+            **context,
+        )
+        return html_response(html)
+
+
+def html_response(html: str) -> web.Response:
+    """HTML, compressed where it is worth it."""
+    response = web.Response(text=html, content_type=HTML)
+    if len(html) > COMPRESS_FROM_BYTES:
+        response.enable_compression()
+    response.headers["Vary"] = "Accept-Encoding, HX-Request, Cookie"
+    return response
+
+
+def raw(value: msgspec.Raw) -> Any:
+    """A value that was kept as JSON text."""
+    return msgspec.json.decode(value)
