@@ -120,7 +120,7 @@ class MarlinEngine:
         if overdue is Overdue.ASK and self._pace() is Pace.PERSON:
             self._wait_for_person()
         elif overdue is Overdue.ASK:
-            self._link.send(self._poll("M105"), over_the_window=True)
+            self._ask_again()
         elif overdue is Overdue.GIVE_UP:
             self._answer_lost()
         if self._poll_due_s is not None and now >= self._poll_due_s:
@@ -295,10 +295,11 @@ class MarlinEngine:
         """Use what only one kind of line can be answered with to tell a lost ok and a surplus one (see README)."""
         if b"T:" in line:
             self._temperatures(line)
-            if any(isinstance(tag, Ask) and tag.text == "M105" for tag in self._link.window.tags()):
-                while not (isinstance(oldest := self._link.oldest, Ask) and oldest.text == "M105"):
-                    self._answered(self._link.answered(), now)
-                self._ok_has_temperature = True
+            if not any(isinstance(tag, Ask) and tag.text == "M105" for tag in self._link.window.tags()):
+                return self._ok_has_temperature
+            while not (isinstance(oldest := self._link.oldest, Ask) and oldest.text == "M105"):
+                self._answered(self._link.answered(), now)
+            self._ok_has_temperature = True
             return False
         oldest = self._link.oldest
         if not isinstance(oldest, Ask):
@@ -331,7 +332,7 @@ class MarlinEngine:
         if readings:
             self._tools.update(name for name in readings if name[0] in "TC")
             self._events.append(Temperatures(readings))
-        if self._pace() is Pace.SLOW:
+        if b" W:" in line:  # only M109 and M190 say how long they still wait; automatic reports come always
             self._watch.alive()
 
     def _text(self, line: bytes) -> None:
@@ -586,6 +587,12 @@ class MarlinEngine:
         self._watch.alive()
         self._waiting = False
         self._events.append(MachineFault(fault, text or reason, position_lost))
+
+    def _ask_again(self) -> None:
+        """No answer in time. A poll that went unanswered is given up, so that the next answer is not taken for its."""
+        while isinstance(oldest := self._link.oldest, Ask) and oldest.is_poll:
+            self._link.answered()
+        self._link.ask_over_the_window(self._poll("M105"))
 
     def _answer_lost(self) -> None:
         if self._phase is Phase.IDENTIFYING:

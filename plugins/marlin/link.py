@@ -83,12 +83,20 @@ class NumberedLink:
         """How many more lines may go out."""
         return self.window.free_lines()
 
-    def send(self, ask: Ask, *, over_the_window: bool = False) -> None:
-        """Send a line of our own under the next number. `over_the_window` is for the probe after a lost ok."""
-        framed = frame_line(self.history.next_number, ask.text.encode("ascii"))
-        if over_the_window:
-            self.window.max_lines = len(self.window) + 1
-        self._enter(framed, ask)
+    def send(self, ask: Ask) -> None:
+        """Send a line of our own under the next number."""
+        self._enter(frame_line(self.history.next_number, ask.text.encode("ascii")), ask)
+
+    def ask_over_the_window(self, ask: Ask) -> None:
+        """No answer came: one more line, so that the firmware answers it or asks for what it misses by number.
+
+        While lines wait to be repeated, the next of those serves as well as a question and none may overtake it.
+        """
+        self.window.max_lines = len(self.window) + 1
+        if self.repeating:
+            self.repeat()
+        else:
+            self.send(ask)
 
     def feed(self, feeder: Feeder) -> ProgramLine | None:
         """Send as many lines of the program as there is room for; gives the last one sent.

@@ -23,6 +23,7 @@ SUBJECT = Subject(
     fault_end=EndKind.FAILED,
     clears_fault=False,
     has_checksums=True,
+    noise=r"(?![GMT]\d)",
 )
 
 

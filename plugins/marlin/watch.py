@@ -17,6 +17,9 @@ BUSY_S = 10.0
 SLOW_S = 600.0
 """Homing, levelling, heating and filament change on firmware without keep-alive."""
 
+SLOW_BUSY_S = 60.0
+"""The same with keep-alive, which some of them suppress for a while."""
+
 PERSON_S = 5.0
 """M0 and its like are answered at once when they do not wait."""
 
@@ -69,4 +72,6 @@ class AnswerWatch:
     def _patience_s(self, pace: Pace) -> float:
         if pace is Pace.QUICK:
             return BUSY_S if self.busy_seen else SILENT_S
-        return SLOW_S if pace is Pace.SLOW else PERSON_S
+        if pace is Pace.SLOW:
+            return SLOW_BUSY_S if self.busy_seen else SLOW_S
+        return PERSON_S

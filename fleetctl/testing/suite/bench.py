@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -153,13 +154,14 @@ class Bench:
         return self.recorder.ends[0]
 
     def program_lines(self) -> list[str]:
-        """What was executed, without what the driver adds on its own at an end."""
+        """What was executed, without what the driver adds on its own at an end, and without noise that is no
+        command at all."""
         own = self.subject.sync_lines | self.subject.safe_lines
         expected = self.subject.cleaned(self.subject.program)
-        tail = len(self.executed)
-        while tail > 0 and self.executed[tail - 1] in own and self.executed[:tail] != expected[:tail]:
-            tail -= 1
-        return self.executed[:tail]
+        done = [line for line in self.executed if not re.match(self.subject.noise, line)]
+        while done and done[-1] in own and done != expected[: len(done)]:
+            done.pop()
+        return done
 
     def finish(self) -> None:
         """Switch the machine off: no timer is left."""

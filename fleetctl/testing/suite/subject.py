@@ -35,6 +35,7 @@ class Subject:
     fault, fault_end: a fault the simulator can have, and how a run that meets it ends.
     clears_fault: `clear_fault` alone brings it back; False where a person must reset it.
     has_checksums: a spoiled line is noticed and asked for again.
+    noise: what matches is no command to this firmware, whatever its record says: spoiled lines that it refused.
     """
 
     driver: DriverType
@@ -50,6 +51,7 @@ class Subject:
     fault_end: EndKind
     clears_fault: bool
     has_checksums: bool
+    noise: str = r"(?!)"
     profile_name: str = ""
 
     @property
