@@ -148,7 +148,7 @@ class Commands:
             self._shared.reports.run(content.runs[run_id])
 
     def _withdraw(self, withdraw: Withdraw) -> None:
-        asked_before = not self._first_time(withdraw.command_id)
+        self._first_time(withdraw.command_id)
         run = self._journal.state.content.runs.get(withdraw.run_id)
         if run is None:
             reason = "withdrawn before it began"
@@ -160,7 +160,7 @@ class Commands:
             self._repeat(withdraw.run_id)
         elif not hand.started:
             hand.end(RunState.CANCELLED, "withdrawn before it began")
-        elif not (asked_before and hand.must_end):
+        else:
             cancel = Verb(
                 command_id=withdraw.command_id,
                 machine_id=run.machine_id,

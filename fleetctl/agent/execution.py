@@ -69,6 +69,7 @@ class Execution:
         self._pressed = asyncio.Event()
         self._over = asyncio.Event()
         self._starting = False
+        self._cancelling = False
         self._running_told = False
         self._wanted_meanwhile: Literal["", "cancel", "stop"] = ""
         self._program: Program | None = None
@@ -79,11 +80,6 @@ class Execution:
     def ended(self) -> bool:
         """Whether the run is over."""
         return self.state in ENDED
-
-    @property
-    def must_end(self) -> bool:
-        """Whether the machine was told to end the run, or faulted, and has not ended it yet."""
-        return self._must_end_at_s is not None and not self.ended
 
     # What the session asks
 
@@ -119,8 +115,9 @@ class Execution:
         self._pressed.set()
 
     async def cancel(self, driver: Driver, instead: tuple[RunState, str] | None = None) -> None:
-        """End the run in a controlled way. `instead`: report this end and not *cancelled*. Raises MachineError,
-        LinkError; then the run goes on."""
+        """End the run in a controlled way; a second time, only wait. `instead`: report this end and not
+        *cancelled*. Raises MachineError, LinkError; then the run goes on.
+        """
         if not self.started:
             state, reason = instead or (RunState.CANCELLED, "cancelled before it began")
             self.end(state, reason)
@@ -129,10 +126,14 @@ class Execution:
         if self._starting:
             self._wanted_meanwhile = self._wanted_meanwhile or "cancel"
             return
+        if self._cancelling:
+            return
+        self._cancelling = True
         try:
             await driver.cancel()
         except FleetctlError:
             self._end_instead = before
+            self._cancelling = False
             raise
         self.expect_end()
 
