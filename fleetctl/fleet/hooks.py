@@ -65,7 +65,9 @@ class Hooks:
             raise HookFailed(f"{name} failed: {type(error).__name__}: {error}") from error
 
     async def _answer(self, implementation: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        names = inspect.signature(implementation).parameters
+        wanted = {name: value for name, value in arguments.items() if name in names}
         if inspect.iscoroutinefunction(implementation):
-            return await implementation(**arguments)
-        answer = await self._run_in_thread(lambda: implementation(**arguments))
+            return await implementation(**wanted)
+        answer = await self._run_in_thread(lambda: implementation(**wanted))
         return await answer if inspect.isawaitable(answer) else answer
