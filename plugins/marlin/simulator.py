@@ -4,9 +4,9 @@ What each command does is in `simulator_commands` and `simulator_motion`. This m
 engine: it reads the link with its own code, so that the two check each other. Behaviour follows Marlin's `queue.cpp`,
 `e_parser.cpp`, `gcode.cpp` (host keep-alive) and `MarlinCore.cpp` (kill), told in own words.
 
-A plate of parts is made when `M84`, `M18` or `M77` runs, after at least 1 mm of filament was laid down in moves along X
-or Y since the last plate; `M410`, a kill or a reset spoils what was begun. A print that a host gave up without any of
-these leaves a plate too: something is on the bed, whoever counts it.
+A plate of parts is made when `M84`, `M18` or `M77` runs, after at least 1 mm of filament was laid down in moves along
+X or Y since the last plate; `M410`, a kill or a reset spoils what was begun. A print that a host gave up without any
+of these leaves a plate too: something is on the bed, whoever counts it.
 """
 
 from __future__ import annotations
