@@ -136,7 +136,7 @@ class Demo:
     def _port(self, machine: Machine) -> str:
         """A name that is the same after a restart: a link to the terminal, or a TCP port chosen once."""
         if not machine.by_socket:
-            return str((self._home / "ports" / machine.name).resolve().parent / machine.name)
+            return str(self._home.resolve() / "ports" / machine.name)
         file = self._home / "sockets.json"
         chosen: dict[str, int] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         if machine.name not in chosen:
