@@ -16,6 +16,9 @@ CHECK = "simulated gauge"
 NOMINAL_MM = 20.0
 TOLERANCE_MM = 0.1
 
+_measured_for: dict[tuple[str, int], str] = {}
+"""Which run each plate (tray, plate) was measured for: a plate belongs to one run only."""
+
 
 @hookimpl
 def fleetctl_check_part(part: PartToCheck) -> CheckResult | None:
@@ -27,8 +30,8 @@ def fleetctl_check_part(part: PartToCheck) -> CheckResult | None:
     tolerance_mm = _option_mm(part, "gauge_tolerance_mm", TOLERANCE_MM)
     least_mm, greatest_mm = nominal_mm - tolerance_mm, nominal_mm + tolerance_mm
     reading = next((found for found in Gauge().newest(Path(tray)) if found.index == part.ordinal), None)
-    if reading is None:
-        why = f"there is no piece {part.ordinal + 1} of the newest plate on the tray of {part.machine}"
+    if reading is None or _measured_for.setdefault((tray, reading.run), part.run_id) != part.run_id:
+        why = f"piece {part.ordinal + 1} of this run is not on the tray of {part.machine}"
         return CheckResult(check=CHECK, result=Result.NOT_ASSESSED, reason=why, characteristic="width")
     good = least_mm <= reading.value_mm <= greatest_mm
     return CheckResult(

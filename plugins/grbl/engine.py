@@ -34,6 +34,8 @@ from .sender import Ask, Sender
 from .status import MOVING, Status, StatusReader
 
 HOLD, RESUME, RESET, QUERY = b"!", b"~", b"\x18", b"?"
+SPINDLE_STOP = b"\x9e"
+"""Toggles the spindle, in feed hold only; cycle start brings it back (Grbl 1.1, interface.md)."""
 
 LINE_MOST_BYTES = 79
 """Grbl 1.1 keeps 80 characters of a line, the closing zero included (config.h, LINE_BUFFER_SIZE)."""
@@ -98,6 +100,8 @@ class GrblEngine:
         self._in_run = False
         self._paused = False
         self._synced = False
+        self._resting = False
+        self._spindle_stopped = False
         self._idle_since_s: float | None = None
         self._resumed_s = 0.0
         self._acknowledged_line = 0
@@ -163,6 +167,7 @@ class GrblEngine:
             raise MachineBusy(f"Grbl is in state {self._state}.")
         self._sender.begin(feeder)
         self._in_run, self._paused, self._synced = True, False, False
+        self._spindle_stopped = self._resting = False
         self._acknowledged_line = self._acknowledged_bytes = 0
         self._progress_told = (0, 0)
         self._idle_since_s = None
@@ -184,7 +189,7 @@ class GrblEngine:
         """Cycle start."""
         if self._phase is not Phase.RUNNING or not (self._paused or self._state in ("Hold", "Door")):
             raise MachineError("There is no paused program.")
-        self._paused = False
+        self._paused = self._spindle_stopped = self._resting = False
         self._sender.feeding = True
         self._resumed_s = now
         self._urgent += RESUME
@@ -236,10 +241,17 @@ class GrblEngine:
         self._show(Activity.RUNNING, "homing")
 
     def make_safe(self, now: float) -> None:
-        """Spindle and coolant off: by M5 and M9 at rest, by hold and reset otherwise."""
+        """Spindle and coolant off: by M5 and M9 at rest, the spindle alone in a feed hold, which the run survives;
+        by hold and reset otherwise."""
         if self._phase is Phase.IDLE and self._state == "Idle":
             self._sender.asks += [Ask("M5"), Ask("M9", self._made_safe)]
             self._step(now)
+            return
+        if self._phase is Phase.RUNNING and self._resting:
+            if not self._spindle_stopped and self._state == "Hold":
+                self._urgent += SPINDLE_STOP
+            self._spindle_stopped = True
+            self._events.append(VerbDone(Verb.MAKE_SAFE))
             return
         self._verbs_after_reset.append(Verb.MAKE_SAFE)
         if self._in_run:
@@ -319,6 +331,7 @@ class GrblEngine:
     def _status(self, status: Status, now: float) -> None:
         self._silent_due_s = now + SILENT_S
         self._state = status.state
+        self._resting = status.at_rest_in_hold or status.state == "Door"
         self._events.append(Position(status.position_mm, status.feed_mm_s, status.spindle_rpm))
         if self._phase is Phase.GREETING:
             self._greeted(status, now)

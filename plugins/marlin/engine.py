@@ -83,7 +83,8 @@ class MarlinEngine:
         self._tickets = 0
         self._occupied = False
         self._facts: dict[str, str] = {}
-        self._tools = {"T0"}
+        self._targets_degc = {"T0": 0.0}
+        self._reheat: list[str] = []
         self._ok_has_temperature = False
         self._poll_due_s: float | None = None
         self._resend_ok_due_s: float | None = None
@@ -170,6 +171,7 @@ class MarlinEngine:
         """Stream a program."""
         self._need_idle()
         self._feeder = feeder
+        self._reheat = []
         self._acknowledged_line = self._acknowledged_bytes = self._sent_line = 0
         self._told = (0, 0)
         self._enter(Phase.RUNNING, "")
@@ -187,7 +189,7 @@ class MarlinEngine:
         if self._waiting:
             self._wake()
         elif self._phase is Phase.PAUSED:
-            self._enter(Phase.RUNNING, "")
+            self._go_on()
         else:
             raise MachineError("There is no paused program.")
         self._step(now)
@@ -237,6 +239,13 @@ class MarlinEngine:
                 VerbDone(Verb.MAKE_SAFE, "Heaters off was sent; a halted firmware does not answer. Look at the machine.")
             )
             return
+        if self._waiting:
+            self._events.append(
+                VerbDone(Verb.MAKE_SAFE, "The firmware waits for a person and takes no command; its heat stays on.")
+            )
+            return
+        if self._phase is Phase.PAUSED and not self._reheat:
+            self._reheat = self._heating_lines()
         for line in self._safe_lines():
             self._asks.append(Ask(line))
         self._asks[-1].done = lambda ask, now: self._events.append(VerbDone(Verb.MAKE_SAFE))
@@ -330,7 +339,7 @@ class MarlinEngine:
     def _temperatures(self, line: bytes) -> None:
         readings = words.temperatures(line)
         if readings:
-            self._tools.update(name for name in readings if name[0] in "TC")
+            self._targets_degc.update((name, target) for name, (_, target) in readings.items())
             self._events.append(Temperatures(readings))
         if b" W:" in line:  # only M109 and M190 say how long they still wait; automatic reports come always
             self._watch.alive()
@@ -381,7 +390,7 @@ class MarlinEngine:
         elif verb in ("pause", "paused") and self._phase is Phase.RUNNING:
             self._hold("paused at the machine")
         elif verb in ("resume", "resumed") and self._phase is Phase.PAUSED:
-            self._enter(Phase.RUNNING, "")
+            self._go_on()
         elif verb == "cancel" and self._phase in RUN_IN_HAND:
             self._end_run(RunEndKind.CANCELLED, "cancelled at the machine")
 
@@ -516,10 +525,21 @@ class MarlinEngine:
         self._events.append(VerbDone(Verb.HOME, " ".join(ask.lines) if ask.failed else ""))
 
     def _safe_lines(self) -> list[str]:
-        tools = sorted(name[1:] for name in self._tools if name[0] == "T")
+        tools = sorted(name[1:] for name in self._targets_degc if name[0] == "T")
         lines = ["M104 S0"] if len(tools) < 2 else [f"M104 T{tool} S0" for tool in tools]
-        chamber = ["M141 S0"] if "C" in self._tools else []
-        return [*lines, "M140 S0", *chamber, "M107"]
+        chamber = ["M141 S0"] if "C" in self._targets_degc else []
+        fan = [] if self._phase is Phase.PAUSED else ["M107"]
+        return [*lines, "M140 S0", *chamber, *fan]
+
+    def _heating_lines(self) -> list[str]:
+        """What brings the heat back that is asked for now."""
+        lines = []
+        for name, target in sorted(self._targets_degc.items()):
+            if target > 0:
+                tool = f" T{name[1:]}" if name != "T0" else ""
+                code = {"B": "M190", "C": "M191"}.get(name[0], "M109")
+                lines.append(f"{code}{tool if code == 'M109' else ''} S{target:g}")
+        return lines
 
     def _abandon(self, reason: str) -> None:
         """Nothing that was asked or sent will be answered."""
@@ -541,6 +561,12 @@ class MarlinEngine:
                 self._tell(Activity.PAUSED, reason)
 
         self._drain(at_rest)
+
+    def _go_on(self) -> None:
+        """After a pause that was too long for the heat, it comes back first: bed, then tools."""
+        self._asks += [Ask(line) for line in self._reheat]
+        self._reheat = []
+        self._enter(Phase.RUNNING, "")
 
     def _wait_for_person(self) -> None:
         if not self._waiting and self._link.window:
@@ -590,6 +616,7 @@ class MarlinEngine:
 
     def _ask_again(self) -> None:
         """No answer in time. A poll that went unanswered is given up, so that the next answer is not taken for its."""
+        self._lines.reset()  # the beginning of a line whose end was lost would spoil the next one
         while isinstance(oldest := self._link.oldest, Ask) and oldest.is_poll:
             self._link.answered()
         self._link.ask_over_the_window(self._poll("M105"))

@@ -220,6 +220,27 @@ class DriverSuite:
         bench.finish()
 
     @under_virtual_clock()
+    async def test_a_paused_run_is_made_safe_and_goes_on_as_before(self) -> None:
+        self._claimed(Facet.STREAM, self._capabilities().pause)
+        bench = await self.running()
+        await bench.driver.pause()
+        await bench.until(lambda: bench.recorder.now is Activity.PAUSED, 60.0)
+        before, line = bench.machine.outputs, bench.recorder.progresses[-1][1].acknowledged_line
+        assert not bench.machine.is_safe
+        await bench.driver.make_safe()
+        await bench.clock.sleep(1.0)
+        assert bench.machine.is_safe
+        assert bench.recorder.ends == []
+        await bench.clock.sleep(LONG_S)
+        await bench.driver.resume()
+        await bench.until_lines(line + 2)
+        assert bench.machine.outputs == before
+        kind, _, _ = await bench.end()
+        assert kind is EndKind.FINISHED
+        await bench.driver.close()
+        bench.finish()
+
+    @under_virtual_clock()
     async def test_waiting_for_a_person_has_no_deadline(self) -> None:
         if self.subject.waiting_program is None:
             pytest.skip("not claimed: waiting for a person")
