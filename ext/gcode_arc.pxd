@@ -9,7 +9,7 @@ from libc.math cimport M_PI, atan2, ceil, fabs, floor, fmax, hypot, llround, sqr
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fleetctl._ext.gcode_motion cimport (
-    aim, check_motion, count_work, extrude, move_accel, move_speed, reach, straight, to_mm, work_here)
+    aim, begin_here, check_motion, count_work, extrude, move_accel, move_speed, reach, straight, to_mm, work_here)
 from fleetctl._ext.gcode_note cimport note, touch
 from fleetctl._ext.gcode_plan cimport plan_move
 from fleetctl._ext.gcode_types cimport *
@@ -97,11 +97,12 @@ cdef inline void bulge(Core* s, Arc* arc, int64_t p0, int64_t q0, bint work) noe
     """The quadrant points inside the sweep count for the bounds; p0, q0 is the start in micro mm."""
     cdef double low = arc.start if arc.sweep > 0.0 else arc.start + arc.sweep
     cdef double high = low + fabs(arc.sweep)
-    cdef int64_t k = <int64_t> ceil(low / (0.5 * M_PI))
+    # Rounding may not cost a quadrant point that lies at an end of the arc.
+    cdef int64_t k = <int64_t> ceil(low / (0.5 * M_PI) - 1e-9)
     cdef int64_t last = k + 3
     cdef int32_t side, axis
     cdef int64_t value
-    while k <= last and k * (0.5 * M_PI) <= high:
+    while k <= last and k * (0.5 * M_PI) <= high + 1e-9:
         side = <int32_t> (k & 3)
         if side == 0 or side == 2:
             axis = arc.p
@@ -149,6 +150,7 @@ cdef inline void curve(Core* s, Planner* q, bint clockwise, bint machine) noexce
     cdef int64_t start_p, start_q, pushed = 0
     cdef int32_t a
     cdef bint work
+    cdef bint level
     cdef double x, y, rise
     arc.p = 2 if s.plane == 18 else (1 if s.plane == 19 else 0)
     arc.q = (arc.p + 1) % 3
@@ -180,13 +182,12 @@ cdef inline void curve(Core* s, Planner* q, bint clockwise, bint machine) noexce
     if not s.commanded[arc.p] or not s.commanded[arc.q]:
         note(s, HAZ_ARC_FROM_UNKNOWN, 1)
     # The start of an arc is part of what bounds it, even where no word ever named its axis.
-    s.commanded[arc.p] = 1
-    s.commanded[arc.q] = 1
-    touch(&s.frames[s.frame[arc.p]].motion[arc.p], start_p, s.line)
-    touch(&s.frames[s.frame[arc.q]].motion[arc.q], start_q, s.line)
+    begin_here(s, arc.p)
+    begin_here(s, arc.q)
     if work and not s.in_work:
         work_here(s)
     bulge(s, &arc, start_p, start_q, work)
+    level = target[2] == s.pos[2] or frame[2] != s.frame[2]
     for a in range(3):
         if s.w.mask & (<uint32_t> BIT_X << a):
             reach(s, a, target[a], frame[a])
@@ -195,6 +196,6 @@ cdef inline void curve(Core* s, Planner* q, bint clockwise, bint machine) noexce
         s.max_feed = s.feed
         s.max_feed_line = s.line
     if work:
-        count_work(s, sqrt(arc.sweep * arc.sweep * arc.radius * arc.radius + rise * rise), rise == 0.0)
+        count_work(s, sqrt(arc.sweep * arc.sweep * arc.radius * arc.radius + rise * rise), level)
     if q.enabled:
         plan_arc(s, q, &arc, rise, pushed)

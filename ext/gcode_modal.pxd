@@ -10,7 +10,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 from fleetctl._ext.gcode_arc cimport curve
 from fleetctl._ext.gcode_cycle cimport cycle
 from fleetctl._ext.gcode_heat cimport heat_nozzle, heater_command, limit_command
-from fleetctl._ext.gcode_motion cimport aim, answer, extrude, lose, reach, straight, take_feed, to_mm
+from fleetctl._ext.gcode_motion cimport aim, answer, begin_here, lose, reach, straight, take_feed, to_mm
 from fleetctl._ext.gcode_note cimport clamp, note
 from fleetctl._ext.gcode_plan cimport plan_wait
 from fleetctl._ext.gcode_types cimport *
@@ -172,7 +172,7 @@ cdef inline void shift_origin(Core* s, int32_t g) noexcept nogil:
                 continue
             s.shift[a] = clamp(s.pos[a] - value)
             s.abs_frame[a] = s.frame[a]
-            reach(s, a, s.pos[a], s.frame[a])       # now it is known where it stands
+            begin_here(s, a)        # now it is known where it stands
         if g == 920 and named == 0 and not s.reads & READ_CNC:
             s.e_last = 0
         return

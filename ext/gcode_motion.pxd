@@ -35,6 +35,14 @@ cdef inline void lose(Core* s, int axis) noexcept nogil:
     s.in_work = 0
 
 
+cdef inline void begin_here(Core* s, int axis) noexcept nogil:
+    """The place where an axis stands is used for the first time: it counts for the bounds."""
+    if not s.commanded[axis]:
+        s.in_work = 0
+    s.commanded[axis] = 1
+    touch(&s.frames[s.frame[axis]].motion[axis], s.pos[axis], s.line)
+
+
 cdef inline void work_here(Core* s) noexcept nogil:
     """The present place of every axis counts for the bounds of work."""
     cdef int a
@@ -54,8 +62,7 @@ cdef inline void aim(Core* s, int axis, int64_t value, bint machine, int64_t* ta
         if frame[0] == FRAME_START:
             if s.hazard[HAZ_RELATIVE_FROM_UNKNOWN].count == 0:
                 note(s, HAZ_RELATIVE_FROM_UNKNOWN, 1)
-            s.commanded[axis] = 1
-            touch(&s.frames[FRAME_START].motion[axis], s.pos[axis], s.line)
+            begin_here(s, axis)
     else:
         target[0] = clamp(value + s.shift[axis])
         frame[0] = s.abs_frame[axis]

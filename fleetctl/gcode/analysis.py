@@ -107,10 +107,11 @@ def refuse_text(scan: gcode_core.Scanner) -> None:
     odd = [hazards[name] for name in ("stray_character", "number_missing", "high_byte_code", "nul", "control_code")
            if name in hazards]  # fmt: skip
     worst = sum(mark[2] for mark in odd)
-    commands = scan.totals()["commands"]
-    if commands == 0:
+    totals = scan.totals()
+    if totals["commands"] == 0:
         raise NotGcode("There is no command in this file.", line=1, hint="Send the G-code file.")
-    if worst > 2 * max(known, commands // 4):
+    senseless = worst > 0 and known == 0 and totals["first_motion_line"] == 0
+    if senseless or worst > max(8, 2 * known, totals["commands"] // 2):
         first = min(mark[0] for mark in odd)
         raise NotGcode("This text is not G-code.", line=first, hint="Send what the slicer or CAM exported.")
 

@@ -332,7 +332,7 @@ def arc_of(r: Reading, w: dict[str, Fraction], ends: dict[int, tuple[Fraction, s
     for side in range(4):
         angle = side * math.pi / 2
         ahead = (start - angle if clockwise else angle - start) % (2 * math.pi)
-        if ahead <= sweep:
+        if ahead <= sweep + 1e-9 or ahead >= 2 * math.pi - 1e-9:
             axis, centre, sign = (p, cx, 1 - side) if side % 2 == 0 else (q, cy, 2 - side)
             extremes.append((axis, r.pos[axis] + Fraction(round((centre + sign * radius) * 1e6)) * MICRO))
     return Curve(p, q, radius, start, -sweep if clockwise else sweep, extremes)

@@ -13,7 +13,9 @@ from . import reference
 from .strategies import cnc_line, printer_line, programs
 
 DEVIATION = MotionLimits(
-    max_feed_mm_s=(200.0, 180.0, 12.0, 40.0), max_accel_mm_s2=(1000.0, 900.0, 200.0, 5000.0), junction_deviation_mm=0.02
+    max_feed_mm_s=(200.0, 180.0, 12.0, 40.0),
+    max_accel_mm_s2=(1000.0, 900.0, 200.0, 5000.0),
+    junction_deviation_mm=0.02,
 )
 JERK = MotionLimits(
     max_feed_mm_s=(200.0, 180.0, 12.0, 40.0),
