@@ -36,6 +36,7 @@ from fleetctl.gcode.metadata import claims, read_pairs, thumbnails
 from fleetctl.gcode.source import Source, open_source, refuse_other_formats
 
 DETECT_BYTES = 64 << 10
+_SENSELESS = ("stray_character", "number_missing", "high_byte_code", "nul", "control_code", "placeholder")
 
 
 def analyze(
@@ -104,8 +105,7 @@ def refuse_text(scan: gcode_core.Scanner) -> None:
     """Raises NotGcode if hardly anything that was read was a command: prose, source code, damaged data."""
     hazards = scan.hazards()
     known = sum(count for _, count in scan.words().values())
-    odd = [hazards[name] for name in ("stray_character", "number_missing", "high_byte_code", "nul", "control_code")
-           if name in hazards]  # fmt: skip
+    odd = [hazards[name] for name in _SENSELESS if name in hazards]
     worst = sum(mark[2] for mark in odd)
     totals = scan.totals()
     if totals["commands"] == 0:

@@ -159,7 +159,7 @@ def execute(r: Reading, words: list[tuple[str, Fraction]]) -> None:
 
 
 def modes(r: Reading, g: list[int]) -> tuple[bool, bool, bool, bool]:
-    """G words that only change state; says whether G53, a word that uses the axes, a motion, or another stood there."""
+    """G words that only change state; says whether G53, one that uses the axes, a motion, or another was there."""
     machine = motion_word = other = False
     for code in g:
         if code in (0, 10, 20, 30):

@@ -1,0 +1,169 @@
+"""Every hazard has a program that shows it, with its line and column."""
+
+from __future__ import annotations
+
+import pytest
+
+from fleetctl._ext.gcode_core import HAZARD_NAMES
+from fleetctl.gcode import HAZARDS, analyze
+from fleetctl.gcode.findings import _READING
+
+EXAMPLES: dict[str, tuple[str, bytes, int, int]] = {
+    # hazard: (dialect, program, line, column)
+    "high_byte_code": ("grbl", b"G1 X1\nG1 X2\xc3\x84 F1\n", 2, 6),
+    "high_byte_comment": ("grbl", b"G1 X1 (\xc3\x84)\n", 1, 8),
+    "realtime_code": ("grbl", b"G1 X1\nG1 X2!\n", 2, 6),
+    "realtime_comment": ("grbl", b"G1 X1 ; done?\n", 1, 13),
+    "control_code": ("grbl", b"G1 X1\x18\n", 1, 6),
+    "control_comment": ("grbl", b"G1 X1\n(a\x18b)\n", 2, 3),
+    "nul": ("grbl", b"G1 X1\n\x00G1 X2\n", 2, 1),
+    "dollar_line": ("grbl", b"G1 X1\n $H\n", 2, 2),
+    "unclosed_comment": ("grbl", b"G1 X1\nG1 X2 (oops\n", 2, 7),
+    "nested_comment": ("grbl", b"G1 (a (b) X1\n", 1, 7),
+    "paren_comment": ("marlin", b"G1 X1 (a)\n", 1, 7),
+    "lower_case": ("marlin", b"G1 X1\nG1 x2\n", 2, 4),
+    "spaced_number": ("grbl", b"G1 X1 0\n", 1, 7),
+    "number_overflow": ("marlin", b"G1 X12345678901\n", 1, 15),
+    "number_missing": ("grbl", b"G1 X1\nG1 X Y2\n", 2, 4),
+    "stray_character": ("grbl", b"G1 X1\nG1 X2 = 3\n", 2, 7),
+    "repeated_word": ("grbl", b"G1 X1 X2\n", 1, 7),
+    "repeated_motion": ("grbl", b"G0 G1 X1\n", 1, 1),
+    "bare_axes": ("marlin", b"G1 X1\nX2\n", 2, 1),
+    "block_delete": ("grbl", b"G1 X1\n/G1 X2\n", 2, 1),
+    "percent": ("grbl", b"%\nG1 X1\n", 1, 1),
+    "checksum": ("marlin", b"N1 G1 X1*99\n", 1, 9),
+    "checksum_wrong": ("marlin", b"N1 G1 X1*1\n", 1, 9),
+    "expression": ("linuxcnc", b"G1 X1\n#1=5\nG1 X[2+3]\n", 2, 1),
+    "o_word": ("linuxcnc", b"G1 X1\nO100 sub\n", 2, 1),
+    "placeholder": ("marlin", b"G1 X1\nM104 S{first_layer_temperature}\n", 2, 7),
+    "oversized_line": ("marlin", b"G1 X1\n;" + b"x" * 300_000 + b"\n", 2, 262145),
+    "unknown_number": ("marlin", b"G1 X1\nG5000\n", 2, 1),
+    "tool_overflow": ("marlin", b"G1 X1\n" + b"".join(b"T%d\n" % n for n in range(40)), 34, 1),
+    "relative_from_unknown": ("grbl", b"G91\nG1 X1\n", 2, 1),
+    "arc_from_unknown": ("grbl", b"G2 X1 Y1 R5\n", 1, 1),
+    "motion_before_home": ("marlin", b"M104 S200\nG1 X1\n", 2, 1),
+    "extrude_before_hot": ("marlin", b"G28\nG1 X1\nG1 X2 E1\n", 3, 1),
+    "feed_missing": ("grbl", b"G0 X1\nG1 X2\n", 2, 1),
+    "feed_zero": ("grbl", b"G1 X1 F100\nG1 X2 F0\n", 2, 1),
+    "units_assumed": ("grbl", b"G90\nG1 X1\n", 2, 1),
+    "distance_assumed": ("grbl", b"G21\nG1 X1\n", 2, 1),
+    "spindle_off_cut": ("grbl", b"M3 S100\nG1 X1 F1\nM5\nG0 X2\nG1 X3\n", 5, 1),
+    "arc_radius": ("grbl", b"G1 X0 Y0\nG2 X10 Y0 I4\n", 2, 1),
+    "arc_invalid": ("grbl", b"G1 X0 Y0\nG2 X10 Y0\n", 2, 1),
+    "canned_cycle": ("linuxcnc", b"G0 X0 Y0 Z1\nG81 X1 Z-1 R1\n", 2, 1),
+    "cutter_compensation": ("linuxcnc", b"G0 X0\nG41 D1\n", 2, 1),
+    "inverse_time": ("linuxcnc", b"G0 X0\nG93\n", 2, 1),
+    "probe": ("grbl", b"G0 X0\nG38.2 Z-10 F50\n", 2, 1),
+    "spline": ("linuxcnc", b"G0 X0 Y0\nG5 X1 Y1 I0 J1 P0 Q-1\n", 2, 1),
+    "transform": ("linuxcnc", b"G0 X0\nG68 R45\n", 2, 1),
+    "offset_write": ("grbl", b"G0 X0\nG10 L20 P1 X0\n", 2, 1),
+    "settings_write": ("marlin", b"G1 X0\nM500\n", 2, 1),
+    "volumetric": ("marlin", b"G1 X0\nM200 D1.75\n", 2, 1),
+    "emergency_stop": ("marlin", b"G1 X0\nM112\n", 2, 1),
+    "secret": ("marlin", b"G1 X0\n; printhost_apikey = abc\n", 2, 1),
+}
+
+
+@pytest.mark.parametrize("name", sorted(HAZARDS))
+def test_each_hazard(name: str) -> None:
+    dialect, program, line, column = EXAMPLES[name]
+    mark = analyze(program, dialect=dialect).hazards[name]
+    assert (mark.line, mark.column) == (line, column)
+    assert mark.count >= 1
+
+
+@pytest.mark.parametrize("name", sorted(HAZARDS))
+def test_a_clean_program_shows_none(name: str) -> None:
+    printer = b"G21\nG90\nM83\nG28\nM104 S200\nG1 X5 Y5 F600\nG1 X6 E1\nM104 S0\nM84\n"
+    mill = b"G21 G90 G17\nM3 S1000\nG0 X0 Y0 Z5\nG1 Z-1 F100\nG2 X10 I5\nM5\nM2\n"
+    assert name not in analyze(printer, dialect="marlin").hazards
+    assert name not in analyze(mill, dialect="grbl").hazards
+
+
+def test_core_and_words_name_the_same_hazards() -> None:
+    assert set(HAZARDS) == {*HAZARD_NAMES, "secret"}
+    assert set(_READING) <= set(HAZARDS)
+    codes = [code for code, _, _ in _READING.values()]
+    assert len(codes) == len(set(codes))
+
+
+def test_counts_are_kept() -> None:
+    facts = analyze(b"G1 X1 ; what?\nG1 X2 ; really??\n", dialect="grbl")
+    assert facts.hazards["realtime_comment"].count == 3
+
+
+def test_a_macro_may_home_and_heat() -> None:
+    facts = analyze(b"START_PRINT BED=60 EXTRUDER=210\nG1 X1 E1 F600\n", dialect="klipper")
+    assert "motion_before_home" not in facts.hazards
+    assert "extrude_before_hot" not in facts.hazards
+    assert facts.extended["START_PRINT"].first_line == 1
+
+
+def test_longest_line_and_longest_code() -> None:
+    facts = analyze(b"G1 X1 Y1\nG1 X1.234 Y1 ; and a long comment indeed\nN5 G1 X1.2345 Y1*12\n", dialect="marlin")
+    assert (facts.longest_line_bytes, facts.longest_line) == (len("G1 X1.234 Y1 ; and a long comment indeed"), 2)
+    assert (facts.longest_code_bytes, facts.longest_code_line) == (len("G1X1.2345Y1"), 3)
+
+
+@pytest.mark.parametrize(
+    ("program", "marker", "line", "newline", "cut"),
+    [
+        (b"G1 X1\nM2\n", "M2", 2, True, False),
+        (b"G1 X1\nM30", "M30", 2, False, False),
+        (b"G1 X1\nG1 X", "", 0, False, True),
+        (b"G1 X1\nG1 X-", "", 0, False, True),
+        (b"G1 X1\nG1 X12", "", 0, False, False),
+        (b"G1 X1\n", "", 0, True, False),
+    ],
+)
+def test_ending(program: bytes, marker: str, line: int, newline: bool, cut: bool) -> None:
+    ending = analyze(program, dialect="grbl").ending
+    assert (ending.marker, ending.marker_line, ending.newline, ending.cut_word) == (marker, line, newline, cut)
+
+
+def test_endings_of_printers() -> None:
+    facts = analyze(b"G28\nG1 X1\nM84\n;End of Gcode\n", dialect="marlin")
+    assert (facts.ending.marker, facts.ending.marker_line) == ("M84", 3)
+    facts = analyze(b"G28\nG1 X1\n; prusaslicer_config = end\n", dialect="marlin")
+    assert facts.ending.marker == "comment"
+
+
+def test_code_after_the_end() -> None:
+    assert analyze(b"G1 X1\nM2\n\n(x)\nG1 X2\n", dialect="grbl").ending.code_after_line == 5
+
+
+def test_heaters_and_spindle_at_the_end() -> None:
+    facts = analyze(
+        b"M140 S60\nM104 S200\nM109 S215\nM104 T1 S180\nG28\nM104 S0\nM191 S40\nM141 S0\n", dialect="marlin"
+    )
+    nozzle, bed, chamber = (facts.temperatures[name] for name in ("nozzle", "bed", "chamber"))
+    assert (nozzle.first_line, nozzle.max_degc, nozzle.max_line, nozzle.end_degc) == (2, 215.0, 3, 180.0)
+    assert (bed.max_degc, bed.end_degc, bed.end_line) == (60.0, 60.0, 1)
+    assert (chamber.max_degc, chamber.end_degc) == (40.0, 0.0)
+    mill = analyze(b"S500\nM3\nG1 X1 F1 S800\nM4 S100\n", dialect="grbl").spindle
+    assert (mill.on_line, mill.max_s, mill.max_line, mill.end_on, mill.dynamic_power_line) == (2, 800.0, 3, True, 4)
+    assert not analyze(b"S500 M3\nG1 X1 F1\nM30\n", dialect="grbl").spindle.end_on
+
+
+def test_tools_layers_and_objects() -> None:
+    program = (
+        b"; layer_height = 0.2\nM83\nG28\n;LAYER_CHANGE\nT0\nG1 X1 E1.5\nG1 E-1\nG1 E1\n;LAYER_CHANGE\nT1\n"
+        b"; printing object a id:0\nG1 X2 E2\n; printing object b\n; printing object b\n"
+    )
+    facts = analyze(program, dialect="marlin")
+    assert facts.filament_mm == {0: 1.5, 1: 2.0}
+    assert [(tool.number, tool.first_line) for tool in facts.tools] == [(0, 5), (1, 10)]
+    assert (facts.layers, facts.layers_from) == (2, "comments")
+    assert facts.objects == ("a id:0", "b")
+    heights = analyze(b"M83\nG28\nG1 X1 Z0.2\nG1 X2 E1\nG1 Z5\nG1 Z.4\nG1 X1 E1\nG1 X3 E1\n", dialect="marlin")
+    assert (heights.layers, heights.layers_from) == (2, "z")
+    klipper = analyze(b"EXCLUDE_OBJECT_DEFINE NAME=part_1 CENTER=1,2\nG1 X1\n", dialect="klipper")
+    assert klipper.objects == ("part_1",)
+
+
+def test_extruder_modes_differ_by_firmware() -> None:
+    program = b"M82\nG91\nG1 X1 E1\nG1 X1 E1\nG90\nG1 X1 E1\n"
+    assert analyze(program, dialect="marlin").filament_mm[0] == 2.0  # G91 makes E relative, G90 absolute again
+    assert analyze(program, dialect="rrf").filament_mm[0] == 1.0  # only M82 and M83 count
+    assert analyze(b"M83\nG90\nG1 X1 E1\nG1 X2 E1\n", dialect="marlin").filament_mm[0] == 1.0
+    assert analyze(b"M83\nG90\nG1 X1 E1\nG1 X2 E1\n", dialect="klipper").filament_mm[0] == 2.0
