@@ -30,9 +30,7 @@ class TcpSettings(msgspec.Struct, frozen=True, kw_only=True):
 class TcpTransport:
     """A `Transport` over one TCP connection to `host`:`port`."""
 
-    def __init__(
-        self, url: str, host: str, port: int, clock: Clock, settings: TcpSettings | None = None
-    ) -> None:
+    def __init__(self, url: str, host: str, port: int, clock: Clock, settings: TcpSettings | None = None) -> None:
         self.url = url
         self._address = f"{host}:{port}"
         self._host = host

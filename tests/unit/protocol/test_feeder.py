@@ -1,6 +1,7 @@
 """The compiled feeder against a small reference, and its rules one by one."""
 
 import functools
+import itertools
 import operator
 import re
 
@@ -59,7 +60,7 @@ def feed(program: bytes, cuts: list[int], batch: int, **options: object) -> tupl
     edges = [0, *sorted({cut % (len(program) + 1) for cut in cuts}), len(program)]
     given: Given = []
     try:
-        for begin, end in zip(edges, edges[1:], strict=False):
+        for begin, end in itertools.pairwise(edges):
             feeder.push(program[begin:end])
             while lines := feeder.take(batch):
                 assert len(lines) <= batch
@@ -79,8 +80,11 @@ def feed(program: bytes, cuts: list[int], batch: int, **options: object) -> tupl
 
 
 PIECES = st.sampled_from(
-    [b"G1", b"g0", b" ", b"\t", b"X1.5", b"y-2", b"(", b")", b";", b"N10", b"n 5 ", b"*33", b"*x", b"\n", b"\r\n", b"\r"]
-    + [b"%", b"M110 N3", b"\xc3\x84", b"!", b"?", b"~", b"\x18", b"/", b"M117 Hi!", b"123456789012345678901234567890"]
+    [
+        *[b"G1", b"g0", b" ", b"\t", b"X1.5", b"y-2", b"(", b")", b";", b"N10", b"n 5 ", b"*33", b"*x", b"/"],
+        *[b"\n", b"\r\n", b"\r", b"%", b"M110 N3", b"\xc3\x84", b"!", b"?", b"~", b"\x18", b"M117 Hi!"],
+        b"123456789012345678901234567890",
+    ]
 )
 CALM = st.sampled_from([b"G1 X1", b" Y2", b"\n", b"\r\n", b";c\xc3\n", b"(\xff!)", b"\n\n", b"N7 ", b"*12", b"\r"])
 
@@ -92,9 +96,7 @@ CALM = st.sampled_from([b"G1 X1", b" Y2", b"\n", b"\r\n", b";c\xc3\n", b"(\xff!)
     st.integers(1, 5),
     st.booleans(),
 )
-def test_feeder_agrees_with_the_reference(
-    program: bytes, cuts: list[int], batch: int, remove_spaces: bool
-) -> None:
+def test_feeder_agrees_with_the_reference(program: bytes, cuts: list[int], batch: int, remove_spaces: bool) -> None:
     expected = reference(program, limit=40, remove_spaces=remove_spaces)
     assert feed(program, cuts, batch, line_limit_bytes=40, remove_spaces=remove_spaces) == expected
 
