@@ -122,7 +122,8 @@ class Driver(Protocol):
     capabilities: Capabilities
 
     async def connect(self, deadline_s: float) -> Identity:
-        """Open the link and identify the machine, moving nothing. Raises LinkError."""
+        """Open the link and identify the machine, moving nothing, by `deadline_s` (`Clock.monotonic`) at the latest.
+        Raises LinkError."""
         ...
 
     async def start(self, program: ProgramSource) -> None:
@@ -154,7 +155,7 @@ class Driver(Protocol):
         ...
 
     async def clear_fault(self) -> None:
-        """Reset after an alarm or kill, because a person asked; position becomes suspect where the firmware lost it."""
+        """Reset after an alarm or kill, because a person asked; position is suspect where the firmware lost it."""
         ...
 
     async def home(self) -> None:

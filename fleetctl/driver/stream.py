@@ -36,7 +36,7 @@ from fleetctl.protocol.engine import (
 from fleetctl.protocol.feeder import Feeder
 from fleetctl.transport.base import Transport
 
-PATIENCE_S: dict[Verb, float] = {Verb.HOME: 300.0, Verb.CLEAR_FAULT: 15.0, Verb.MAKE_SAFE: 5.0, Verb.STOP: 3.0}
+PATIENCE_S: dict[Verb, float] = {Verb.HOME: 300.0, Verb.CLEAR_FAULT: 20.0, Verb.MAKE_SAFE: 5.0, Verb.STOP: 3.0}
 """How long each verb may take: homing a large slow machine takes minutes, a board boots within seconds."""
 
 COMMAND_PATIENCE_S = 900.0

@@ -125,7 +125,7 @@ class Streamer:
         """Bytes from the machine."""
         try:
             self.engine.receive(data, now_s)
-        except Exception as error:  # noqa: BLE001 - the transport calls us straight from the loop: a broken engine ends its own link only
+        except Exception as error:  # noqa: BLE001 - straight from the loop: a broken engine ends its link only
             self._engine_broke(error)
         else:
             self.pump()
@@ -204,8 +204,8 @@ class Streamer:
         _log.error("The engine of %s failed", self._transport.url, exc_info=error)
         if self.is_open:
             self.close()
-            known = isinstance(error, LinkError)
-            self._on_lost(error if known else OurProtocolError(f"The driver failed: {error!r}."))
+            reason = error if isinstance(error, LinkError) else OurProtocolError(f"The driver failed: {error!r}.")
+            self._on_lost(reason)
 
 
 def _push(feeder: Feeder, block: bytes) -> None:

@@ -8,7 +8,8 @@ from fleetctl.driver.stream import StreamDriver
 from fleetctl.protocol.feeder import Feeder
 from fleetctl.transport.base import Transport
 
-from .engine import DEFAULT_PLANNER_BLOCKS, LINE_MOST_BYTES, GrblEngine
+from .engine import LINE_MOST_BYTES, GrblEngine
+from .state import DEFAULT_PLANNER_BLOCKS
 
 CAPABILITIES = Capabilities(facets=frozenset({Facet.STREAM}), pause=True, home=True, spins=True)
 

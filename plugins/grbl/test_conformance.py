@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from fleetctl.driver.api import EndKind
-from fleetctl.testing.suite import DriverSuite, FaultSuite, Subject
-
 from fleetctl_plugins.grbl.driver import DRIVER
 from fleetctl_plugins.grbl.simulator import as_executed, simulator
+
+from fleetctl.driver.api import EndKind
+from fleetctl.testing.suite import DriverSuite, FaultSuite, Subject
 
 MOVES = b"".join(b"G1 X-%d Y-%d F900 (a cut)\n" % (10 + 17 * i % 200, 10 + 31 * i % 150) for i in range(60))
 

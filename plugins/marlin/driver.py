@@ -8,7 +8,8 @@ from fleetctl.driver.stream import StreamDriver
 from fleetctl.protocol.feeder import Feeder
 from fleetctl.transport.base import Transport
 
-from .engine import PLANNER_DEPTH, MarlinEngine
+from .engine import MarlinEngine
+from .state import PLANNER_DEPTH
 
 CAPABILITIES = Capabilities(facets=frozenset({Facet.STREAM}), pause=True, home=True, heats=True)
 

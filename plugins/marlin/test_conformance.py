@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from fleetctl.driver.api import EndKind
-from fleetctl.testing.suite import DriverSuite, FaultSuite, Subject
+from dataclasses import replace
+from functools import partial
 
 from fleetctl_plugins.marlin.driver import DRIVER
 from fleetctl_plugins.marlin.simulator import simulator
 
+from fleetctl.driver.api import EndKind
+from fleetctl.testing.suite import DriverSuite, FaultSuite, Subject
+
+BEGIN = b"; made for the suite\nG28\nM83\nM140 S40\n\nM106 S80\nM109 S60\n"
 MOVES = b"".join(b"G1 X%d Y%d E.4 F2400 ; a move\n" % (10 + 17 * i % 200, 10 + 31 * i % 200) for i in range(60))
 
 SUBJECT = Subject(
     driver=DRIVER,
     make_machine=simulator,
-    program=b"; made for the suite\nG28\nM83\nM140 S40\n\nM106 S80\nM109 S60\n" + MOVES + b"M107\nM104 S0\nM140 S0\nM84\n",
+    program=BEGIN + MOVES + b"M107\nM104 S0\nM140 S0\nM84\n",
     waiting_program=b"G28\nG1 X50 F3000\nM0 Change the nozzle\nG1 X60\n",
     sync_lines=frozenset({"M400"}),
     safe_lines=frozenset({"M104 S0", "M140 S0", "M107"}),
@@ -31,3 +35,26 @@ class TestMarlin(DriverSuite, FaultSuite):
     """Everything that a driver must do."""
 
     subject = SUBJECT
+
+
+class TestResendWithoutOk(FaultSuite):
+    """The other Marlin source: `Resend:` is not followed by `ok`."""
+
+    subject = replace(SUBJECT, make_machine=partial(simulator, resend_ok=False))
+
+
+class TestAdvancedOk(FaultSuite):
+    """A firmware that tells how much room it has, so that several lines are in flight."""
+
+    subject = replace(SUBJECT, make_machine=partial(simulator, advanced_ok=True))
+
+
+class TestPlainFirmware(FaultSuite):
+    """No emergency parser, no automatic reports; and a fault that M999 clears."""
+
+    subject = replace(
+        SUBJECT,
+        make_machine=partial(simulator, emergency_parser=False, autoreport=False, host_actions=False),
+        fault="stop",
+        clears_fault=True,
+    )

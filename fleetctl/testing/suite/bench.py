@@ -144,7 +144,8 @@ class Bench:
 
     async def until_lines(self, count: int) -> None:
         """Wait until so many lines of the program were acknowledged."""
-        await self.until(lambda: self.recorder.progresses and self.recorder.progresses[-1][1].acknowledged_line >= count)
+        told = self.recorder.progresses
+        await self.until(lambda: told and told[-1][1].acknowledged_line >= count)
 
     async def end(self) -> tuple[EndKind, str, Progress]:
         """Wait for the end of the run; it must be told once."""

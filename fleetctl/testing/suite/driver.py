@@ -7,6 +7,7 @@ name. It must not know any firmware: everything particular is in the subject.
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -131,7 +132,7 @@ class DriverSuite:
         assert lines == sorted(lines)
         assert lines[-1] == bench.recorder.ends[0][2].acknowledged_line
         times_s = [at_s for at_s, _ in bench.recorder.progresses[:-1]]
-        gaps_s = [later - earlier for earlier, later in zip(times_s, times_s[1:], strict=False)]
+        gaps_s = [later - earlier for earlier, later in pairwise(times_s)]
         assert min(gaps_s, default=1.0) > 0.099
         await bench.driver.close()
         bench.finish()
@@ -186,7 +187,9 @@ class DriverSuite:
         assert kind is EndKind.FINISHED
         expected = self.subject.cleaned(self.subject.program)
         added = self.subject.sync_lines
-        assert [line for line in bench.executed if line not in added] == [line for line in expected if line not in added]
+        assert [line for line in bench.executed if line not in added] == [
+            line for line in expected if line not in added
+        ]
         await bench.driver.close()
         bench.finish()
 

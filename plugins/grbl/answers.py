@@ -1,0 +1,182 @@
+"""What the Grbl engine makes of each line from the controller.
+
+Calls only `ending` and `state` below it. Numbers and words are in `words`, reports in `status`; why each case
+is handled as it is stands in this folder's README.
+"""
+
+from __future__ import annotations
+
+from fleetctl.driver.outcome import Verb, VerbDone
+from fleetctl.model.machine import Activity
+from fleetctl.protocol.engine import Identified, Position, PositionSuspect, RunEndKind
+
+from . import words
+from .ending import HOLD, RESET, SILENT_S, Ending
+from .sender import Ask
+from .state import Phase
+from .status import MOVING, Status
+
+HOLD_IDLE_S = 1.0
+STALE_S = 0.5
+"""A report that was under way when we asked for something else is older than this at most."""
+LOST_ANSWER_S = 0.7
+"""More than three reports of Idle with a line unanswered."""
+UNKNOWN_ERROR = 999
+"""Stands for an error whose number was garbled."""
+
+
+class Answers(Ending):
+    """Lines from the controller."""
+
+    def _line(self, line: bytes, now: float) -> None:
+        if line == b"ok":
+            self._answer(0, now)
+        elif line.startswith(b"<"):
+            status = self._reader.read(line)
+            if status is not None:
+                self._status(status, now)
+        elif line.startswith(b"error:"):
+            self._answer(_number(line) or UNKNOWN_ERROR, now)
+        elif line.startswith(b"Grbl "):
+            self._banner(line, now)
+        elif line.startswith(b"ALARM:"):
+            self._alarm(_number(line), now)
+        elif isinstance(ask := self._sender.window.oldest(), Ask):
+            ask.lines.append(line.decode("latin-1"))
+
+    def _answer(self, error: int, now: float) -> None:
+        oldest = self._sender.window.oldest()
+        if oldest is None:
+            return
+        if isinstance(oldest, Ask) and not error and not oldest.was_heard:
+            return  # an answer to a line of somebody before us
+        self._sender.window.answered()
+        self._idle_since_s = None
+        if isinstance(oldest, Ask):
+            if oldest.done is not None:
+                oldest.done(oldest, error)
+        elif error:
+            self._end_run(RunEndKind.FAILED, f"line {oldest[1]}: {words.error_text(error)}", now)
+        else:
+            self._acknowledged_line, self._acknowledged_bytes = oldest[1], oldest[2]
+
+    def _banner(self, line: bytes, now: float) -> None:
+        """Everything in flight is gone, and the parser stands at its defaults."""
+        found = words.VERSION.match(line)
+        self._told = [f"[VER:{found[1].decode('latin-1')}:]"] if found else []
+        expected = self._phase is Phase.RESETTING or bool(self._verbs_after_reset)
+        was_running = self._in_run
+        if self._phase is Phase.RESETTING:
+            self._ended(*self._end)
+        else:
+            self._ended(RunEndKind.INTERRUPTED, f"the controller was reset{self._at()}")
+        if not expected and self._phase is not Phase.GREETING:
+            during = " during a run" if was_running else ""
+            self._events.append(PositionSuspect(f"the controller was reset{during}"))
+        self._abandon("the controller was reset")
+        self._state = ""
+        if was_running and not expected:
+            # Lines that were on the wire when it booted are taken for new ones: it must drop them.
+            self._discard = True
+            self._urgent += HOLD + RESET
+            self._await_banner(now)
+            return
+        if Verb.STOP in self._verbs_after_reset:
+            self._verbs_after_reset.remove(Verb.STOP)
+            self._events.append(VerbDone(Verb.STOP))
+        self._identify(now)
+
+    def _alarm(self, number: int, now: float) -> None:
+        text = words.alarm_text(number)
+        if self._phase is Phase.RESETTING or Verb.STOP in self._verbs_after_reset:
+            # The answer to our own reset while it still moved.
+            self._events.append(PositionSuspect(text))
+            return
+        self._ended(RunEndKind.INTERRUPTED, f"{text}{self._at()}")
+        self._fail(f"alarm:{number}", text, number not in words.KEEPS_POSITION, now)
+
+    # Reports
+
+    def _status(self, status: Status, now: float) -> None:
+        self._silent_due_s = now + SILENT_S
+        self._state = status.state
+        self._resting = status.at_rest_in_hold or status.state == "Door"
+        self._events.append(Position(status.position_mm, status.feed_mm_s, status.spindle_rpm))
+        if self._phase is Phase.GREETING:
+            self._greeted(status, now)
+        elif self._phase is Phase.RUNNING:
+            self._status_in_run(status, now)
+        elif self._phase is Phase.HOLDING:
+            at_rest = status.at_rest_in_hold or status.state in ("Alarm", "Door", "Sleep")
+            if at_rest or (status.state == "Idle" and now - self._phase_since_s > HOLD_IDLE_S):
+                self._reset_after_hold(now)
+        elif not self._occupied and self._phase in (Phase.IDLE, Phase.FAULT):
+            self._status_at_rest(status, now)
+
+    def _greeted(self, status: Status, now: float) -> None:
+        """At rest it can be asked; while it still moves we wait; in a hold it answers no line."""
+        if status.state in ("Idle", "Alarm", "Check"):
+            self._identify(now)
+        elif status.state not in MOVING:
+            self._events.append(Identified("Grbl", "", {}))
+            self._fail("hold", f"Grbl is in state {status.state}; clear the fault", False, now)
+            self._tell_ready()
+
+    def _status_in_run(self, status: Status, now: float) -> None:
+        state = status.state
+        if state == "Alarm":
+            self._alarm(0, now)
+        elif state == "Hold" and self._paused:
+            if status.at_rest_in_hold:
+                self._show(Activity.PAUSED, "paused")
+        elif state in ("Hold", "Door", "Tool"):
+            if now - self._resumed_s > STALE_S:
+                self._show(Activity.WAITING, self._why_waiting(state))
+        elif not self._paused:
+            self._show(Activity.RUNNING, "")
+        if state != "Idle" or self._paused:
+            self._idle_since_s = None
+        elif self._synced:
+            self._finished(now)
+        elif self._sender.window:
+            self._idle_with_unanswered(now)
+
+    def _why_waiting(self, state: str) -> str:
+        if state == "Door":
+            return "the safety door is open"
+        oldest = self._sender.window.oldest()
+        stops = isinstance(oldest, tuple) and oldest[0].startswith((b"M0\n", b"M00\n", b"M1\n", b"M01\n"))
+        return "program stop (M0)" if stops else "feed hold"
+
+    def _idle_with_unanswered(self, now: float) -> None:
+        """Idle means that every line was parsed; only a dwell looks the same (see README)."""
+        oldest = self._sender.window.oldest()
+        dwell_s = words.dwell_s(oldest[0] if isinstance(oldest, tuple) else b"")
+        if self._idle_since_s is None:
+            self._idle_since_s = now
+        elif now - self._idle_since_s > LOST_ANSWER_S + dwell_s:
+            reason = f"an acknowledgement was lost{self._at()}"
+            self._urgent += HOLD
+            self._ended(RunEndKind.INTERRUPTED, reason)
+            self._fail("acknowledgement-lost", reason, True, now)
+
+    def _status_at_rest(self, status: Status, now: float) -> None:
+        state = status.state
+        if state == "Idle":
+            if self._phase is Phase.IDLE or self._fault in ("locked", "hold"):
+                self._go(Phase.IDLE, now)
+                self._show(Activity.IDLE, "")
+        elif state in MOVING:
+            if self._phase is Phase.IDLE:
+                self._show(Activity.RUNNING, "moving")
+        elif state == "Alarm":
+            if self._phase is Phase.IDLE:
+                self._fail("locked", "Grbl is locked; home it or clear the fault", False, now)
+        elif state != "Check" and self._phase is Phase.IDLE:
+            self._fail("hold", f"Grbl is in state {state}; clear the fault", False, now)
+
+
+def _number(line: bytes) -> int:
+    """The number after the colon; 0 when it is garbled."""
+    digits = line.partition(b":")[2].strip()
+    return int(digits) if digits.isdigit() else 0

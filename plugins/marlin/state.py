@@ -1,0 +1,145 @@
+"""What the Marlin engine remembers, and how it tells what became of a run or a fault.
+
+The lowest of its four layers: `state`, `sending`, `answers`, `engine`; each calls only those below. It must not know
+what the board said or what is sent next.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from fleetctl.driver.outcome import Verb, VerbDone
+from fleetctl.errors import MachineBusy, MachineError
+from fleetctl.model.machine import Activity
+from fleetctl.protocol.engine import CommandDone, EngineEvent, MachineFault, RunEnded, RunEndKind, StateChanged
+from fleetctl.protocol.feeder import Feeder
+from fleetctl.protocol.lines import LineSplitter
+
+from . import words
+from .identify import Greeting
+from .link import Ask, NumberedLink
+from .watch import AnswerWatch, Pace
+
+PLANNER_DEPTH = 16
+"""BLOCK_BUFFER_SIZE of Marlin's defaults: acknowledged moves that may not have been executed."""
+
+
+class Phase(Enum):
+    """What the engine is doing."""
+
+    CLOSED = auto()
+    GREETING = auto()
+    IDENTIFYING = auto()
+    IDLE = auto()
+    RUNNING = auto()
+    PAUSED = auto()
+    FINISHING = auto()
+    ENDING = auto()
+    FAULT = auto()
+
+
+RUN_IN_HAND = frozenset({Phase.RUNNING, Phase.PAUSED, Phase.FINISHING, Phase.ENDING})
+DEAF = frozenset({Phase.CLOSED, Phase.GREETING, Phase.FAULT})
+"""Phases in which no numbered line may go out."""
+
+
+class MarlinState:
+    """The fields of the engine; see `fleetctl.protocol.engine.Engine` for what they serve."""
+
+    def __init__(self) -> None:
+        self._phase = Phase.CLOSED
+        self._lines = LineSplitter()
+        self._link = NumberedLink()
+        self._greeting = Greeting()
+        self._watch = AnswerWatch()
+        self._events: list[EngineEvent] = []
+        self._urgent: list[bytes] = []
+        self._raw: list[bytes] = []
+        self._discard = False
+        self._asks: list[Ask] = []
+        self._tickets = 0
+        self._occupied = False
+        self._facts: dict[str, str] = {}
+        self._targets_degc = {"T0": 0.0}
+        self._reheat: list[str] = []
+        self._ok_has_temperature = False
+        self._poll_due_s: float | None = None
+        self._resend_ok_due_s: float | None = None
+        self._in_step_by_s: float | None = None
+        self._clearing = False
+        self._was_in_step = False
+        self._waiting = False
+        self._prompt = ""
+        self._feeder: Feeder | None = None
+        self._acknowledged_line = 0
+        self._acknowledged_bytes = 0
+        self._sent_line = 0
+        self._told = (0, 0)
+        self._end = (RunEndKind.CANCELLED, "")
+
+    # Telling
+
+    def _tell(self, activity: Activity, reason: str) -> None:
+        self._events.append(StateChanged(activity, reason))
+
+    def _enter(self, phase: Phase, reason: str) -> None:
+        self._phase = phase
+        self._tell(Activity.RUNNING if phase is Phase.RUNNING else Activity.IDLE, reason)
+
+    def _at(self) -> str:
+        """Where in the program, for a reason."""
+        if self._phase not in RUN_IN_HAND:
+            return ""
+        return f" after line {self._acknowledged_line} of the program"
+
+    def _ended(self, kind: RunEndKind, reason: str, *, depth: int = PLANNER_DEPTH) -> None:
+        if self._phase in RUN_IN_HAND:
+            self._events.append(RunEnded(kind, reason, self._acknowledged_line, depth))
+            self._feeder = None
+
+    def _break_off(
+        self, kind: RunEndKind, reason: str, *, fault: str, position_lost: bool, text: str = ""
+    ) -> None:
+        """At once: the machine does not listen any more, or must not be fed."""
+        self._ended(kind, reason)
+        self._abandon(reason)
+        self._phase = Phase.FAULT
+        self._greeting.due_s = self._poll_due_s = self._resend_ok_due_s = None
+        self._watch.alive()
+        self._waiting = False
+        self._events.append(MachineFault(fault, text or reason, position_lost))
+
+    def _abandon(self, reason: str) -> None:
+        """Nothing that was asked or sent will be answered."""
+        for ask in (*self._link.reset(), *self._asks):
+            if isinstance(ask, Ask) and ask.ticket:
+                self._events.append(CommandDone(ask.ticket, (reason,), ok=False))
+            elif isinstance(ask, Ask) and ask.done == self._homed:
+                self._events.append(VerbDone(Verb.HOME, reason))
+        self._asks = []
+        self._occupied = False
+
+    # Asking itself
+
+    def _can(self, capability: str) -> bool:
+        return self._facts.get(f"cap:{capability}") == "1"
+
+    def _pace(self) -> Pace:
+        oldest = self._link.oldest
+        if oldest is None:
+            return Pace.QUICK
+        code = words.code(oldest.text.encode() if isinstance(oldest, Ask) else oldest[0])
+        if code in words.SLOW_CODES:
+            return Pace.SLOW
+        return Pace.PERSON if code in words.PERSON_CODES else Pace.QUICK
+
+    def _need_idle(self) -> None:
+        if self._phase is Phase.FAULT:
+            raise MachineError("The machine has a fault.", hint="Clear the fault first.")
+        if self._phase is not Phase.IDLE or self._occupied:
+            raise MachineBusy("The machine is doing something else.")
+
+    def _homed(self, ask: Ask, now: float) -> None:
+        self._occupied = False
+        self._tell(Activity.IDLE, "")
+        self._events.append(VerbDone(Verb.HOME, " ".join(ask.lines) if ask.failed else ""))
