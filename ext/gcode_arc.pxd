@@ -71,6 +71,8 @@ cdef inline bint shape(Core* s, Arc* arc, double x, double y, bint clockwise, bi
         return False
     arc.radius = hypot(arc.cp, arc.cq)
     end_radius = hypot(x - arc.cp, y - arc.cq)
+    if end_radius < 5e-7:
+        return False        # it ends at its own centre: there is no angle
     error = fabs(end_radius - arc.radius)
     if error > 0.5 or (error > 0.005 and error > 0.001 * arc.radius):
         note(s, HAZ_ARC_RADIUS, 1)

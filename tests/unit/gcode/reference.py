@@ -319,6 +319,8 @@ def arc_of(r: Reading, w: dict[str, Fraction], ends: dict[int, tuple[Fraction, s
         if cx == 0.0 and cy == 0.0:
             return None
     r0, r1 = math.hypot(cx, cy), math.hypot(x - cx, y - cy)
+    if r1 < 5e-7:
+        return None
     radius = r0
     if abs(r1 - r0) > 0.5 or (abs(r1 - r0) > 0.005 and abs(r1 - r0) > 0.001 * r0):
         radius = max(r0, r1)
