@@ -6,6 +6,7 @@ the line; answers go out through `post`, and an answer that is lost is fetched b
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Literal
@@ -15,7 +16,7 @@ import msgspec
 from fleetctl.agent import verbs
 from fleetctl.agent.execution import JOURNAL_PATIENCE_S
 from fleetctl.agent.records import Acknowledged, CommandDone, CommandSeen, Outcome, RunTaken
-from fleetctl.agent.session import Session
+from fleetctl.agent.session import STOP_PATIENCE_S, Session
 from fleetctl.agent.shared import Shared
 from fleetctl.agent.supervisor import StopUnderWay, Supervisor
 from fleetctl.model.messages import (
@@ -220,6 +221,10 @@ class Commands:
         self._supervisor.spawn(self._confirm(stop.command_id, under_way), f"stop {stop.command_id}")
 
     async def _confirm(self, command_id: str, under_way: StopUnderWay) -> None:
-        outcomes = await self._supervisor.confirm(under_way)
+        """Say how it went once it is on the disk too; a disk that hangs delays that by no more than a machine."""
+        async with asyncio.TaskGroup() as group:
+            confirming = group.create_task(self._supervisor.confirm(under_way))
+            group.create_task(self._journal.settle(self._shared.clock.monotonic() + STOP_PATIENCE_S))
         self._under_way.discard(command_id)
-        self._finish(StopReport(command_id=command_id, outcomes=outcomes, last_byte_s=under_way.last_byte_s))
+        report = StopReport(command_id=command_id, outcomes=confirming.result(), last_byte_s=under_way.last_byte_s)
+        self._finish(report)

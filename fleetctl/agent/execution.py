@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 JOURNAL_PATIENCE_S = 5.0
 """How long the first byte waits for the disk; a run can be refused, it must not begin unrecorded."""
 
+CANCEL_PATIENCE_S = 10.0
 END_PATIENCE_S = 30.0
 """How long after a cancel or a fault a driver may take to end its run; then the link counts as broken."""
 
@@ -114,27 +115,32 @@ class Execution:
         """A person pressed cycle start; only at the gate."""
         self._pressed.set()
 
-    async def cancel(self, driver: Driver, instead: tuple[RunState, str] | None = None) -> None:
-        """End the run in a controlled way; a second time, only wait. `instead`: report this end and not
-        *cancelled*. Raises MachineError, LinkError; then the run goes on.
+    def end_as(self, state: RunState, reason: str) -> None:
+        """Whatever ends the run from now on, short of its finishing, is reported like this."""
+        self._end_instead = (state, reason)
+
+    async def cancel(self, driver: Driver) -> None:
+        """End the run in a controlled way; asked a second time, it changes nothing. Raises MachineError,
+        LinkError; then the run goes on.
         """
         if not self.started:
-            state, reason = instead or (RunState.CANCELLED, "cancelled before it began")
-            self.end(state, reason)
-            return
-        before, self._end_instead = self._end_instead, instead or self._end_instead
-        if self._starting:
+            self.end(RunState.CANCELLED, "cancelled before it began")
+        elif self._starting:
             self._wanted_meanwhile = self._wanted_meanwhile or "cancel"
-            return
-        if self._cancelling:
-            return
-        self._cancelling = True
+        elif not self._cancelling:
+            self._cancelling = True
+            try:
+                await self._cancel_now(driver)
+            except FleetctlError:
+                self._cancelling = False
+                raise
+
+    async def _cancel_now(self, driver: Driver) -> None:
         try:
-            await driver.cancel()
-        except FleetctlError:
-            self._end_instead = before
-            self._cancelling = False
-            raise
+            async with asyncio.timeout(CANCEL_PATIENCE_S):
+                await driver.cancel()
+        except TimeoutError as error:
+            raise MachineError("The machine did not take the cancel.", hint="Stop it.") from error
         self.expect_end()
 
     def stop_sent(self) -> None:
@@ -235,8 +241,7 @@ class Execution:
         if self._wanted_meanwhile == "stop":
             driver.stop()
         elif self._wanted_meanwhile == "cancel":
-            await driver.cancel()
-            self.expect_end()
+            await self._cancel_now(driver)
         if not self.ended and not self._running_told:
             self._become(RunState.RUNNING, "")
 

@@ -108,17 +108,16 @@ class ControllerLink:
                 log.error("the controller sent what is no message: %s; ignored", error)
                 continue
             if isinstance(message, Hello):
-                if not self._greet(line, message, tasks):
-                    return
+                self._greet(line, message, tasks)
             elif line is self._line:
                 self._take(message)
 
-    def _greet(self, line: Line, hello: Hello, tasks: asyncio.TaskGroup) -> bool:
-        """Answer Hello; whether we stay on this link."""
+    def _greet(self, line: Line, hello: Hello, tasks: asyncio.TaskGroup) -> None:
         if hello.protocol_version != PROTOCOL_VERSION:
+            # It learns ours from the Welcome, and is heeded no further.
             log.error("controller speaks protocol %d, we speak %d", hello.protocol_version, PROTOCOL_VERSION)
             line.send(self._welcome())
-            return False
+            return
         before, self._line = self._line, line
         if before is not None and before is not line:
             log.info("another controller said hello; the line to the one before is closed")
@@ -128,7 +127,6 @@ class ControllerLink:
         line.send(self._welcome())
         if before is not line:
             line.begin(tasks)
-        return True
 
     async def _close_unless_greeted(self, line: Line, peer: PeerLink) -> None:
         await self._shared.clock.sleep(HELLO_PATIENCE_S)

@@ -85,6 +85,7 @@ class Session:
             self.facts.tell()
             begun_s = self._shared.clock.monotonic()
             await self._one_link()
+            _heed_cancellation()
             if self._shared.clock.monotonic() - begun_s > STEADY_AFTER_S + CONNECT_PATIENCE_S:
                 self._backoff.reset()
             if not self._retired:
@@ -231,7 +232,8 @@ class Session:
         badly = execution.started and execution.state in (RunState.FAILED, RunState.INTERRUPTED)
         if badly and execution.state is RunState.INTERRUPTED:
             self.facts.position = Position.SUSPECT
-        if badly and self.facts.link is Link.ONLINE and self.driver is not None:
+        winds_down = self._retired  # and makes safe itself
+        if badly and not winds_down and self.facts.link is Link.ONLINE and self.driver is not None:
             self.spawn(self._make_safe(self.driver), "make safe")
         if self._stale:
             self.break_link(LinkError("The settings of the machine were changed."))
@@ -316,8 +318,9 @@ class Session:
         """Interrupt the run in a controlled way, make the machine safe, and let go."""
         hand = self.hand
         if hand is not None:
+            hand.end_as(RunState.INTERRUPTED, "The agent was told to end.")
             try:
-                await hand.cancel(driver, (RunState.INTERRUPTED, "The agent was told to end."))
+                await hand.cancel(driver)
             except FleetctlError as error:
                 log.warning("%s: the run could not be cancelled (%s); stopping", self.name, error)
                 driver.stop()
@@ -369,6 +372,14 @@ class Session:
             position_mm=self._telemetry.position_mm,
             spindle_rpm=self._telemetry.spindle_rpm,
         )
+
+
+def _heed_cancellation() -> None:
+    """A task group of Python 3.11 forgets that its task was cancelled when it ends because of an error in the same
+    moment; the task itself still knows. Raises CancelledError."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _link_settings(assignment: MachineAssignment) -> tuple[object, ...]:

@@ -345,7 +345,10 @@ class _NoTransport:
 
 @contextlib.asynccontextmanager
 async def running(
-    machines: dict[str, FakeMachine] | None = None, file: MemoryJournalFile | None = None, boot: str = "boot-1", **settings: Any
+    machines: dict[str, FakeMachine] | None = None,
+    file: MemoryJournalFile | None = None,
+    boot: str = "boot-1",
+    **settings: Any,
 ) -> AsyncIterator[Rig]:
     """A running agent; killed at the end unless it has ended."""
     rig = Rig(machines or {}, file or MemoryJournalFile())
@@ -369,9 +372,7 @@ def assigned(name: str = "m1", profile: Profile = PRINTER, **more: Any) -> Machi
 def start(clock: Clock, run_id: str = "run-1", name: str = "m1", within_s: float = 60.0, **more: Any) -> Start:
     """A Start of the program in memory."""
     fields: dict[str, Any] = {"command_id": f"start {run_id}", "epoch": 1, "program_sha256": SHA} | more
-    return Start(
-        run_id=run_id, machine_id=f"id-{name}", not_after_s=clock.wall().timestamp() + within_s, **fields
-    )
+    return Start(run_id=run_id, machine_id=f"id-{name}", not_after_s=clock.wall().timestamp() + within_s, **fields)
 
 
 def verb(clock: Clock, what: str, command_id: str = "", name: str = "m1", **more: Any) -> Verb:

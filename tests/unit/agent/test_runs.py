@@ -84,7 +84,7 @@ async def test_a_second_run_is_refused_while_one_is_in_hand() -> None:
         controller.say(start(rig.clock, "run-2"))
         await until(lambda: controller.states("run-2"))
         assert controller.states("run-2") == ["refused"]
-        assert "run-1 is in hand" in [r for r in controller.of(RunReport) if r.run_id == "run-2"][0].reason
+        assert "run-1 is in hand" in next(r for r in controller.of(RunReport) if r.run_id == "run-2").reason
 
 
 @under_virtual_clock()
