@@ -28,6 +28,7 @@ class Task:
     verb: str
     sentence: str
     version: int | None
+    parts: int = 0
     spoiled: tuple[str, ...] = ()
 
     @property
@@ -37,10 +38,10 @@ class Task:
 
 
 DEEDS = {
-    "clear": "takes the parts off and clears",
-    "start": "loads stock, closes the door and presses cycle start on",
-    "home": "homes",
-    "reset": "looks at the fault and resets",
+    "clear": "finds {subject} empty and clears it",
+    "start": "loads stock into {subject}, closes the door and presses cycle start",
+    "home": "homes {subject}",
+    "reset": "looks at the fault of {subject} and resets it",
 }
 """What this person does, by the verb of the API; anything else is left to whoever watches the demo."""
 
@@ -61,6 +62,7 @@ def read_tasks(machines: Json) -> list[Task]:
             verb=action["verb"],
             sentence=reason["sentence"],
             version=machine["version"] if of_machine else None,
+            parts=len(machine["parts_to_clear"]),
             spoiled=tuple(spoiled),
         )
         tasks.append((reason["need"], task))
@@ -114,5 +116,13 @@ class Operator:
             return
         self.deeds += 1
         self._due_s.pop(task.key, None)
-        spoiled = f" {len(task.spoiled)} half-made: scrap." if task.spoiled else ""
-        self._say(f"The operator {DEEDS[task.verb]} {task.subject}.{spoiled}")
+        self._say(f"The operator {_deed(task)}.")
+
+
+def _deed(task: Task) -> str:
+    """What was done, in words."""
+    if task.spoiled:
+        return f"throws away what {task.subject} left half-made ({', '.join(task.spoiled)}) and clears it"
+    if task.verb == "clear" and task.parts:
+        return f"takes {task.parts} part{'s' if task.parts > 1 else ''} off {task.subject} and clears it"
+    return DEEDS[task.verb].format(subject=task.subject)
