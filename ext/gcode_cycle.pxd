@@ -29,16 +29,15 @@ cdef inline void cycle(Core* s, Planner* q) noexcept nogil:
     """One line in cycle mode: one hole, or L of them in a row with G91."""
     cdef uint32_t mask = s.w.mask
     cdef int64_t clear, repeat = 1
-    cdef int64_t z = to_mm(s, s.w.value[LETTER_Z])
-    cdef int64_t r = to_mm(s, s.w.value[LETTER_R])
+    cdef int64_t z, r
     if mask & BIT_L:
         repeat = s.w.value[LETTER_L] // 1000000
         if repeat > 1000 or not s.relative:
             repeat = 1 if repeat > 0 else 0
     if mask & BIT_R:
-        s.cycle_r = r
+        s.cycle_r = to_mm(s, s.w.value[LETTER_R])
     if mask & BIT_Z:
-        s.cycle_z = z
+        s.cycle_z = to_mm(s, s.w.value[LETTER_Z])
     if s.relative:
         r = clamp(s.pos[2] + s.cycle_r)
         z = clamp(r + s.cycle_z)
