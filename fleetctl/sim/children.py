@@ -23,7 +23,7 @@ ASK_AGAIN_S = 0.5
 
 
 class Child:
-    """One process, started here or adopted. `command` is what it was started with."""
+    """One process, started here or adopted."""
 
     def __init__(self, name: str, pid: int, process: asyncio.subprocess.Process | None = None) -> None:
         self.name = name
@@ -35,7 +35,7 @@ class Child:
         """Whether it still runs."""
         if self._process is not None:
             return self._process.returncode is None
-        return _command_of(self.pid) != ""
+        return _identity_of(self.pid) != ""
 
     @property
     def exit_status(self) -> int | None:
@@ -72,8 +72,8 @@ class Children:
             left = json.loads(self._file.read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return []
-        for name, (pid, command) in left.items():
-            if command and _command_of(pid) == command:
+        for name, (pid, identity) in left.items():
+            if identity and _identity_of(pid) == identity:
                 self._children[name] = Child(name, pid)
         return sorted(self._children)
 
@@ -126,7 +126,7 @@ class Children:
         return list(self._children)
 
     def _remember(self) -> None:
-        kept = {name: (child.pid, _command_of(child.pid)) for name, child in self._children.items() if child.alive}
+        kept = {name: (child.pid, _identity_of(child.pid)) for name, child in self._children.items() if child.alive}
         if kept:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             self._file.write_text(json.dumps(kept), encoding="utf-8")
@@ -134,15 +134,23 @@ class Children:
             self._file.unlink(missing_ok=True)
 
 
-def _command_of(pid: int) -> str:
-    """The command line and start time of a live process, which together tell it from a later one of the same id.
+def _identity_of(pid: int) -> str:
+    """What tells a live process from a later one of the same id: this boot and the moment it started.
 
-    Empty when there is no such process or it is a zombie (Linux: proc(5), fields of /proc/PID/stat).
+    Empty when there is no such process or it is a zombie (Linux: proc(5), fields 3 and 22 of /proc/PID/stat).
     """
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except (FileNotFoundError, ProcessLookupError):
         return ""
     state, started = fields[0], fields[19]
-    return "" if state == "Z" else f"{command} @{started}"
+    return "" if state == "Z" else f"{boot}/{started}"
+
+
+def _command_of(pid: int) -> str:
+    """The command line of a process; empty when there is none, and for a moment after it was started."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

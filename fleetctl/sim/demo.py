@@ -78,7 +78,7 @@ class Demo:
         known = {machine["name"] for machine in await api.get("machines")}
         for machine in self._machines:
             if machine.name not in known:
-                await api.post("machines", self._description(machine))
+                await api.post("machines", self.description(machine))
         if not any(job["state"] not in ("done", "cancelled") for job in await api.get("jobs")):
             await self._order(api)
         made = await api.post("tokens", {"name": "demo", "role": "admin", "kind": "link"})
@@ -157,7 +157,8 @@ class Demo:
                 )
             await self._clock.sleep(POLL_S)
 
-    def _description(self, machine: Machine) -> Json:
+    def description(self, machine: Machine) -> Json:
+        """The machine as it is added through the API."""
         setup: dict[str, Json] = {"material": "PLA", "nozzle_mm": 0.4}
         if machine.kind == "mill":
             setup = {

@@ -128,9 +128,7 @@ VERBS: dict[str, tuple[str, Any, Any]] = {
 
 
 @pytest.mark.parametrize("words", VERBS)
-def test_a_verb_asks_for_exactly_that(
-    words: str, daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_verb_asks_for_exactly_that(words: str, daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]) -> None:
     request, body, answer = VERBS[words]
     daemon.answer(request, answer)
     status, out, _ = ask(daemon, capsys, *words.split())
@@ -164,9 +162,8 @@ def test_submit_uploads_and_asks_for_good_parts(
     daemon.answer("POST jobs", shapes.job(why=WAIT), status=201)
     file = tmp_path / "clip.gcode"
     file.write_bytes(b"G28\nG1 X5\n" * 60_000)
-    status, out, _ = ask(
-        daemon, capsys, "submit", str(file), *"--quantity 6 --yield 2 --group printers --priority 3".split()
-    )
+    words = f"submit {file} --quantity 6 --yield 2 --group printers --priority 3"
+    status, out, _ = ask(daemon, capsys, *words.split())
     assert status == 0 and out == f"J-0001: 6 good of Bracket. {WAIT.sentence}"
     upload, order = daemon.asked
     assert b'filename="clip.gcode"' in upload.body and b"G28\nG1 X5\n" * 60_000 in upload.body
