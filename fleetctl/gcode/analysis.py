@@ -35,7 +35,6 @@ from fleetctl.gcode.limits import DEFAULT_LIMITS, MotionLimits
 from fleetctl.gcode.metadata import claims, read_pairs, thumbnails
 from fleetctl.gcode.source import Source, open_source, refuse_other_formats
 
-DETECT_BYTES = 64 << 10
 _SENSELESS = ("stray_character", "number_missing", "high_byte_code", "nul", "control_code", "placeholder")
 
 
@@ -73,12 +72,12 @@ def analyze(
 
 def detect(source: Source) -> str:
     """The dialect of a source: from its first 64 KiB, or its first MiB if that is all pictures and comments."""
-    head = source.head[:DETECT_BYTES]
+    head = source.start
     probe = gcode_core.Scanner(0, False, False)
     probe.feed(head)
     if probe.totals()["commands"] < 20:
         head = source.head
-    return detect_dialect(head, source.tail or source.head[-DETECT_BYTES:])
+    return detect_dialect(head, source.tail)
 
 
 def scanner(dialect: Dialect, machine: MotionLimits | None, time_at_line: bool = False) -> gcode_core.Scanner:
@@ -167,7 +166,7 @@ def process_of(scan: gcode_core.Scanner, dialect: Dialect, writer: str, work: Bo
 def _marks(scan: gcode_core.Scanner, opened: Source, secret: tuple[int, int], lines: int) -> dict[str, Mark]:
     marks = {name: Mark(*mark) for name, mark in scan.hazards().items()}
     if secret[0] >= 0:
-        marks["secret"] = Mark(opened.head.count(b"\n", 0, secret[0]) + 1, 1)
+        marks["secret"] = Mark(opened.start.count(b"\n", 0, secret[0]) + 1, 1)
     elif secret[1] >= 0:
         after = opened.tail.count(b"\n", secret[1]) - opened.tail.endswith(b"\n")
         marks["secret"] = Mark(lines - after, 1)
@@ -183,9 +182,9 @@ def _facts(
     sha256: str,
 ) -> Analysis:
     totals = scan.totals()
-    pairs, secret = read_pairs(opened.head[:DETECT_BYTES], opened.tail or opened.head[DETECT_BYTES:])
+    pairs, secret = read_pairs(opened.start, opened.tail)
     said = claims(pairs)
-    writer = detect_writer(opened.head[:DETECT_BYTES], opened.tail)
+    writer = detect_writer(opened.start, opened.tail)
     frames = tuple(FrameBounds(name, _box(motion), _box(work)) for name, motion, work in scan.frames())
     work = merged(frames, True) if frames else UNKNOWN_BOUNDS
     tools = tool_uses(scan, said)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from fleetctl.gcode.facts import SlicerClaims, Thumbnail
 
@@ -16,11 +17,12 @@ MAX_VALUE = 400
 _PAIR = re.compile(rb"(?m)^;[ \t]*([A-Za-z][\w /()\[\].-]{0,60}?)[ \t]*[=:][ \t]*([^\r\n]*)")
 _SECRET = re.compile(r"(?i)pass(word|wd)?\b|api_?key|token|secret|auth|user(name)?$|printhost_(?!type)")
 _HARMLESS = re.compile(r"(?i)_flow|thumbnails|bypass|passes")
-_THUMBNAIL = re.compile(rb"(?m)^; ?thumbnail(_[A-Z]+)? begin (\d{1,5})[x ](\d{1,5}) (\d{1,9})[^\r\n]*\r?\n")
+_THUMBNAIL = re.compile(rb"thumbnail(_[A-Z]+)? begin (\d{1,5})[x ](\d{1,5}) (\d{1,9})[^\r\n]*\r?\n")
 _CLOCK = re.compile(r"(?:(\d+)\s*d)?\s*(?:(\d+)\s*h)?\s*(?:(\d+)\s*m)?\s*(?:(\d+(?:\.\d+)?)\s*s)?\s*$")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
+@lru_cache(maxsize=4096)
 def is_secret(key: str) -> bool:
     """Does the key name something that must not leave the file (print host passwords, API keys)?"""
     return _SECRET.search(key) is not None and _HARMLESS.search(key) is None

@@ -33,7 +33,8 @@ _MAGIC: tuple[tuple[bytes, str, str], ...] = (
 
 
 class Source:
-    """The bytes of one program. `head` is its first MiB, `tail` the last 64 KiB that are not in the head."""
+    """The bytes of one program. `head` is its first MiB, `start` the first 64 KiB of it, `tail` the last 64 KiB
+    of the program that are not in the start: slicers write what they have to say into these two."""
 
     def __init__(self, handle: BinaryIO | None, buffer: memoryview) -> None:
         """A file open for reading, or else a buffer of bytes."""
@@ -41,8 +42,9 @@ class Source:
         self._buffer = buffer
         self.head = self._read_at(0, BLOCK_BYTES)
         size = os.fstat(handle.fileno()).st_size if handle else buffer.nbytes
-        start = max(len(self.head), size - TAIL_BYTES)
-        self.tail = self._read_at(start, max(0, size - start))
+        self.start = self.head[:TAIL_BYTES]
+        begin = max(len(self.start), size - TAIL_BYTES)
+        self.tail = self._read_at(begin, max(0, size - begin))
 
     def _read_at(self, offset: int, count: int) -> bytes:
         if self._handle is None:
@@ -74,9 +76,9 @@ def open_source(source: str | os.PathLike[str] | bytes | bytearray | memoryview)
 
 def refuse_other_formats(head: bytes) -> None:
     """Raises NotGcode for an empty file, or one whose first bytes name another format."""
-    if not head.strip(b"\x00 \t\r\n\x1a"):
+    if not head[:4096].strip(b"\x00 \t\r\n\x1a"):
         raise NotGcode("The file is empty.", line=1, hint="Export it again.")
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    start = head[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
     for magic, message, hint in _MAGIC:
         if head.startswith(magic) or start.startswith(magic):
             raise NotGcode(message, line=1, hint=hint)
