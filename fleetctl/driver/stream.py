@@ -149,7 +149,7 @@ class StreamDriver:
         """Drop unsent output and send the fastest stop, now."""
         if self._streamer.is_open:
             self._expect(Verb.STOP)
-            self._act(self._engine.stop)
+            self._streamer.guarded(lambda: self._engine.stop(self._clock.monotonic()))
 
     async def stopped(self) -> bool:
         """True once the firmware confirmed the last stop, False after three seconds without a word."""

@@ -123,12 +123,7 @@ class Streamer:
 
     def data_received(self, data: bytes, now_s: float) -> None:
         """Bytes from the machine."""
-        try:
-            self.engine.receive(data, now_s)
-        except Exception as error:  # noqa: BLE001 - straight from the loop: a broken engine ends its link only
-            self._engine_broke(error)
-        else:
-            self.pump()
+        self.guarded(lambda: self.engine.receive(data, now_s))
 
     def lost(self, reason: LinkError) -> None:
         """The link is gone."""
@@ -137,6 +132,15 @@ class Streamer:
             self._on_lost(reason)
 
     # What moves
+
+    def guarded(self, step: Callable[[], None]) -> None:
+        """Take one step of the engine and carry out what it wants; whatever it raises ends this link and no more."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - the boundary: transports and timers call from the bare loop
+            self._engine_broke(error)
+        else:
+            self.pump()
 
     def pump(self) -> None:
         """Carry out what the engine wants now. Call it after every verb; a call from inside an event waits its
@@ -150,7 +154,7 @@ class Streamer:
             while self._pump_again and self.is_open:
                 self._pump_again = False
                 self._carry()
-        except Exception as error:  # noqa: BLE001 - called by timers straight from the loop, as above
+        except Exception as error:  # noqa: BLE001 - the boundary, as above
             self._engine_broke(error)
         finally:
             self._pumping = False
@@ -192,12 +196,7 @@ class Streamer:
         if deadline_s is not None and deadline_s > now_s:
             self._arm(deadline_s)
             return
-        try:
-            self.engine.elapse(now_s)
-        except Exception as error:  # noqa: BLE001 - called by a timer straight from the loop, as above
-            self._engine_broke(error)
-        else:
-            self.pump()
+        self.guarded(lambda: self.engine.elapse(now_s))
 
     def _engine_broke(self, error: Exception) -> None:
         """Nothing may be sent by an engine that no longer knows its own state."""
