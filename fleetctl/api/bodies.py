@@ -121,6 +121,7 @@ class Upload:
     def __init__(self, request: web.Request) -> None:
         self.fields: dict[str, str] = {}
         self._request = request
+        self._following: BodyPartReader | None = None
 
     async def files(self) -> AsyncIterator[tuple[str, AsyncIterator[bytes]]]:
         """Each file of the body: its name without folders, and its blocks. Raises UsageError if cut off."""
@@ -128,15 +129,39 @@ class Upload:
             raise UsageError("A file is sent as multipart/form-data.", hint="With curl: -F file=@part.gcode")
         try:
             reader = await self._request.multipart()
-            while (part := await reader.next()) is not None:
-                if isinstance(part, MultipartReader):
-                    raise UsageError("A part inside a part is not a file.")
+            self._following = await _next_part(reader)
+            while (part := self._following) is not None:
                 if part.filename is None:
                     self.fields[part.name or ""] = await _field_text(part)
+                    self._following = await _next_part(reader)
                 else:
-                    yield file_name(part.filename), _blocks(part)
+                    yield file_name(part.filename), self._blocks(reader, part)
+                    if self._following is part:
+                        raise UsageError("A file was not read to its end.")
         except (ValueError, web.HTTPException) as error:
-            raise UsageError(f"The upload is not a whole multipart body: {error}.") from error
+            raise _cut_off(error) from error
+
+    async def _blocks(self, reader: MultipartReader, part: BodyPartReader) -> AsyncIterator[bytes]:
+        try:
+            while block := await part.read_chunk(BLOCK_BYTES):
+                yield bytes(block)
+            # Only the boundary after it says that a file is whole: found before whoever stores it sees its end.
+            self._following = await _next_part(reader)
+        except ValueError as error:
+            raise _cut_off(error) from error
+
+
+def _cut_off(error: Exception) -> UsageError:
+    return UsageError(
+        f"The upload is not a whole multipart body: {error}.", hint="Send the file again; nothing of it was kept."
+    )
+
+
+async def _next_part(reader: MultipartReader) -> BodyPartReader | None:
+    part = await reader.next()
+    if isinstance(part, MultipartReader):
+        raise UsageError("A part inside a part is not a file.")
+    return part
 
 
 async def _field_text(part: BodyPartReader) -> str:
@@ -146,14 +171,6 @@ async def _field_text(part: BodyPartReader) -> str:
         if len(data) > FIELD_LIMIT_BYTES:
             raise UsageError(f"The field {part.name!r} is longer than {FIELD_LIMIT_BYTES} bytes.")
     return data.decode("utf-8", errors="replace")
-
-
-async def _blocks(part: BodyPartReader) -> AsyncIterator[bytes]:
-    try:
-        while block := await part.read_chunk(BLOCK_BYTES):
-            yield bytes(block)
-    except ValueError as error:
-        raise UsageError("The upload was cut off.", hint="Send the file again; nothing of it was kept.") from error
 
 
 def file_name(text: str) -> str:

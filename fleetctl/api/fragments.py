@@ -59,6 +59,7 @@ async def _part(call: Call[None], subject: str, _floor: FloorShape) -> Context:
 
 KINDS: dict[str, tuple[str, Loader]] = {
     "stop": ("_stop.html", _nothing),
+    "stopped": ("_stopped.html", _nothing),
     "nav": ("_nav.html", _nothing),
     "tabs": ("_tabs.html", _nothing),
     "status": ("_status.html", _nothing),

@@ -100,12 +100,13 @@ class LiveHub:
                 subscription.close()
 
     async def _about(self, events: list[EventShape]) -> set[str]:
+        """Everything the events touch: codes and names, and the kinds of things as `#job`, `#stop` and so on."""
         about: set[str] = set()
         for event in events:
             mentioned = {event.subject, *_texts(msgspec.json.decode(event.data))}
             for code in tuple(mentioned):
                 mentioned.update(await self._related(code))
-            about |= mentioned
+            about |= mentioned | {f"#{event.kind.partition('.')[0]}"}
         return about
 
     async def _related(self, code: str) -> tuple[str, ...]:

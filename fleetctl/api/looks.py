@@ -96,6 +96,8 @@ def machine_sentence(machine: MachineShape) -> str:
     """The one sentence of a machine: why it waits when a person could do something, else what it does."""
     if machine.why is not None and machine.why.need < Need.NOBODY:
         return machine.why.sentence
+    if machine.word == "running" and machine.run is not None:
+        return f"Running {machine.run.job}"  # the per cent beside it is live, so it is not in the sentence
     return machine.sentence
 
 

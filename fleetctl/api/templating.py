@@ -56,9 +56,9 @@ class Templates:
             Permission=Permission,
         )
 
-    def render(self, name: str, **context: Any) -> str:
+    def render(self, template: str, /, **context: Any) -> str:
         """One template as text."""
-        return self.environment.get_template(name).render(**context)
+        return self.environment.get_template(template).render(**context)
 
     async def page(self, call: Call[Any], name: str, context: dict[str, Any]) -> web.Response:
         """A whole page, or only its main part for htmx, with what the frame needs.
