@@ -9,10 +9,11 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcpy
 
-from fleetctl._ext.gcode_modal cimport execute
+from fleetctl._ext.gcode_execute cimport execute
 from fleetctl._ext.gcode_note cimport note, touch
 from fleetctl._ext.gcode_plan cimport plan_flush
-from fleetctl._ext.gcode_text cimport *
+from fleetctl._ext.gcode_skip cimport *
+from fleetctl._ext.gcode_text cimport read_line
 from fleetctl._ext.gcode_types cimport *
 
 cdef extern from "string.h" nogil:

@@ -11,11 +11,20 @@ longer than a firmware's buffer, so long runs of tiny moves come out slightly to
 changes take no time.
 """
 
-from libc.math cimport fabs, fmax, fmin, sqrt
+from libc.math cimport fabs, sqrt
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport realloc
 
 from fleetctl._ext.gcode_types cimport *
+
+
+# The C library's fmin and fmax are calls, for the sake of NaN; there is none here.
+cdef inline double least(double a, double b) noexcept nogil:
+    return a if a < b else b
+
+
+cdef inline double greatest(double a, double b) noexcept nogil:
+    return a if a > b else b
 
 
 cdef inline void plan_mark(Planner* q, int64_t line) noexcept nogil:
@@ -60,7 +69,7 @@ cdef inline void plan_flush(Planner* q, int32_t keep) noexcept nogil:
     after = q.safe * q.safe if q.use_jerk else 0.0
     for i in range(n - 1, 0, -1):
         b = &q.block[i]
-        after = fmin(b.entry_max, after + b.reach) if b.length > 0.0 else b.entry_max
+        after = least(b.entry_max, after + b.reach) if b.length > 0.0 else b.entry_max
         b.entry = after
     entry = q.block[0].entry
     v0 = q.v_now
@@ -68,7 +77,7 @@ cdef inline void plan_flush(Planner* q, int32_t keep) noexcept nogil:
         b = &q.block[i]
         if b.length > 0.0:
             exit2 = q.block[i + 1].entry if i + 1 < n else (q.safe * q.safe if q.use_jerk else 0.0)
-            exit2 = fmin(exit2, entry + b.reach)
+            exit2 = least(exit2, entry + b.reach)
             v1 = sqrt(exit2)
             t = block_seconds(b, entry, v0, exit2, v1)
             q.motion_s += t
@@ -134,7 +143,7 @@ cdef inline double safe_speed(Planner* q, double* unit, double speed) noexcept n
 
 cdef inline double jerk_junction(Planner* q, double* unit, double speed, double safe) noexcept nogil:
     """Classic jerk: greatest speed at the corner between the last move and this one."""
-    cdef double v = fmin(speed, q.speed)
+    cdef double v = least(speed, q.speed)
     cdef double before = v / q.speed
     cdef double factor = 1.0
     cdef double out, into, jump
@@ -142,27 +151,27 @@ cdef inline double jerk_junction(Planner* q, double* unit, double speed, double 
     for i in range(4):
         out = q.axis_speed[i] * before
         into = unit[i] * v
-        jump = fabs(out - into) if out * into > 0.0 else fmax(fabs(out), fabs(into))
+        jump = fabs(out - into) if out * into > 0.0 else greatest(fabs(out), fabs(into))
         if jump * factor > q.jerk[i]:
             factor = q.jerk[i] / jump
     v *= factor
     # A corner that both moves could take from rest is no gain: then both ends are taken at the safe speed.
     if q.safe > 0.99 * v and safe > 0.99 * v:
         v = safe
-    return fmin(v, speed)
+    return least(v, speed)
 
 
 cdef inline double deviation_junction(Planner* q, double* unit, double accel, double speed) noexcept nogil:
     """Junction deviation: greatest squared speed at the corner."""
     cdef double cosine = -(q.unit[0] * unit[0] + q.unit[1] * unit[1] + q.unit[2] * unit[2])
-    cdef double s, v2 = fmin(speed, q.speed)
+    cdef double s, v2 = least(speed, q.speed)
     v2 *= v2
     if cosine > 0.999999:
         return 0.0          # straight back
     if cosine < -0.999999:
         return v2           # straight on
     s = sqrt(0.5 * (1.0 - cosine))
-    return fmin(v2, accel * q.deviation * s / (1.0 - s))
+    return least(v2, accel * q.deviation * s / (1.0 - s))
 
 
 cdef inline void plan_move(Planner* q, double* into, double* out, double length, double speed, double accel,
@@ -175,14 +184,14 @@ cdef inline void plan_move(Planner* q, double* into, double* out, double length,
     cdef int32_t i
     cdef Block* b
     for i in range(4):
-        share = fmax(fabs(into[i]), fabs(out[i]))
+        share = greatest(fabs(into[i]), fabs(out[i]))
         if share > 0.0:
             if share * speed > q.max_feed[i]:
                 speed = q.max_feed[i] / share
             if share * accel > q.max_accel[i]:
                 accel = q.max_accel[i] / share
     if radius > 0.0:
-        speed = fmin(speed, sqrt(accel * radius))
+        speed = least(speed, sqrt(accel * radius))
     if not (speed > 1e-6 and accel > 1e-6):
         return              # F0 or a limit of zero: it would never end; the fact is told elsewhere
     if q.use_jerk:

@@ -1,189 +1,16 @@
 """From the bytes of one line to words with exact numbers; knows no modal state.
 
-The caller promises that the line ends in LF, or in CR followed by a readable byte, so that no loop here needs a
-length. Numbers are decimal digits only: an `x` or an `E` is always the next word, never hexadecimal or an exponent.
+The caller promises that the line ends in LF or CR, so that no loop here needs a length. An `x` or an `E` is always
+the next word, never hexadecimal or an exponent.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from fleetctl._ext.gcode_comment cimport line_comment, object_name
+from fleetctl._ext.gcode_comment cimport object_name
 from fleetctl._ext.gcode_note cimport note, note_name
+from fleetctl._ext.gcode_number cimport careful_number, digits_go_on, fleetctl_pow10
+from fleetctl._ext.gcode_skip cimport *
 from fleetctl._ext.gcode_types cimport *
-
-cdef enum:
-    # character classes
-    KIND_OTHER = 0
-    KIND_LETTER = 1
-    KIND_SPACE = 2
-    KIND_LF = 3
-    KIND_CR = 4
-    KIND_SEMICOLON = 5
-    KIND_OPEN = 6
-    KIND_STAR = 7
-    KIND_HIGH = 8
-    KIND_REALTIME = 9
-    KIND_CONTROL = 10
-    KIND_NUL = 11
-    KIND_EXPRESSION = 12
-    KIND_BRACE = 13
-    KIND_QUOTE = 14
-    KIND_DOLLAR = 15
-    KIND_SLASH = 16
-    KIND_PERCENT = 17
-    OVERFLOW = 1000000000       # mm: nine integer digits are exact in every unit
-
-cdef extern from *:
-    """
-    static const long long fleetctl_pow10[7] = {1, 10, 100, 1000, 10000, 100000, 1000000};
-    """
-    const long long fleetctl_pow10[7]
-
-
-cdef inline const uint8_t* careful_number(Core* s, const uint8_t* p, const uint8_t* start, int64_t* out) noexcept nogil:
-    """Any number the short path cannot take: many digits, leading zeros, spaces inside. `p` is after the sign.
-
-    Digits beyond the sixth decimal round half away from zero. Ten or more integer digits overflow: noted, and
-    held at the limit.
-    """
-    cdef int64_t m = 0
-    cdef int32_t decimals = -1
-    cdef bint over = False
-    cdef bint spaced = False
-    cdef bint rounded = False
-    cdef const uint8_t* q
-    cdef uint8_t c
-    while True:
-        c = p[0]
-        if 48 <= c <= 57:
-            if decimals < 0:
-                m = m * 10 + (c - 48)
-                if m >= OVERFLOW:
-                    m = OVERFLOW
-                    over = True
-            elif decimals < 6:
-                m = m * 10 + (c - 48)
-                decimals += 1
-            elif not rounded:
-                rounded = True
-                if c >= 53:
-                    m += 1
-            p += 1
-        elif c == 46 and decimals < 0:
-            decimals = 0
-            p += 1
-        elif (c == 32 or c == 9) and s.reads & READ_SPACED_NUMBERS:
-            q = p
-            while q[0] == 32 or q[0] == 9:
-                q += 1
-            if not (48 <= q[0] <= 57 or (q[0] == 46 and decimals < 0)):
-                break
-            spaced = True
-            p = q
-        else:
-            break
-    if spaced:
-        note(s, HAZ_SPACED_NUMBER, p - start)
-    if over:
-        note(s, HAZ_NUMBER_OVERFLOW, p - start)
-        out[0] = <int64_t> OVERFLOW * 1000000
-    else:
-        out[0] = m * fleetctl_pow10[6 - (decimals if decimals > 0 else 0)]
-    return p
-
-
-cdef inline const uint8_t* skip_text(Core* s, const uint8_t* p, const uint8_t* start) noexcept nogil:
-    """To the end of the code part of the line, only looking at the bytes."""
-    cdef uint8_t c, k
-    while True:
-        c = p[0]
-        k = s.kind[c]
-        if k == KIND_LF or k == KIND_CR or k == KIND_SEMICOLON:
-            return p
-        if k >= KIND_HIGH:
-            odd_byte(s, k, p - start + 1)
-        p += 1
-
-
-cdef inline void odd_byte(Core* s, uint8_t kind, int64_t column) noexcept nogil:
-    """A byte of the code part that some controllers act upon, wherever it stands."""
-    if kind == KIND_HIGH:
-        note(s, HAZ_HIGH_BYTE_CODE, column)
-    elif kind == KIND_REALTIME:
-        note(s, HAZ_REALTIME_CODE, column)
-    elif kind == KIND_CONTROL:
-        note(s, HAZ_CONTROL_CODE, column)
-    elif kind == KIND_NUL:
-        note(s, HAZ_NUL, column)
-    elif kind == KIND_BRACE:
-        note(s, HAZ_PLACEHOLDER, column)
-
-
-cdef inline const uint8_t* paren_comment(Core* s, const uint8_t* p, const uint8_t* start) noexcept nogil:
-    """`p` is at the (; returns what follows the ), or the line end if there is none."""
-    cdef uint8_t c, k
-    note(s, HAZ_PAREN_COMMENT, p - start + 1)
-    cdef int64_t opened = p - start + 1
-    p += 1
-    while True:
-        c = p[0]
-        if c == 41:
-            return p + 1
-        k = s.kind[c]
-        if k == KIND_LF or k == KIND_CR:
-            note(s, HAZ_UNCLOSED_COMMENT, opened)
-            return p
-        if k == KIND_OPEN:
-            note(s, HAZ_NESTED_COMMENT, p - start + 1)
-        elif k >= KIND_HIGH and k <= KIND_NUL:
-            odd_comment_byte(s, k, p - start + 1)
-        p += 1
-
-
-cdef inline void odd_comment_byte(Core* s, uint8_t kind, int64_t column) noexcept nogil:
-    if kind == KIND_HIGH:
-        note(s, HAZ_HIGH_BYTE_COMMENT, column)
-    elif kind == KIND_REALTIME:
-        note(s, HAZ_REALTIME_COMMENT, column)
-    elif kind == KIND_NUL:
-        note(s, HAZ_NUL, column)
-    else:
-        note(s, HAZ_CONTROL_COMMENT, column)
-
-
-cdef inline const uint8_t* semicolon_comment(Core* s, const uint8_t* p, const uint8_t* start) noexcept nogil:
-    """`p` is at the ;; returns the line end. A comment that begins its line may be a slicer's marker."""
-    cdef const uint8_t* text = p + 1
-    cdef uint8_t k
-    p += 1
-    while True:
-        k = s.kind[p[0]]
-        if k >= KIND_LF:
-            if k <= KIND_CR:
-                break
-            if k >= KIND_HIGH and k <= KIND_NUL:
-                odd_comment_byte(s, k, p - start + 1)
-        p += 1
-    if text == start + 1:
-        line_comment(s, text, <int32_t> (p - text))
-    return p
-
-
-cdef inline const uint8_t* checksum(Core* s, const uint8_t* p, const uint8_t* start) noexcept nogil:
-    """`p` is at the *: XOR of every byte before it (RepRap family), a decimal number."""
-    cdef uint8_t x = 0
-    cdef int64_t given = 0
-    cdef const uint8_t* q = start
-    note(s, HAZ_CHECKSUM, p - start + 1)
-    while q < p:
-        x ^= q[0]
-        q += 1
-    q = p + 1
-    while 48 <= q[0] <= 57 and given < 1000:
-        given = given * 10 + (q[0] - 48)
-        q += 1
-    if q == p + 1 or given != x:
-        note(s, HAZ_CHECKSUM_WRONG, p - start + 1)
-    return skip_text(s, q, start)
 
 
 cdef inline const uint8_t* extended(Core* s, const uint8_t* p, const uint8_t* start) noexcept nogil:
@@ -318,15 +145,6 @@ cdef inline const uint8_t* bare_letter(Core* s, const uint8_t* letter_at, const 
     return p
 
 
-cdef inline bint digits_go_on(const uint8_t* p) noexcept nogil:
-    """Is the blank at `p` inside a number, as RS274 allows?"""
-    if p[0] != 32 and p[0] != 9:
-        return False
-    while p[0] == 32 or p[0] == 9:
-        p += 1
-    return 48 <= p[0] <= 57 or p[0] == 46
-
-
 cdef inline const uint8_t* text_argument(Core* s, const uint8_t* p, const uint8_t* start) noexcept nogil:
     """What follows M117 and the like is text; of M486 A it is the name of an object on the plate."""
     cdef const uint8_t* end = skip_text(s, p, start)
@@ -338,6 +156,29 @@ cdef inline const uint8_t* text_argument(Core* s, const uint8_t* p, const uint8_
     return end
 
 
+cdef inline const uint8_t* keep_word(Core* s, uint8_t letter, int64_t value, const uint8_t* at, const uint8_t* p,
+                                     const uint8_t* start) noexcept nogil:
+    """A letter (at `at`) with its number; returns where to go on, for some commands take text."""
+    cdef Words* w = &s.w
+    cdef uint32_t bit = <uint32_t> 1 << letter
+    if letter == LETTER_G:
+        keep_code(s, letter, value, at - start + 1)
+    elif letter == LETTER_M:
+        keep_code(s, letter, value, at - start + 1)
+        if w.nm == 1 and 0 <= value <= 1023000000 and s.text_m[value // 1000000]:
+            return text_argument(s, p, start)
+    else:
+        if w.mask & bit:
+            note(s, HAZ_REPEATED_WORD, at - start + 1)
+        w.mask |= bit
+        w.value[letter] = value
+        if letter == LETTER_O and s.reads & READ_O_WORDS and o_word_continues(p):
+            note(s, HAZ_O_WORD, at - start + 1)
+            w.skip = 1
+            return skip_text(s, p, start)
+    return p
+
+
 cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
     """Fills `s.w` from the line at `p` and returns the line's end byte (LF or CR)."""
     cdef Words* w = &s.w
@@ -346,7 +187,7 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
     cdef const uint8_t* digits
     cdef const uint8_t* kind = s.kind
     cdef uint8_t c, k, letter
-    cdef uint32_t d, bit
+    cdef uint32_t d
     cdef int32_t negative, whole, decimals
     cdef uint64_t m
     cdef int64_t value
@@ -405,22 +246,7 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
                 value = <int64_t> m * fleetctl_pow10[6 - decimals]
             if negative:
                 value = -value
-            if letter == LETTER_G:
-                keep_code(s, letter, value, at - start + 1)
-            elif letter == LETTER_M:
-                keep_code(s, letter, value, at - start + 1)
-                if w.nm == 1 and 0 <= value <= 1023000000 and s.text_m[value // 1000000]:
-                    p = text_argument(s, p, start)
-            else:
-                bit = <uint32_t> 1 << letter
-                if w.mask & bit:
-                    note(s, HAZ_REPEATED_WORD, at - start + 1)
-                w.mask |= bit
-                w.value[letter] = value
-                if letter == LETTER_O and s.reads & READ_O_WORDS and o_word_continues(p):
-                    note(s, HAZ_O_WORD, at - start + 1)
-                    w.skip = 1
-                    p = skip_text(s, p, start)
+            p = keep_word(s, letter, value, at, p, start)
         elif k == KIND_SPACE:
             p += 1
         elif k == KIND_LF or k == KIND_CR:

@@ -10,6 +10,7 @@ from fleetctl.gcode import DEFAULT_LIMITS, DIALECTS, MotionLimits
 from fleetctl.gcode.analysis import scanner
 
 from . import reference
+from .reference_plan import seconds
 from .strategies import cnc_line, printer_line, programs
 
 DEVIATION = MotionLimits(
@@ -43,7 +44,7 @@ def agree(data: bytes, dialect: str, limits: MotionLimits) -> None:
     assert ours.layers()[0] == theirs.layers
     pushed = {number: mm for number, _, mm in ours.tools() if mm > 0}
     assert pushed == pytest.approx({tool: float(mm) for tool, mm in theirs.pushed_max.items() if mm > 0})
-    motion, wait = reference.seconds(theirs.moves, limits)
+    motion, wait = seconds(theirs.moves, limits)
     assert totals["motion_s"] == pytest.approx(motion, rel=1e-6, abs=1e-9)
     assert totals["dwell_s"] == pytest.approx(wait)
 

@@ -11,6 +11,7 @@ from fleetctl.gcode import DIALECTS, MotionLimits, analyze
 from fleetctl.gcode.analysis import scanner
 
 from . import reference
+from .reference_plan import seconds
 
 MILL = MotionLimits(max_feed_mm_s=(100.0,) * 4, max_accel_mm_s2=(500.0,) * 4, junction_deviation_mm=0.01)
 PRINTER = MotionLimits(
@@ -102,7 +103,7 @@ def test_the_window_costs_nothing_against_a_plan_of_the_whole(limits: MotionLimi
     scan = scanner(DIALECTS["marlin"], limits)
     scan.feed(data)
     scan.finish()
-    motion, _ = reference.seconds(reference.read(data, DIALECTS["marlin"], limits).moves, limits)
+    motion, _ = seconds(reference.read(data, DIALECTS["marlin"], limits).moves, limits)
     assert scan.totals()["motion_s"] == pytest.approx(motion, rel=1e-6)
 
 

@@ -1,0 +1,203 @@
+"""What a line of words does, in which order.
+
+The order within a line is RS274NGC's (feed, spindle, tool, stop of spindle, plane, units, coordinate system,
+distance mode, dwell and offsets, motion, end), not the order of the text; a printer's one-command lines come out
+the same.
+"""
+
+from libc.stdint cimport int32_t, uint32_t
+
+from fleetctl._ext.gcode_arc cimport curve
+from fleetctl._ext.gcode_cycle cimport cycle
+from fleetctl._ext.gcode_modal cimport count_use, m_command, select_tool, set_mode, stop_command, take_s
+from fleetctl._ext.gcode_motion cimport lose, straight, take_feed
+from fleetctl._ext.gcode_note cimport note
+from fleetctl._ext.gcode_offset cimport home, shift_origin, write_offset
+from fleetctl._ext.gcode_plan cimport plan_wait
+from fleetctl._ext.gcode_types cimport *
+
+
+cdef inline bint is_motion(Core* s, int32_t g) noexcept nogil:
+    """Modal group 1; what is a cycle for a mill means something else on a printer (G80, G29, G33)."""
+    if g == 0 or g == 10 or g == 20 or g == 30 or g == 50 or 382 <= g <= 385:
+        return True
+    return s.reads & READ_CNC and (g == 51 or g == 52 or g == 330 or g == 331 or g == 730 or g == 760
+                                   or 800 <= g <= 890)
+
+
+cdef inline bint takes_axes(int32_t g) noexcept nogil:
+    """Non-modal words that use the axis words of their line."""
+    return g in (40, 100, 280, 281, 300, 301, 520, 920)
+
+
+cdef inline void probe_lost(Core* s) noexcept nogil:
+    cdef int a
+    for a in range(3):
+        if s.w.mask & (<uint32_t> BIT_X << a):
+            lose(s, a)
+
+
+cdef inline void move(Core* s, Planner* q, bint machine) noexcept nogil:
+    """Motion in the present mode with the words of the line."""
+    cdef int32_t g = s.motion
+    if g == 10:
+        straight(s, q, False, machine)
+    elif g == 0:
+        straight(s, q, True, machine)
+    elif g == 20 or g == 30:
+        curve(s, q, g == 20, machine)
+    elif 382 <= g <= 385:
+        note(s, HAZ_PROBE, 1)
+        straight(s, q, False, machine)
+        probe_lost(s)
+    elif g == 730 or 810 <= g <= 890 or g == 760:
+        note(s, HAZ_CANNED_CYCLE, 1)
+        cycle(s, q)
+    elif g >= 0:
+        if g == 50 or g == 51 or g == 52:
+            note(s, HAZ_SPLINE, 1)
+        straight(s, q, False, machine)
+
+
+cdef inline void dwell(Core* s, Planner* q) noexcept nogil:
+    """G4: P in seconds (RS274, Grbl) or milliseconds (Marlin, Klipper, RepRapFirmware); S in seconds there."""
+    cdef double seconds = 0.0
+    if s.reads & READ_G4_P_MS:
+        if s.w.mask & BIT_S:
+            seconds = <double> s.w.value[LETTER_S] * 1e-6
+        elif s.w.mask & BIT_P:
+            seconds = <double> s.w.value[LETTER_P] * 1e-9
+    elif s.w.mask & BIT_P:
+        seconds = <double> s.w.value[LETTER_P] * 1e-6
+    plan_wait(q, seconds if seconds > 0.0 else 0.0, s.line)
+
+
+cdef inline void nonmodal(Core* s, Planner* q, int32_t g) noexcept nogil:
+    if g == 280 or g == 300:
+        home(s, q, g)
+    elif g == 281 or g == 301:
+        if s.reads & READ_CNC:
+            note(s, HAZ_OFFSET_WRITE, 1)
+    elif 920 <= g <= 923 or g == 520:
+        shift_origin(s, g)
+    elif g == 100:
+        write_offset(s)
+    elif g == 40:
+        dwell(s, q)
+
+
+cdef inline void spindle_words(Core* s) noexcept nogil:
+    cdef uint32_t mask = s.w.mask
+    if mask & BIT_S and not mask & s.w.flags & BIT_S:
+        take_s(s)
+    if mask & BIT_T and not s.w.flags & BIT_T:
+        select_tool(s, s.w.value[LETTER_T] // 1000000)
+
+
+cdef inline void g_words(Core* s, Planner* q, bint* machine, bint* consumed, bint* printer_only) noexcept nogil:
+    """All G words but motion itself, in two passes: modes first, then what uses the axis words."""
+    cdef Words* w = &s.w
+    cdef int32_t i, g, motions = 0
+    for i in range(w.ng):
+        g = w.g[i]
+        count_use(&s.g_use[g], s.line)
+        if is_motion(s, g):
+            motions += 1
+            s.motion = -1 if g == 800 else g
+        elif g == 530:
+            machine[0] = True
+        elif not set_mode(s, g) and not takes_axes(g) and not 921 <= g <= 923:
+            printer_only[0] = True
+    if motions > 1:
+        note(s, HAZ_REPEATED_MOTION, 1)
+    if w.mask & BIT_F:
+        take_feed(s)
+    for i in range(w.ng):
+        g = w.g[i]
+        if takes_axes(g) or 921 <= g <= 923:
+            nonmodal(s, q, g)
+            consumed[0] = True
+
+
+cdef inline void general(Core* s, Planner* q) noexcept nogil:
+    """Any line; `execute` keeps plain motion away from here."""
+    cdef Words* w = &s.w
+    cdef int32_t i
+    cdef bint machine = False, consumed = False, printer_only = False, motion_word = False
+    cdef bint cnc = s.reads & READ_CNC
+    cdef bint moves
+    for i in range(w.nm):
+        count_use(&s.m_use[w.m[i]], s.line)
+    if cnc:
+        spindle_words(s)
+    elif w.mask & BIT_T and w.ng == 0 and w.nm == 0 and not w.flags & BIT_T:
+        select_tool(s, w.value[LETTER_T] // 1000000)
+    for i in range(w.nm):
+        m_command(s, q, w.m[i])
+    if cnc and s.spindle and s.s_value > s.s_max:
+        s.s_max = s.s_value
+        s.s_max_line = s.line
+    g_words(s, q, &machine, &consumed, &printer_only)
+    for i in range(w.ng):
+        motion_word |= is_motion(s, w.g[i])
+    moves = w.mask & (BITS_XYZ | BIT_E if not cnc else BITS_XYZ) or (s.motion >= 20 and w.mask & BITS_IJKR)
+    if moves and not consumed and (motion_word or (cnc or not (printer_only or w.nm))):
+        if not motion_word and not cnc:
+            note(s, HAZ_BARE_AXES, 1)
+        move(s, q, machine)
+    for i in range(w.nm):
+        if w.m[i] in (0, 10, 20, 300, 600):
+            stop_command(s, q, w.m[i])
+
+
+cdef inline void flags_without_number(Core* s) noexcept nogil:
+    """`G28 X` and `M84 E` are right for printers; elsewhere a letter needs its number."""
+    cdef Words* w = &s.w
+    if s.reads & READ_CNC or (w.nm == 0 and not (w.ng == 1 and w.g[0] != 0 and w.g[0] != 10)):
+        note(s, HAZ_NUMBER_MISSING, w.dot)
+
+
+cdef inline void execute(Core* s, Planner* q) noexcept nogil:
+    """The words of one line that has any; plain G0/G1 lines of printers and mills go straight through."""
+    cdef Words* w = &s.w
+    cdef int32_t g, letter
+    cdef uint32_t fresh = w.mask & ~s.letters_seen
+    if fresh:
+        s.letters_seen |= fresh
+        for letter in range(1, 27):
+            if fresh & (<uint32_t> 1 << letter):
+                s.letter_line[letter] = s.line
+    s.commands += 1
+    if w.flags:
+        flags_without_number(s)
+    if s.ended_line and s.code_after_line == 0 and s.line > s.ended_line:
+        s.code_after_line = s.line
+    if w.nm == 0 and w.ng <= 1 and not w.mask & ~<uint32_t> BITS_PLAIN:
+        if w.ng:
+            g = w.g[0]
+            if g == 0 or g == 10:
+                count_use(&s.g_use[g], s.line)
+                s.motion = g
+                if w.mask & BIT_F:
+                    take_feed(s)
+                if w.mask & (BITS_XYZ | BIT_E):
+                    straight(s, q, g == 0, False)
+                return
+            if g == 20 or g == 30:
+                count_use(&s.g_use[g], s.line)
+                s.motion = g
+                if w.mask & BIT_F:
+                    take_feed(s)
+                if w.mask & (BITS_XYZ | BITS_IJKR) or (w.mask & BIT_E and not s.reads & READ_CNC):
+                    curve(s, q, g == 20, False)
+                return
+        elif s.reads & READ_CNC and 0 <= s.motion <= 30:
+            if w.mask & BIT_F:
+                take_feed(s)
+            if s.motion >= 20:
+                if w.mask & (BITS_XYZ | BITS_IJKR):
+                    curve(s, q, s.motion == 20, False)
+            elif w.mask & BITS_XYZ:
+                straight(s, q, s.motion == 0, False)
+            return
+    general(s, q)

@@ -1,0 +1,101 @@
+"""Where zero is: coordinate systems, homing, G92 and stored offsets."""
+
+from libc.stdint cimport int32_t, int64_t, uint32_t
+
+from fleetctl._ext.gcode_heat cimport heat_nozzle
+from fleetctl._ext.gcode_motion cimport aim, answer, begin_here, lose, reach, to_mm
+from fleetctl._ext.gcode_note cimport clamp, note
+from fleetctl._ext.gcode_plan cimport plan_wait
+from fleetctl._ext.gcode_types cimport *
+
+
+cdef inline void choose_frame(Core* s, int32_t frame) noexcept nogil:
+    """G54..G59.3. Each axis stays where it is, in the frame it was put there in."""
+    cdef int a
+    s.wcs = frame
+    for a in range(3):
+        s.abs_frame[a] = frame
+
+
+cdef inline void home(Core* s, Planner* q, int32_t g) noexcept nogil:
+    """G28 and G30. A printer's G28 drives the named axes (all, if none is named) to their switches."""
+    cdef uint32_t named = s.w.mask & BITS_XYZ
+    cdef int32_t a, frame
+    cdef int64_t target
+    plan_wait(q, 0.0, s.line)
+    s.in_work = 0
+    if s.first_home_line == 0 and g == 280:
+        s.first_home_line = s.line
+    if not s.reads & READ_CNC:
+        if g == 300:
+            return                  # Marlin: a single probe
+        if s.checks & CHECK_FIRST:
+            s.first_motion_line = s.line
+            answer(s, CHECK_FIRST)
+        answer(s, CHECK_HOME)
+        for a in range(3):
+            if named == 0 or named & (<uint32_t> BIT_X << a):
+                s.shift[a] = 0
+                s.abs_frame[a] = s.wcs
+                reach(s, a, s.home[a], FRAME_MACHINE)
+        return
+    for a in range(3):              # by way of the given point, then to a stored position we do not know
+        if named & (<uint32_t> BIT_X << a):
+            aim(s, a, to_mm(s, s.w.value[LETTER_X + a]), False, &target, &frame)
+            reach(s, a, target, frame)
+    for a in range(3):
+        if named == 0 or named & (<uint32_t> BIT_X << a):
+            lose(s, a)
+
+
+cdef inline void shift_origin(Core* s, int32_t g) noexcept nogil:
+    """G92, G92.1 to .3, G52: program coordinates move against the frame."""
+    cdef int a
+    cdef int64_t value
+    cdef uint32_t named = s.w.mask & (BITS_XYZ | BIT_E)
+    if g == 920 or g == 520:
+        if g == 920 and s.w.mask & BIT_E:
+            s.e_last = to_mm(s, s.w.value[LETTER_E])
+        for a in range(3):
+            if not s.w.mask & (<uint32_t> BIT_X << a):
+                if not (g == 920 and named == 0 and not s.reads & READ_CNC):
+                    continue        # Marlin: G92 alone sets every axis to zero
+                value = 0
+            else:
+                value = to_mm(s, s.w.value[LETTER_X + a])
+            if g == 520:
+                s.shift[a] = clamp(value)
+                continue
+            s.shift[a] = clamp(s.pos[a] - value)
+            s.abs_frame[a] = s.frame[a]
+            begin_here(s, a)        # now it is known where it stands
+        if g == 920 and named == 0 and not s.reads & READ_CNC:
+            s.e_last = 0
+        return
+    for a in range(3):
+        if g == 921 or g == 922:
+            s.saved_shift[a] = s.shift[a] if g == 922 else 0
+            s.shift[a] = 0
+            s.abs_frame[a] = s.wcs
+        elif g == 923:
+            s.shift[a] = s.saved_shift[a]
+
+
+cdef inline void write_offset(Core* s) noexcept nogil:
+    """G10: stored offsets (L2, L20); in RepRapFirmware P S sets a tool's temperature."""
+    cdef int a
+    cdef int64_t l = s.w.value[LETTER_L] // 1000000 if s.w.mask & BIT_L else 0
+    cdef int64_t p = s.w.value[LETTER_P] // 1000000 if s.w.mask & BIT_P else 0
+    if l != 2 and l != 20:
+        if s.reads & READ_SPEEDS_PER_MINUTE and s.w.mask & BIT_P and s.w.mask & BIT_S:
+            s.w.mask |= BIT_T
+            s.w.value[LETTER_T] = s.w.value[LETTER_P]
+            heat_nozzle(s, s.w.value[LETTER_S])
+        return
+    note(s, HAZ_OFFSET_WRITE, 1)
+    if l == 20 and (p == 0 or p == s.wcs):
+        for a in range(3):          # from here on the active frame reads the given value at this place
+            if s.w.mask & (<uint32_t> BIT_X << a):
+                reach(s, a, clamp(to_mm(s, s.w.value[LETTER_X + a]) + s.shift[a]), s.wcs)
+                s.abs_frame[a] = s.wcs
+        s.in_work = 0
