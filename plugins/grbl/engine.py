@@ -131,7 +131,7 @@ class GrblEngine(Answers):
 
     def command(self, text: str, now: float) -> int:
         """One line outside a run."""
-        line = text.strip()
+        line = text.strip(" \t\r\n")
         if any(sign in line for sign in "?!~") or not line.isascii() or not line.isprintable():
             raise ForbiddenByte(f"{text!r} holds a real-time command of Grbl.", hint="Use the verbs for those.")
         if not line or len(line) > LINE_MOST_BYTES:

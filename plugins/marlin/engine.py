@@ -138,7 +138,7 @@ class MarlinEngine(Answers):
 
     def command(self, text: str, now: float) -> int:
         """One line outside a run."""
-        line = text.strip()
+        line = text.strip(" \t\r\n")
         if not line or not line.isascii() or not line.isprintable() or line[0] in "Nn" or "M110" in line.upper():
             raise UsageError(f"{text!r} cannot be sent.", hint="Give one command without line number, and not M110.")
         self._need_idle()

@@ -70,7 +70,8 @@ async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
 
     async def start(name: str, *words: str) -> Rig:
         state = tmp_path / f"{len(rigs)}.json"
-        command = [sys.executable, "-m", "fleetctl.sim.run", name, "--speedup", SPEEDUP, "--state", str(state), *words]
+        command = [sys.executable, "-m", "fleetctl.sim.run", name, "--speedup", SPEEDUP]
+        command += ["--state", str(state), *words]
         process = await asyncio.to_thread(subprocess.Popen, command, stdout=subprocess.PIPE, text=True)
         processes.append(process)
         assert process.stdout is not None

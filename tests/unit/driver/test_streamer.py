@@ -112,7 +112,7 @@ class Rig:
         self.losses: list[LinkError] = []
         self.unreadable: list[str] = []
         self.streamer = Streamer(
-            self.engine,  # type: ignore[arg-type]
+            self.engine,
             self.wire,
             VirtualClock(),
             on_event=self.events.append,
