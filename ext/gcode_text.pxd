@@ -136,8 +136,6 @@ cdef inline const uint8_t* bare_letter(Core* s, const uint8_t* letter_at, const 
     if letter == LETTER_G or letter == LETTER_M:
         note(s, HAZ_NUMBER_MISSING, letter_at - start + 1)
         return p
-    if s.kind[p[0]] == KIND_EXPRESSION:
-        return p
     w.flags |= <uint32_t> 1 << letter
     w.mask |= <uint32_t> 1 << letter
     w.value[letter] = 0
@@ -235,6 +233,8 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
                     d = <uint32_t> p[0] - 48
                 decimals = <int32_t> (p - digits) - whole - 1
             if whole + decimals == 0:
+                if kind[p[0]] == KIND_EXPRESSION:
+                    continue
                 if p != at + 1 and (p - 1)[0] != 32 and (p - 1)[0] != 9:
                     note(s, HAZ_NUMBER_MISSING, at - start + 1)
                     continue

@@ -104,6 +104,7 @@ def refuse_text(scan: gcode_core.Scanner) -> None:
     """Raises NotGcode if hardly anything that was read was a command: prose, source code, damaged data."""
     hazards = scan.hazards()
     known = sum(count for _, count in scan.words().values())
+    known += sum(hazards[name][2] for name in ("o_word", "expression", "dollar_line") if name in hazards)
     odd = [hazards[name] for name in _SENSELESS if name in hazards]
     worst = sum(mark[2] for mark in odd)
     totals = scan.totals()

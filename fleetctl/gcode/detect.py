@@ -98,6 +98,8 @@ def detect_dialect(head: bytes, tail: bytes) -> str:
     scan.feed(head)
     scan.finish()
     words, letters, hazards = set(scan.words()), scan.letters(), scan.hazards()
+    if "o_word" in hazards:
+        return "linuxcnc"
     extended = [name for name in scan.names()[0] if "_" in name]
     if extended and not words & _CNC_WORDS - {"M2", "M30"}:
         return "klipper"
@@ -105,7 +107,7 @@ def detect_dialect(head: bytes, tail: bytes) -> str:
     cnc = len(words & _CNC_WORDS) + len({"S", "T", "I", "N"} & set(letters)) + ("percent" in hazards)
     if "M104" in words or "M109" in words or printer > cnc:
         return "marlin"
-    if "expression" in hazards or "o_word" in hazards:
+    if "expression" in hazards:
         return "linuxcnc"
     if "G28" in words and cnc == 0:
         return "marlin"

@@ -187,7 +187,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     """Lines that hold at least one word that is not a comment."""
 
     dialect: str
-    """`marlin`, `klipper`, `rrf`, `grbl`, `grblhal`, `linuxcnc`, `smoothie`: given, or detected."""
+    """A name of `dialects.DIALECTS`: given, or detected."""
     dialect_detected: bool
     process: Process
     slicer: str = ""

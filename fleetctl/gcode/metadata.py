@@ -15,7 +15,7 @@ MAX_KEYS = 1000
 MAX_VALUE = 400
 
 _PAIR = re.compile(rb"(?m)^;[ \t]*([A-Za-z][\w /()\[\].-]{0,60}?)[ \t]*[=:][ \t]*([^\r\n]*)")
-_SECRET = re.compile(r"(?i)pass(word|wd)?\b|api_?key|token|secret|auth|user(name)?$|printhost_(?!type)")
+_SECRET = re.compile(r"(?i)pass(word|wd)?\b|api_?key|token|secret|auth(?!or)|user(name)?$|printhost_(?!type)")
 _HARMLESS = re.compile(r"(?i)_flow|thumbnails|bypass|passes")
 _THUMBNAIL = re.compile(rb"thumbnail(_[A-Z]+)? begin (\d{1,5})[x ](\d{1,5}) (\d{1,9})[^\r\n]*\r?\n")
 _CLOCK = re.compile(r"(?:(\d+)\s*d)?\s*(?:(\d+)\s*h)?\s*(?:(\d+)\s*m)?\s*(?:(\d+(?:\.\d+)?)\s*s)?\s*$")

@@ -99,6 +99,7 @@ def test_cura() -> None:
         (b"; gcode_flavor = klipper\nG1 X1 E1\n", "klipper"),
         (b"; gcode_flavor = reprapfirmware\nG1 X1 E1\n", "rrf"),
         (b"%\no<drill> sub\nG0 X#1 Y2\no<drill> endsub\nM2\n%\n", "linuxcnc"),
+        (b"o<reset> sub\nM68 E0 Q1\no<reset> endsub\nM2\n", "linuxcnc"),
         (b"G0 X1\nX2\nX3\n", "grbl"),
         (b";thumbnails\n" * 20000 + b"G28\nM104 S1\nG1 X1 E1\n", "marlin"),
     ],
@@ -176,7 +177,8 @@ def test_seconds(text: str, value: float | None) -> None:
     ("key", "secret"),
     [
         ("printhost_apikey", True), ("printhost_password", True), ("printhost_user", True), ("api_key", True),
-        ("host_type", False), ("bridge_flow_ratio", False), ("thumbnails", False), ("layer_height", False),
+        ("author", False), ("host_type", False), ("bridge_flow_ratio", False),
+        ("thumbnails", False), ("layer_height", False),
     ],
 )  # fmt: skip
 def test_secret_keys(key: str, secret: bool) -> None:

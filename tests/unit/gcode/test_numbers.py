@@ -94,6 +94,14 @@ def test_klipper_reads_words_inside_parentheses() -> None:
     assert math.isnan(x_of("G1 Y1 (X9)", "marlin"))
 
 
+@pytest.mark.parametrize("text", ["G1 X#<v>", "G1 X-#<v>", "G1 X-[#1 + 2]", "G#<mode> X1", "M3 M#1"])
+def test_a_value_that_is_computed_is_an_expression_not_a_mistake(text: str) -> None:
+    facts = analyze(f"G1 X5\n{text}\n".encode(), dialect="linuxcnc")
+    assert facts.hazards["expression"].line == 2
+    assert "number_missing" not in facts.hazards
+    assert facts.bounds_mm[1][0] == 5.0
+
+
 def test_sub_codes_keep_their_decimal() -> None:
     facts = analyze(b"G38.2 Z-5 F10\nG59.1\nM104 S0\n", dialect="grbl")
     assert set(facts.words) == {"G38.2", "G59.1", "M104"}
