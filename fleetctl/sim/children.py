@@ -92,12 +92,13 @@ class Children:
         self._remember()
         return child
 
-    def take_over(self, name: str, pid: int, command: str) -> bool:
-        """Make a process that a child started our own, if it is alive and `command` is part of its command line."""
-        if command not in _command_of(pid):
-            return False
-        self._children[name] = Child(name, pid)
-        return True
+    def take_over(self, name: str, words: Sequence[str]) -> bool:
+        """Make a process that a child started our own: one whose command line ends with just these words."""
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and _command_of(int(entry.name))[-len(words) :] == list(words):
+                self._children[name] = Child(name, int(entry.name))
+                return True
+        return False
 
     async def end(self, names: Sequence[str], *, insist: bool = False) -> None:
         """End these children by their ids: asked (again and again with `insist`), then killed. Waits for all."""
@@ -148,9 +149,9 @@ def _identity_of(pid: int) -> str:
     return "" if state == "Z" else f"{boot}/{started}"
 
 
-def _command_of(pid: int) -> str:
-    """The command line of a process; empty when there is none, and for a moment after it was started."""
+def _command_of(pid: int) -> list[str]:
+    """The words of a process's command line; empty when there is none, and for a moment after it was started."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")[:-1]
+    except OSError:  # ended meanwhile, or not ours to look at
+        return []

@@ -55,6 +55,7 @@ class Demo:
         self._machines = fleet(settings.machines)
         self._children = Children(self._home / "children.json", self._home / "logs", clock)
         self._told: dict[str, tuple[int, int, str]] = {}
+        self._listen = settings.listen
         self.url = ""
 
     async def start(self) -> SiteApi:
@@ -105,16 +106,11 @@ class Demo:
         """End everything that was started or adopted: the controller, its agent, then the machines."""
         if DAEMON in self._children.names:
             await self._children.end([DAEMON])
-        if self._found_agent():
-            # The first signal lets runs finish, the second interrupts them: the machines are about to go as well.
+        if self._children.take_over(AGENT, ("agent", "--data", str(self._data))):
+            # It outlives its controller. The first signal lets runs finish, the second interrupts them: the
+            # machines are about to go as well.
             await self._children.end([AGENT], insist=True)
         await self._children.end(self._children.names)
-
-    def _found_agent(self) -> bool:
-        """Whether the agent, which outlives its controller, is alive; it is then among the children."""
-        lock = self._data / "agent.lock"
-        text = lock.read_text(encoding="ascii").strip() if lock.exists() else ""
-        return text.isdigit() and self._children.take_over(AGENT, int(text), str(self._data))
 
     # Machines
 
@@ -186,14 +182,17 @@ class Demo:
         address = self._data / "address"
         if DAEMON not in self._children.names or not self._children[DAEMON].alive:
             address.unlink(missing_ok=True)
-        listen = self._settings.listen
-        await self._children.start(DAEMON, [*self._settings.daemon, "--data", str(self._data), "--listen", listen])
+        await self._children.start(
+            DAEMON, [*self._settings.daemon, "--data", str(self._data), "--listen", self._listen]
+        )
         deadline_s = self._clock.monotonic() + START_WITHIN_S
         while not await self._answers(address):
             self._check_alive(DAEMON)
             if self._clock.monotonic() >= deadline_s:
                 raise FleetctlError(f"The controller did not start. {self._last_words(DAEMON)}")
             await self._clock.sleep(POLL_S)
+        # A port that was picked stays the same when the controller is started again.
+        self._listen = self.url.removeprefix("http://")
 
     async def _answers(self, address: Path) -> bool:
         if not address.exists() or not (self._data / "admin.token").exists():

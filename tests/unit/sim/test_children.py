@@ -15,7 +15,7 @@ from fleetctl.clock import SystemClock
 from fleetctl.sim import children as children_module
 from fleetctl.sim.children import Children
 
-SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
+SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)", f"of {os.getpid()}"]
 STUBBORN = [
     sys.executable,
     "-c",
@@ -74,6 +74,7 @@ async def test_a_process_is_taken_over_only_by_its_command(tmp_path: Path) -> No
     child = await own.start("a", SLEEPER)
     await until(lambda: own.log_of("a").read_text() == "up\n")
     other = children(tmp_path / "other")
-    assert not other.take_over("b", child.pid, "no such words") and other.take_over("b", child.pid, "time.sleep(60)")
+    assert not other.take_over("b", ["-c", "no such words"]) and not other.take_over("b", SLEEPER[:-1])
+    assert other.take_over("b", SLEEPER) and other["b"].pid == child.pid
     await other.end(["b"])
     await until(lambda: not child.alive)
