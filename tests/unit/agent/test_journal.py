@@ -192,6 +192,55 @@ async def test_a_failing_disk_is_named_and_the_journal_recovers_whole() -> None:
     assert _state_after(scan(file.after_power_cut().read_all()).records).content == journal.state.content
 
 
+class _HalfWritten(MemoryJournalFile):
+    """A disk that is full in the middle of a record."""
+
+    full = False
+
+    def append(self, data: bytes) -> None:
+        if self.full:
+            super().append(data[: len(data) // 2])
+            raise OSError(28, "No space left on device")
+        super().append(data)
+
+
+@under_virtual_clock()
+async def test_a_record_that_was_written_in_half_hides_nothing_behind_it() -> None:
+    file = _HalfWritten()
+    journal = Journal(file, inline, VirtualClock())
+    await journal.open()
+    writing = asyncio.create_task(journal.run())
+    assert await journal.durable(journal.append(CommandSeen("c0")), 1e9)
+    file.full = True
+    assert not await journal.durable(journal.append(Latched("stop-1")), 1e9)
+    file.full = False
+    await asyncio.sleep(2.0)
+    journal.append(CommandSeen("c1"))
+    assert await journal.settle(1e9)
+    writing.cancel()
+    found = scan(file.read_all())
+    assert found.torn_bytes == 0
+    assert _state_after(found.records).content == journal.state.content
+
+
+@under_virtual_clock()
+async def test_progress_is_written_before_what_came_after_it() -> None:
+    file = MemoryJournalFile()
+    journal = Journal(file, inline, VirtualClock())
+    await journal.open()
+    writing = asyncio.create_task(journal.run())
+    journal.append(RunTaken("r1", "id-m1", 1, "running"))
+    assert await journal.settle(1e9)
+    journal.append(RunProgress("r1", 17, 4))
+    ended = RunReport(
+        sequence=1, run_id="r1", machine_id="id-m1", state="finished", started=True, acknowledged_line=20, at_s=1.0
+    )
+    journal.append(Reported(ended))
+    assert await journal.settle(1e9)
+    writing.cancel()
+    assert _state_after(scan(file.read_all()).records).content.runs["r1"].acknowledged_line == 20
+
+
 @under_virtual_clock()
 async def test_a_disk_that_hangs_delays_only_who_waits_for_it() -> None:
     hanging: asyncio.Future[None] = asyncio.get_running_loop().create_future()

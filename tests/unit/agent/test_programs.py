@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,17 +133,22 @@ async def test_read_ahead_in_threads_and_close_in_the_middle(tmp_path: Path) -> 
 
 
 async def test_giving_up_while_verifying_leaves_no_descriptor(tmp_path: Path) -> None:
-    sha256, _ = _store(tmp_path, os.urandom(8 * BLOCK_BYTES))
-    threads = Threads("programs", 1)
+    sha256, _ = _store(tmp_path, b"G28\n")
     before = len(os.listdir("/proc/self/fd"))
-    opening = asyncio.create_task(ProgramCache(tmp_path, threads).open(sha256))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    go_on, verified = asyncio.Event(), asyncio.Event()
+
+    async def slow(work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        result = work(*args, **kwargs)
+        verified.set()
+        await go_on.wait()
+        return result
+
+    opening = asyncio.create_task(ProgramCache(tmp_path, slow).open(sha256))
+    await verified.wait()
     opening.cancel()
     await asyncio.wait([opening])
-    verifying = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    assert verifying
-    await asyncio.wait(verifying)
+    [verifying] = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    go_on.set()
+    await asyncio.wait([verifying])
     await asyncio.sleep(0)
     assert len(os.listdir("/proc/self/fd")) == before
-    threads.close()

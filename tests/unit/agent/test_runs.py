@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from fleetctl.driver.api import EndKind
+from fleetctl.driver.api import EndKind, Progress
 from fleetctl.errors import MachineBusy, MachineError, ProgramChanged
 from fleetctl.model.machine import Activity, Link, Position
 from fleetctl.model.messages import Answer, MachineReport, RunReport, Withdraw
@@ -357,3 +357,52 @@ async def test_a_verb_is_answered_when_the_link_is_lost() -> None:
         machine.unplug()
         await until(lambda: controller.of(Answer))
         assert "lost" in controller.last(Answer).error
+
+
+@under_virtual_clock()
+async def test_with_a_failing_disk_nothing_begins_but_what_runs_goes_on_and_can_be_ended() -> None:
+    """I5."""
+    machine, other = FakeMachine(), FakeMachine()
+    async with running({"m1": machine, "m2": other}) as rig:
+        controller = await online(rig, assigned("m1"), assigned("m2"))
+        controller.say(start(rig.clock))
+        await until(lambda: "running" in controller.states())
+        rig.file.error = OSError(28, "No space left on device")
+        machine.acknowledge(5)
+        controller.say(start(rig.clock, "run-2", "m2"))
+        await until(lambda: controller.states("run-2")[-1:] == ["refused"])
+        assert "No space" in controller.last(RunReport).reason
+        assert other.starts == 0
+        controller.say(verb(rig.clock, "home", name="m2"))
+        await until(lambda: controller.of(Answer))
+        assert "No space" in controller.last(Answer).error
+        assert "home" not in other.calls
+        assert controller.states()[-1] == "running"
+        controller.say(verb(rig.clock, "cancel"))
+        await until(lambda: controller.states()[-1] == "cancelled")
+        rig.file.error = None
+        await asyncio.sleep(3.0)
+        controller.say(start(rig.clock, "run-3", "m2"))
+        await until(lambda: "running" in controller.states("run-3"))
+
+
+@under_virtual_clock()
+async def test_a_driver_that_was_given_up_is_not_heard() -> None:
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        controller = await online(rig, assigned())
+        given_up = machine.listener
+        machine.unplug()
+        machine.plugged_in = True
+        await until(lambda: machine.links == 2)
+        await until(lambda: controller.last(MachineReport).link is Link.ONLINE)
+        controller.say(start(rig.clock))
+        await until(lambda: "running" in controller.states())
+        given_up.progress(Progress(99, 99, 0))
+        given_up.activity(Activity.FAULT, "an old fault", True)
+        given_up.ended(EndKind.FINISHED, "", Progress(99, 99, 0))
+        given_up.lost("an old loss")
+        await asyncio.sleep(100.0)
+        assert controller.states()[-1] == "running"
+        assert machine.links == 2
+        assert controller.last(MachineReport).position is Position.KNOWN
