@@ -21,7 +21,7 @@ from fleetctl.testing.suite.subject import Subject
 from fleetctl.transport.base import Transport
 
 SOME_LINES = 8
-SEEDS = range(6)
+SEEDS = range(4)
 
 
 class FaultSuite:

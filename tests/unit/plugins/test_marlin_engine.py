@@ -191,6 +191,20 @@ def test_a_resend_is_answered_with_just_that_line(with_ok: bool) -> None:
     assert talk.sent() == ["G1 X2"]
 
 
+def test_the_ok_of_a_request_acknowledges_no_line() -> None:
+    talk = running(["G1 X1", "G1 X2", "G1 X3", "G1 X4", "G1 X5"])
+    talk.sent()
+    talk.says("ok N9 P15 B3")
+    second = int(talk.engine.take_output().splitlines()[1].split()[0][1:])
+    talk.says("Error:checksum mismatch, Last Line: 1", f"Resend: {second}", "ok")
+    last = talk.events(Progress)[-1]
+    assert isinstance(last, Progress)
+    assert last.acknowledged_line == 1  # X2 is still in the firmware's queue, X3 and X4 were thrown away
+    assert talk.sent() == ["G1 X3", "G1 X4"]
+    talk.says("ok")
+    assert talk.events(Progress)[-1] == Progress(2, 5, 12)
+
+
 def test_a_request_for_a_line_that_never_was_ends_the_run() -> None:
     talk = running()
     talk.sent()
