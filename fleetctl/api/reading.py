@@ -34,6 +34,15 @@ def temperature(now_degc: float, target_degc: float) -> str:
     return f"{now_degc:.0f} / {target_degc:.0f} °C" if target_degc > 0 else f"{now_degc:.0f} °C"
 
 
+_HEATERS = {"T": "nozzle", "T0": "nozzle", "B": "bed", "C": "chamber"}
+"""Marlin's letters in a temperature report (Marlin documentation, M105), by what people call them."""
+
+
+def heater(name: str) -> str:
+    """What people call a heater that a driver names; further extruders keep their number."""
+    return _HEATERS.get(name, f"nozzle {name[1:]}" if name[:1] == "T" and name[1:].isdigit() else name)
+
+
 def place(x_mm: float, y_mm: float, z_mm: float) -> str:
     """A position in millimetres."""
     return f"X {x_mm:.1f}  Y {y_mm:.1f}  Z {z_mm:.2f}"

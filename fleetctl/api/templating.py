@@ -34,10 +34,12 @@ class Templates:
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            # A newer version that is installed meanwhile must not mix its templates with this running code.
+            auto_reload=False,
             extensions=["jinja2.ext.i18n"],
         )
         self.environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
-        for kind in (reading.percent, reading.count, reading.span, reading.iso, reading.clock, reading.size):
+        for kind in (reading.percent, reading.count, reading.span, reading.iso, reading.clock, reading.size, reading.heater):
             self.environment.filters[kind.__name__] = kind
         self.environment.globals.update(
             looks=looks,

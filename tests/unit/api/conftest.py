@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from types import SimpleNamespace
 
 import aiohttp
 import pytest
-from fake_controller import FakeController
-from fake_floor import busy_floor
 
 from fleetctl.api.server import listen, make_app
-
-SETTINGS = SimpleNamespace(listen_host="127.0.0.1", listen_port=0, host_names=("farm.example",), open_role="")
+from tests.unit.api.api_rig import SETTINGS, client_of
+from tests.unit.api.fake_controller import FakeController
+from tests.unit.api.fake_floor import busy_floor
 
 
 @pytest.fixture
@@ -27,13 +25,6 @@ async def url(world: FakeController) -> AsyncIterator[str]:
     runner = await listen(make_app(world, SETTINGS), "127.0.0.1", 0)
     yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     await runner.cleanup()
-
-
-async def client_of(url: str, token: str) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client with a bearer token."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    async with aiohttp.ClientSession(url, headers=headers, cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
-        yield session
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import math
 import time
 
 import msgspec
-from fake_controller import FakeController, replace
 
 from fleetctl.fleet.shapes import (
     FindingShape,
@@ -23,6 +22,7 @@ from fleetctl.gcode.facts import Analysis, HeaterUse
 from fleetctl.model.profile import PROFILES, Setup
 from fleetctl.plugin.hookspecs import FoundPort
 from fleetctl.scheduling.reason import Action, Need, Reason
+from tests.unit.api.fake_controller import FakeController, replace
 
 SHA = "4f0c" + "a1" * 30
 PRINTERS = ("K1", "K2", "K3", "K4")
@@ -137,7 +137,7 @@ def machine(name: str, profile: str = "generic-220", group: str = "") -> Machine
         sentence="Ready",
         since_s=time.time() - 60,
         version=3,
-        temperatures_degc={"nozzle": (24.0, 0.0), "bed": (23.0, 0.0)} if printer else {},
+        temperatures_degc={"T0": (24.0, 0.0), "B": (23.0, 0.0)} if printer else {},
         position_mm=(0.0, 0.0, 10.0) if printer else (-150.0, -90.0, -10.0),
         spindle_rpm=None if printer else 0.0,
         telemetry_at_s=time.time(),
@@ -181,7 +181,7 @@ def running(world: FakeController, name: str, code: str, fraction: float) -> Non
         sentence=f"J-0001 · {fraction:.0%}",
         activity="running",
         ready=False,
-        temperatures_degc={"nozzle": (214.6, 215.0), "bed": (60.1, 60.0)} if printer else {},
+        temperatures_degc={"T0": (214.6, 215.0), "B": (60.1, 60.0)} if printer else {},
         spindle_rpm=None if printer else 9800.0,
     )
 
@@ -197,7 +197,8 @@ def needs(world: FakeController, name: str, word: str, sentence: str, need: Need
 def job(code: str, **facts: object) -> JobShape:
     """A job of twenty brackets."""
     values: dict[str, object] = {
-        "title": "Bracket v3", "quantity": 20, "good": 0, "hold": 0, "running": 0, "to_make": 20, "scrap": 0, "surplus": 0,
+        "title": "Bracket v3", "quantity": 20, "good": 0, "hold": 0, "running": 0, "to_make": 20, "scrap": 0,
+        "surplus": 0,
         "state": "active", "due_s": time.time() + 86400, "ready_s": time.time() + 9000,
     } | facts  # fmt: skip
     return JobShape(

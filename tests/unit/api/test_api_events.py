@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from fake_controller import FakeController, replace
 
 from fleetctl.api import sse
 from fleetctl.api.events import event_frames
 from fleetctl.api.live import CLIENT_LIMIT, LiveHub
 from fleetctl.fleet.shapes import EventShape
+from tests.unit.api.api_rig import SETTINGS, until
+from tests.unit.api.fake_controller import FakeController, replace
 
 STREAM = {"Accept": "text/event-stream"}
 
@@ -75,8 +76,7 @@ async def test_without_a_number_the_stream_begins_with_the_next_event(
     happen(world, 5)
     async with viewer.get("/api/v1/events", headers=STREAM) as answer:
         await answer.content.readuntil(b"\n\n")
-        while not world.bus.subscriptions[1:]:
-            await asyncio.sleep(0)
+        await until(lambda: world.bus.subscriptions[1:])
         happen(world, 1)
         assert await numbers(answer, 1) == [7]
 
@@ -125,8 +125,6 @@ async def test_a_client_that_is_too_slow_is_disconnected() -> None:
 async def test_a_silent_stream_has_a_heartbeat_and_ends_with_the_daemon(
     monkeypatch: pytest.MonkeyPatch, world: FakeController
 ) -> None:
-    from conftest import SETTINGS
-
     from fleetctl.api import server
 
     monkeypatch.setattr(server, "Streams", lambda: sse.Streams(heartbeat_s=0.02))
@@ -145,8 +143,6 @@ async def test_a_silent_stream_has_a_heartbeat_and_ends_with_the_daemon(
 
 
 async def test_a_client_that_leaves_is_forgotten(monkeypatch: pytest.MonkeyPatch, world: FakeController) -> None:
-    from conftest import SETTINGS
-
     from fleetctl.api import server
 
     monkeypatch.setattr(server, "Streams", lambda: sse.Streams(heartbeat_s=0.02))
@@ -160,9 +156,7 @@ async def test_a_client_that_leaves_is_forgotten(monkeypatch: pytest.MonkeyPatch
             assert await numbers(answer, 1) == [1]
             assert len(world.bus.subscriptions) == own + 1
             answer.close()
-            async with asyncio.timeout(5):
-                while len(world.bus.subscriptions) > own:
-                    await asyncio.sleep(0)
+            await until(lambda: len(world.bus.subscriptions) == own)
     finally:
         await runner.cleanup()
 
@@ -194,8 +188,7 @@ async def test_pages_are_told_what_a_change_is_about(world: FakeController) -> N
     hub = LiveHub(world)
     async with hub.running():
         read = asyncio.ensure_future(live_messages(hub, 3))
-        while not hub._clients:
-            await asyncio.sleep(0)
+        await until(lambda: hub._clients)
         world.tell("part.good", "P-00009")
         world.tell("run.running", "R-0003", job="J-0001")
         world.tell("stop.pressed", "everything", outcomes={"K1": "sent"})
@@ -211,11 +204,9 @@ async def test_values_are_sent_when_they_change_and_only_those(world: FakeContro
     hub = LiveHub(world)
     async with hub.running():
         read = asyncio.ensure_future(live_messages(hub, 4))
-        while not hub._clients:
-            await asyncio.sleep(0)
+        await until(lambda: hub._clients)
         world.read("K1", temperatures_degc={"nozzle": (215.4, 215.0)})
-        while not world.telemetry.changed.empty():
-            await asyncio.sleep(0)
+        await until(world.telemetry.changed.empty)
         run = world.machine["K1"].run
         progress = replace(run.progress, fraction=0.5, acknowledged_line=15000)
         world.read("K1", run=replace(run, progress=progress))

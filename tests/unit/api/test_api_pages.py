@@ -1,4 +1,4 @@
-"""The pages as HTML: all is there without scripts, every wait has its sentence and its button, forms do their work."""
+"""The pages as HTML: all is there without scripts, every wait has its sentence and button, forms do their work."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from html.parser import HTMLParser
 
 import aiohttp
 import pytest
-from fake_controller import FakeController
-from fake_floor import SHA, calm_floor
 
 from fleetctl.api import grouping, looks, reading
 from fleetctl.api.fragments import KINDS
 from fleetctl.scheduling.reason import Need
+from tests.unit.api.fake_controller import FakeController
+from tests.unit.api.fake_floor import SHA, calm_floor
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 PAGES = (
@@ -149,7 +149,7 @@ async def test_the_floor_says_so_when_nothing_needs_anybody(
 
 
 async def test_names_are_escaped(admin: aiohttp.ClientSession, world: FakeController) -> None:
-    from fake_controller import replace
+    from tests.unit.api.fake_controller import replace
 
     world.job["J-0002"] = replace(world.job["J-0002"], title="<script>alert(1)</script>")
     for path in ("/queue", "/jobs/J-0002"):
@@ -178,7 +178,8 @@ async def test_upload_and_queue_by_plain_forms(
         assert answer.url.path.startswith("/programs/")
         html = await answer.text()
     sha = re.search(r'name="program_sha256" value="(\w+)"', html)
-    fields = {"program_sha256": sha[1], "quantity": "3", "yield_parts": "1", "title": "", "material": "", "machine": "",
+    fields = {"program_sha256": sha[1], "quantity": "3", "yield_parts": "1", "title": "", "material": "",
+              "machine": "",
               "due_s@": "", "priority": "10"}  # fmt: skip
     async with operator.post("/api/v1/jobs", data=fields, headers=headers) as answer:
         assert answer.url.path == "/jobs/J-0003"
@@ -238,7 +239,8 @@ async def test_a_fragment_is_what_the_page_shows(kind: str, operator: aiohttp.Cl
     subject, where = {
         "card": ("K1", "/"), "row": ("K1", "/?view=dense"), "tile": ("K1", "/?view=wall"),
         "machine": ("K4", "/machines/K4"), "job": ("J-0002", "/jobs/J-0002"), "run": ("R-0001", "/runs/R-0001"),
-        "part": ("P-00008", "/parts/P-00008"), "queue": ("", "/queue"), "todo": ("", "/todo"), "outcomes": ("", "/stop"),
+        "part": ("P-00008", "/parts/P-00008"), "queue": ("", "/queue"), "todo": ("", "/todo"),
+        "outcomes": ("", "/stop"),
     }.get(kind, ("", "/"))  # fmt: skip
     name = f"{kind}/{subject}" if subject else kind
     drawn = await page(operator, f"/fragments?f={name}&here={where.partition('?')[0]}")
@@ -293,7 +295,7 @@ async def test_files_are_kept_for_ever_under_their_hash(
 
 
 async def test_the_first_view_is_light(admin: aiohttp.ClientSession, world: FakeController) -> None:
-    from fake_floor import crowd
+    from tests.unit.api.fake_floor import crowd
 
     world.machine = crowd(60).machine
     sizes = {}
@@ -317,7 +319,7 @@ async def test_the_theme_is_kept_without_flash(url: str, viewer: aiohttp.ClientS
 
 
 def test_the_floor_is_ordered_by_need_then_by_end() -> None:
-    from fake_floor import busy_floor
+    from tests.unit.api.fake_floor import busy_floor
 
     machines = tuple(busy_floor().machine.values())
     assert [one.name for one in grouping.in_order(machines)] == ["K3", "M1", "K4", "K2", "K1", "M2"]
@@ -350,6 +352,10 @@ def test_a_pause_turns_amber_when_it_is_old() -> None:
         (reading.temperature(24.2, 0), "24 °C"),
         (reading.lines(18204, 30000), "18,204 of 30,000"),
         (reading.lines(7, 0), "7"),
+        (reading.heater("T0"), "nozzle"),
+        (reading.heater("T1"), "nozzle 1"),
+        (reading.heater("B"), "bed"),
+        (reading.heater("probe"), "probe"),
         (reading.size(812000), "812 kB"),
         (reading.iso(0), "1970-01-01T00:00:00Z"),
     ],

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import aiohttp
 import pytest
-from fake_controller import FakeController
-from fake_floor import SHA
 
 from fleetctl import errors
 from fleetctl.api.problems import from_error
 from fleetctl.model.profile import Setup
+from tests.unit.api.fake_controller import FakeController
+from tests.unit.api.fake_floor import SHA
 
 
 async def problem(answer: aiohttp.ClientResponse) -> dict[str, object]:

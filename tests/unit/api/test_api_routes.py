@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import aiohttp
 import pytest
-from conftest import SETTINGS
-from fake_controller import FakeController
 
 from fleetctl.api.openapi import describe
 from fleetctl.api.permission import ROLES, Permission, Visitor, role_for
 from fleetctl.api.routing import Route
 from fleetctl.api.server import ROUTES, make_app
+from tests.unit.api.api_rig import SETTINGS
+from tests.unit.api.fake_controller import FakeController
 
 VALUES = {"name": "K1", "code": "J-0001", "sha": "4f0ca1", "storage": "local", "version": "0"}
 TOKENS = {"viewer": "viewer-token", "submit": "slicer-token", "operator": "operator-token", "admin": "admin-token"}
@@ -54,7 +54,8 @@ def test_roles_include_each_other_and_only_the_page_of_signing_in_is_public() ->
     assert ROLES["viewer"] < ROLES["submit"] < ROLES["operator"] < ROLES["admin"]
     public = {route.path for route in ROUTES if route.permission is Permission.PUBLIC}
     assert public == {
-        "/login", "/logout", "/theme", "/healthz", "/favicon.ico", "/static/{version}/{name:.+}", "/api/v1/openapi.json",
+        "/login", "/logout", "/theme", "/healthz", "/favicon.ico", "/static/{version}/{name:.+}",
+        "/api/v1/openapi.json",
     }  # fmt: skip
 
 
@@ -76,10 +77,10 @@ async def test_i11_permission_is_enforced_on_every_route(role: str, url: str) ->
 
 
 async def test_a_wrong_token_is_nobody(url: str) -> None:
-    async with aiohttp.ClientSession(url, headers={"Authorization": "Bearer wrong"}) as client:
-        async with client.get("/api/v1/machines") as answer:
-            assert answer.status == 401
-            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    headers = {"Authorization": "Bearer wrong"}
+    async with aiohttp.ClientSession(url) as client, client.get("/api/v1/machines", headers=headers) as answer:
+        assert answer.status == 401
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
 def test_the_least_role_is_named() -> None:

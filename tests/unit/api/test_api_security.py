@@ -6,10 +6,10 @@ import logging
 
 import aiohttp
 import pytest
-from fake_controller import FakeController
 
 from fleetctl.api.security import COOKIE
 from fleetctl.api.tokens import local_path
+from tests.unit.api.fake_controller import FakeController
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 

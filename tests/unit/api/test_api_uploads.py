@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
-from conftest import client_of
-from fake_controller import FakeController
+
+from tests.unit.api.api_rig import client_of
+from tests.unit.api.fake_controller import FakeController
 
 GCODE = b"G28\nG1 X10 Y10 F3000\nM84\n"
 
