@@ -14,6 +14,7 @@ from rich.text import Text
 
 from fleetctl.cli.client import Client, decode
 from fleetctl.cli.command import json_option
+from fleetctl.cli.machine import read_offsets
 from fleetctl.cli.output import AMBER, RED, facts, say, show_error, show_json, size, span, table
 from fleetctl.cli.where import find
 from fleetctl.errors import FleetctlError, NotFound, UsageError
@@ -30,6 +31,7 @@ SEVERITY_STYLE = {"error": RED, "warning": AMBER, "info": ""}
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--machine", metavar="NAME", help="Against this machine as it is set up now; asks the daemon.")
 @click.option("--profile", metavar="P", help="Against a model of machine, such as generic-220; needs no daemon.")
+@click.option("--offset", multiple=True, metavar="G54=X,Y,Z", help="With --profile: a work offset, mm.")
 @click.option("--url", metavar="URL", help="The daemon, for --machine.")
 @click.option("--data", metavar="DIR", type=click.Path(path_type=Path), help="The daemon's data directory.")
 @json_option
@@ -37,6 +39,7 @@ def preflight(
     files: tuple[Path, ...],
     machine: str | None,
     profile: str | None,
+    offset: tuple[str, ...],
     url: str | None,
     data: Path | None,
     as_json: bool,
@@ -44,7 +47,9 @@ def preflight(
     """Show the facts of programs and what is wrong with them; fails when any of them would be refused."""
     if machine and profile:
         raise click.UsageError("Give either --machine or --profile.")
-    target = _ask_machine(machine, url, data) if machine else _known_profile(profile)
+    if offset and not profile:
+        raise click.UsageError("--offset goes with --profile; a machine has its own.")
+    target = _ask_machine(machine, url, data) if machine else _known_profile(profile, offset)
     failed = False
     reports: list[dict[str, object]] = []
     for path in files:
@@ -97,12 +102,12 @@ def limits_of(profile: Profile) -> MotionLimits | None:
     )
 
 
-def _known_profile(name: str | None) -> Target | None:
+def _known_profile(name: str | None, offsets: tuple[str, ...]) -> Target | None:
     if name is None:
         return None
     if name not in PROFILES:
         raise UsageError(f"There is no profile {name!r}.", hint=f"There are: {', '.join(sorted(PROFILES))}.")
-    return name, PROFILES[name], Setup()
+    return name, PROFILES[name], Setup(offsets_mm=read_offsets(offsets))
 
 
 def _ask_machine(name: str, url: str | None, data: Path | None) -> Target:
@@ -144,7 +149,7 @@ def _facts(analysis: Analysis) -> Table:
             ("filament", f"{metres:.2f} m" + (f", {grams:.1f} g" if grams else "") if metres else ""),
             ("heat", heaters),
             ("spindle", "" if analysis.spindle_rpm_max is None else f"up to {analysis.spindle_rpm_max:g} rpm"),
-            ("fastest", f"{analysis.max_feed_mm_s:g} mm/s" if analysis.max_feed_mm_s else ""),
+            ("fastest", f"{analysis.max_feed_mm_s:.4g} mm/s" if analysis.max_feed_mm_s else ""),
             ("ends with", analysis.ending.marker or "nothing that says so"),
         )
     )
