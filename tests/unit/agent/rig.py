@@ -176,6 +176,7 @@ class FakeDriver:
         return [f"echo {text}"]
 
     async def close(self) -> None:
+        await asyncio.sleep(0.01)
         self.machine.calls.append("close")
         self.running = False
         if self.machine.driver is self:

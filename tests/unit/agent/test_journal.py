@@ -85,6 +85,14 @@ def test_what_a_life_amounts_to() -> None:
     assert content.commands == {"c1": Answer(command_id="c1", lines=("ok",))}
 
 
+def test_what_the_agent_saw_of_a_position_outweighs_the_assignment() -> None:
+    state = _state_after([*LIFE, Assigned((assigned(position=Position.KNOWN),))])
+    assert state.content.positions == {"id-m1": Position.SUSPECT}
+    state.apply(Assigned(()))
+    state.apply(Assigned((assigned(position=Position.KNOWN),)))
+    assert state.content.positions == {"id-m1": Position.KNOWN}
+
+
 def test_a_snapshot_stands_for_everything_before_it() -> None:
     whole = _state_after(LIFE)
     [snapshot] = scan(frame(Snapshot(whole.content))).records

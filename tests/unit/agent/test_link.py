@@ -106,7 +106,7 @@ async def test_a_newer_controller_replaces_the_older_once_it_says_hello() -> Non
         await asyncio.sleep(1.0)
         assert first.peer.lost is None
         second.hello(assigned())
-        await until(lambda: first.peer.lost is not None)
+        await until(lambda: first.peer.lost is not None, 1.0)
         await until(lambda: second.of(MachineReport))
 
 

@@ -203,3 +203,18 @@ async def test_an_unplugged_machine_is_made_safe_when_it_comes_back_even_after_a
     machine.plugged_in = True
     async with running({"m1": machine}, file, "boot-3"):
         await until(lambda: "make_safe" in machine.calls)
+
+
+@under_virtual_clock()
+async def test_heat_switched_off_by_hand_and_on_again_by_the_run_is_switched_off_after_a_kill() -> None:
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        controller = await online(rig, assigned())
+        controller.say(start(rig.clock))
+        await until(lambda: "running" in controller.states())
+        for what in ("pause", "make-safe", "resume"):
+            controller.say(verb(rig.clock, what))
+            await until(lambda: f"verb {what}" in {answer.command_id for answer in controller.of(Answer)})  # noqa: B023
+        file = await rig.kill()
+    async with running({"m1": machine}, file, "boot-2"):
+        await until(lambda: machine.calls.count("make_safe") == 2)
