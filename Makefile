@@ -15,7 +15,10 @@ DATA ?= data
 SPEEDUP ?= 30
 PYTEST_ARGS ?=
 SEEDS ?= 200
+FUZZ_EXAMPLES ?= 5000
+CHAOS_ROUNDS ?= 5
 SOAK_MINUTES ?= 30
+TEST_LIMIT_S ?= 1140
 
 EXTENSIONS := $(wildcard ext/*.pyx ext/*.pxd ext/*.h)
 FRONT_END := $(wildcard web/vendor.py web/package.json web/package-lock.json)
@@ -76,7 +79,7 @@ test: ## install what the tests need and run everything; seconds are printed per
 	@.ci/stage setup $(MAKE) setup
 	@.ci/stage lint $(MAKE) lint
 	@.ci/stage types $(MAKE) types
-	@.ci/stage tests $(PY) -m pytest -n 2 --dist loadfile --durations 15 $(PYTEST_ARGS)
+	@.ci/stage tests timeout -s INT $(TEST_LIMIT_S) $(PY) -m pytest -q -n 2 --dist loadfile --durations 15 $(PYTEST_ARGS)
 
 lint: setup ## ruff and the import contracts
 	@$(BIN)/ruff check .
@@ -100,6 +103,20 @@ docs: setup ## write the generated reference pages, then test all of docs/
 
 bench: setup ## print measurements as JSON, one object per script
 	@for script in tests/bench/bench_*.py; do $(PY) $$script || exit 1; done
+
+sim: setup ## live through SEEDS simulated worlds and check every invariant
+	@$(PY) -m fleetctl.testing.simulation --seeds $(SEEDS)
+
+fuzz: setup ## search much longer with hypothesis (FUZZ_EXAMPLES for each property)
+	@HYPOTHESIS_PROFILE=fuzz FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(PY) -m pytest -q -n 2 tests/unit plugins $(PYTEST_ARGS)
+
+chaos: setup ## kill real processes, CHAOS_ROUNDS times over
+	@for round in $$(seq $(CHAOS_ROUNDS)); do echo "== round $$round"; \
+		$(PY) -m pytest -q tests/integration/test_kill.py tests/integration/test_store_crash.py $(PYTEST_ARGS) || exit 1; done
+
+soak: setup ## the demo's order over and over for SOAK_MINUTES, on the same data
+	@end=$$(($$(date +%s) + 60 * $(SOAK_MINUTES))); while [ $$(date +%s) -lt $$end ]; do \
+		$(BIN)/fleetctl demo --once --data build/soak --listen 127.0.0.1:0 --speedup 60 || exit 1; done
 
 clean: ## take away what was built; .venv and data stay
 	@rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
