@@ -79,7 +79,8 @@ test: ## install what the tests need and run everything; seconds are printed per
 	@.ci/stage setup $(MAKE) setup
 	@.ci/stage lint $(MAKE) lint
 	@.ci/stage types $(MAKE) types
-	@.ci/stage tests timeout -s INT $(TEST_LIMIT_S) $(PY) -m pytest -q -n 2 --dist loadfile --durations 15 $(PYTEST_ARGS)
+	@echo "== tests"  # and nothing after them: the last words are pytest's summary
+	@timeout -s INT $(TEST_LIMIT_S) $(PY) -m pytest -q -n 2 --dist loadfile --durations 15 $(PYTEST_ARGS)
 
 lint: setup ## ruff and the import contracts
 	@$(BIN)/ruff check .
