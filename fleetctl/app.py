@@ -112,8 +112,8 @@ def build_controller(site: str, seams: Seams) -> Controller:
         stop=StopButton(record, agents, views),
         views=views,
         tokens=Tokens(record, seams.new_secret),
-        dispatcher=Dispatcher(record, agents, gate),
-        checks=Checks(record, hooks),
+        dispatcher=Dispatcher(record, agents, gate, seams.clock),
+        checks=Checks(record, hooks, seams.clock),
     )
 
 

@@ -32,6 +32,11 @@ class Stamp(msgspec.Struct, frozen=True):
     new_id: NewId
 
 
+def log_event(conn: sa.Connection, stamp: Stamp, kind: str, subject: str, **data: Any) -> None:
+    """Append an event to the log under this stamp."""
+    events.append(conn, kind, subject, at_s=stamp.at_s, actor=stamp.actor, **data)
+
+
 def check_seen(what: str, version: int, seen: int | None) -> None:
     """Raise Conflict when a person acted on an older state than the present one."""
     if seen is not None and seen != version:
@@ -46,7 +51,7 @@ def run_to(conn: sa.Connection, run: Run, state: RunState, stamp: Stamp, reason:
         values["ended_s"] = stamp.at_s
     runs.change(conn, run, **values)
     lines = {key: columns[key] for key in ("acknowledged_line", "planner_depth") if key in columns}
-    events.append(conn, f"run.{state.value}", run.code, at_s=stamp.at_s, actor=stamp.actor, reason=reason, **lines)
+    log_event(conn, stamp, f"run.{state.value}", run.code, reason=reason, **lines)
     return runs.get(conn, run.id)
 
 
@@ -54,7 +59,7 @@ def part_to(conn: sa.Connection, part: Part, state: PartState, stamp: Stamp, rea
     """Move a part. A part that stops being live frees its place in this transaction (I3)."""
     step(part_model.TRANSITIONS, part.state, state, f"part {part.code}")
     parts.change(conn, part, state=state)
-    events.append(conn, f"part.{state.value}", part.code, at_s=stamp.at_s, actor=stamp.actor, reason=reason)
+    log_event(conn, stamp, f"part.{state.value}", part.code, reason=reason)
 
 
 def job_to(conn: sa.Connection, job: Job, state: JobState, stamp: Stamp, **columns: Any) -> None:
@@ -65,7 +70,7 @@ def job_to(conn: sa.Connection, job: Job, state: JobState, stamp: Stamp, **colum
     if kind is None:
         kind = {JobState.HELD: "job.released", JobState.DONE: "job.reopened"}.get(job.state, f"job.{state.value}")
     reason = columns.get("held_reason", "")
-    events.append(conn, kind, job.code, at_s=stamp.at_s, actor=stamp.actor, reason=reason)
+    log_event(conn, stamp, kind, job.code, reason=reason)
 
 
 def facts_to(conn: sa.Connection, machine: Machine, facts: MachineFacts, stamp: Stamp, **data: Any) -> None:
@@ -75,7 +80,7 @@ def facts_to(conn: sa.Connection, machine: Machine, facts: MachineFacts, stamp: 
     machines.set_facts(conn, machine, facts, stamp.at_s)
     old, new = msgspec.to_builtins(machine.facts), msgspec.to_builtins(facts)
     changed = {key: value for key, value in new.items() if value != old[key]}
-    events.append(conn, "machine.changed", machine.name, at_s=stamp.at_s, actor=stamp.actor, **changed, **data)
+    log_event(conn, stamp, "machine.changed", machine.name, **changed, **data)
 
 
 def settle_places(conn: sa.Connection, job_id: str, stamp: Stamp) -> None:
@@ -87,7 +92,7 @@ def settle_places(conn: sa.Connection, job_id: str, stamp: Stamp) -> None:
     free = parts.free_places(conn, job_id, job.quantity) if surplus else []
     for part, place in zip(surplus, free, strict=False):
         parts.change(conn, part, place=place)
-        events.append(conn, "part.placed", part.code, at_s=stamp.at_s, actor=stamp.actor, place=place, job=job.code)
+        log_event(conn, stamp, "part.placed", part.code, place=place, job=job.code)
     all_good = jobs.tally(conn, job_id).good == job.quantity
     if all_good and job.state is not JobState.DONE:
         if job.state is not JobState.ACTIVE:

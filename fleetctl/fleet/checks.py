@@ -6,55 +6,30 @@ check has an opinion of stays made until a person assesses it.
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Sequence
-
 import sqlalchemy as sa
 
-from fleetctl.errors import StoreUnavailable
-from fleetctl.fleet.changes import Stamp, part_to, settle_places
+from fleetctl.clock import Clock
+from fleetctl.fleet.changes import Stamp, log_event, part_to, settle_places
 from fleetctl.fleet.hooks import HookFailed, Hooks
 from fleetctl.fleet.record import Record
-from fleetctl.fleet.shapes import EventShape
+from fleetctl.fleet.woken import Woken
 from fleetctl.model.part import Part, PartState, Result
 from fleetctl.plugin.hookspecs import CheckResult, PartToCheck
 from fleetctl.quality.verdict import state_after_checks
-from fleetctl.store import events, machines, parts, programs, runs
-
-log = logging.getLogger(__name__)
+from fleetctl.store import machines, parts, programs, runs
 
 HOOK = "fleetctl_check_part"
-RETRY_S = 5.0
 ACTOR = "checks"
 
 
 class Checks:
-    """The controller's one task that assesses parts."""
+    """The controller's one assessor of parts; `task` runs it."""
 
-    def __init__(self, record: Record, hooks: Hooks) -> None:
+    def __init__(self, record: Record, hooks: Hooks, clock: Clock) -> None:
         self._record = record
         self._hooks = hooks
-        self._wake = asyncio.Event()
         self._asked: set[str] = set()
-
-    def heard(self, happened: Sequence[EventShape]) -> None:
-        """Listener of the bus: look for work when a run has finished."""
-        if any(event.kind == "part.made" for event in happened):
-            self._wake.set()
-
-    async def run(self) -> None:
-        """Assess parts until cancelled."""
-        self._wake.set()
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            try:
-                await self.assess_all()
-            except StoreUnavailable as error:
-                log.error("parts wait to be assessed: %s", error)
-                self._wake.set()
-                await asyncio.sleep(RETRY_S)
+        self.task = Woken(("part.made",), self.assess_all, clock)
 
     async def assess_all(self) -> None:
         """Assess every part that is made and that no check has been asked about since the start."""
@@ -132,12 +107,11 @@ def add_result(conn: sa.Connection, part: Part, result: CheckResult, stamp: Stam
             at_s=stamp.at_s,
         ),
     )
-    events.append(
+    log_event(
         conn,
+        stamp,
         "part.result",
         part.code,
-        at_s=stamp.at_s,
-        actor=stamp.actor,
         check=result.check,
         result=result.result.value,
         reason=result.reason,

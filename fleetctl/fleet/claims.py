@@ -10,15 +10,15 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from fleetctl.errors import Conflict, LatchClosed
-from fleetctl.fleet.changes import Stamp, job_to
+from fleetctl.fleet import commands
+from fleetctl.fleet.changes import Stamp, job_to, log_event
 from fleetctl.model.identity import CodeKind
 from fleetctl.model.job import JobState
 from fleetctl.model.machine import Machine, unready_reasons
-from fleetctl.model.messages import Start, encode
 from fleetctl.model.part import Part, PartState
 from fleetctl.model.run import Run, RunState
 from fleetctl.scheduling.assign import Assignment
-from fleetctl.store import events, jobs, machines, parts, programs, runs, settings
+from fleetctl.store import jobs, machines, parts, programs, runs, settings
 
 START_WITHIN_S = 60.0
 """A start that an agent gets later than this is refused: by then nobody expects the machine to move."""
@@ -35,39 +35,11 @@ def claim(conn: sa.Connection, plan: Assignment, rule_set: str, stamp: Stamp) ->
         raise Conflict(f"{job.code} is {job.state.value} by now.")
     run = _new_run(conn, plan, machine, rule_set, stamp)
     runs.add(conn, run)
-    events.append(
-        conn,
-        "run.claimed",
-        run.code,
-        at_s=stamp.at_s,
-        actor=stamp.actor,
-        job=job.code,
-        machine=machine.name,
-        program=run.program_sha256,
-    )
+    log_event(conn, stamp, "run.claimed", run.code, job=job.code, machine=machine.name, program=run.program_sha256)
     _create_parts(conn, run, plan, stamp)
     if job.state is JobState.QUEUED:
         job_to(conn, job, JobState.ACTIVE, stamp)
-    command_id = stamp.new_id()
-    start = Start(
-        command_id=command_id,
-        run_id=run.id,
-        epoch=run.epoch,
-        machine_id=machine.id,
-        program_sha256=run.program_sha256,
-        not_after_s=run.not_after_s,
-    )
-    runs.add_command(
-        conn,
-        runs.Command(
-            id=command_id,
-            agent=machine.agent,
-            run_id=run.id,
-            kind=runs.CommandKind.START,
-            message=encode(start),
-            created_s=stamp.at_s,
-        ),
-    )
+    commands.start(conn, run, machine, stamp)
     return run
 
 
@@ -128,13 +100,4 @@ def _create_parts(conn: sa.Connection, run: Run, plan: Assignment, stamp: Stamp)
     ]
     parts.add(conn, created)
     for part in created:
-        events.append(
-            conn,
-            "part.planned",
-            part.code,
-            at_s=stamp.at_s,
-            actor=stamp.actor,
-            run=run.code,
-            job=plan.job.code,
-            place=part.place,
-        )
+        log_event(conn, stamp, "part.planned", part.code, run=run.code, job=plan.job.code, place=part.place)

@@ -12,14 +12,14 @@ import msgspec
 import sqlalchemy as sa
 
 from fleetctl.errors import Conflict, UsageError
-from fleetctl.fleet.changes import Stamp, facts_to
+from fleetctl.fleet.changes import Stamp, facts_to, log_event
 from fleetctl.fleet.parts import judge
 from fleetctl.fleet.situation import last_run
 from fleetctl.model.machine import Clearance, Machine
 from fleetctl.model.part import Part, PartState, Result
 from fleetctl.model.run import Run, RunState
 from fleetctl.plugin.hookspecs import CheckResult
-from fleetctl.store import events, parts, runs
+from fleetctl.store import parts, runs
 
 
 def clear_machine(conn: sa.Connection, machine: Machine, good: int | None, bad: frozenset[str], stamp: Stamp) -> None:
@@ -30,7 +30,7 @@ def clear_machine(conn: sa.Connection, machine: Machine, good: int | None, bad: 
         _settle(conn, run, good, bad, stamp)
     if machine.facts.clearance is not Clearance.CLEAR:
         facts_to(conn, machine, msgspec.structs.replace(machine.facts, clearance=Clearance.CLEAR), stamp)
-        events.append(conn, "machine.cleared", machine.name, at_s=stamp.at_s, actor=stamp.actor, good=good)
+        log_event(conn, stamp, "machine.cleared", machine.name, good=good)
 
 
 def _runs_to_settle(conn: sa.Connection, machine: Machine) -> list[Run]:
@@ -57,7 +57,7 @@ def _settle(conn: sa.Connection, run: Run, good: int | None, bad: frozenset[str]
             _say(conn, part, Result.PASS if part in passing else Result.FAIL, stamp)
     if interrupted:
         runs.change(conn, run, settled=True)
-        events.append(conn, "run.settled", run.code, at_s=stamp.at_s, actor=stamp.actor, good=len(passing))
+        log_event(conn, stamp, "run.settled", run.code, good=len(passing))
 
 
 def _passing(lying: list[Part], undecided: list[Part], wanted: int | None) -> list[Part]:

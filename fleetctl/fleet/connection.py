@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 import sqlalchemy as sa
 
-from fleetctl.fleet.changes import Stamp, facts_to
+from fleetctl.fleet.changes import Stamp, facts_to, log_event
 from fleetctl.fleet.reports import agent_lost_run
 from fleetctl.model.machine import Link, Machine
 from fleetctl.model.messages import PROTOCOL_VERSION, Hello, MachineAssignment, Welcome
-from fleetctl.store import events, machines, runs, settings
+from fleetctl.store import machines, runs, settings
 from fleetctl.store.runs import CommandKind
 from fleetctl.store.settings import Stop
 
@@ -52,15 +52,7 @@ def welcomed(conn: sa.Connection, welcome: Welcome, stamp: Stamp) -> list[str]:
     before = machines.last_sequence(conn, welcome.agent)
     machines.set_agent(conn, welcome.agent, welcome.journal_id, welcome.version)
     new_journal = before > 0 and machines.last_sequence(conn, welcome.agent) == 0
-    events.append(
-        conn,
-        "agent.connected",
-        welcome.agent,
-        at_s=stamp.at_s,
-        actor=stamp.actor,
-        version=welcome.version,
-        new_journal=new_journal,
-    )
+    log_event(conn, stamp, "agent.connected", welcome.agent, version=welcome.version, new_journal=new_journal)
     _adopt_stop(conn, welcome, stamp)
     held = {machine.id for machine in held_by(conn, welcome.agent)}
     waiting = {
@@ -80,7 +72,7 @@ def _adopt_stop(conn: sa.Connection, welcome: Welcome, stamp: Stamp) -> None:
     if welcome.stop_id and welcome.stop_id != stop.stop_id:
         adopted = Stop(stopped=True, stop_id=welcome.stop_id, by="unknown (restored by the agent)", at_s=stamp.at_s)
         settings.set_stop(conn, adopted)
-        events.append(conn, "stop.pressed", "everything", at_s=stamp.at_s, actor=stamp.actor, adopted=True)
+        log_event(conn, stamp, "stop.pressed", "everything", adopted=True)
 
 
 def release_due(conn: sa.Connection, welcome: Welcome) -> bool:
@@ -99,7 +91,7 @@ def lost(conn: sa.Connection, candidates: list[str], stamp: Stamp) -> None:
 
 def disconnected(conn: sa.Connection, agent: str, stamp: Stamp) -> None:
     """The agent does not answer: nobody sees its machines, whatever they do."""
-    events.append(conn, "agent.lost", agent, at_s=stamp.at_s, actor=stamp.actor)
+    log_event(conn, stamp, "agent.lost", agent)
     for machine in held_by(conn, agent):
         facts = msgspec.structs.replace(machine.facts, link=Link.OFFLINE, reason="the agent does not answer")
         facts_to(conn, machine, facts, stamp)

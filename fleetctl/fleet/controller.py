@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from fleetctl.fleet.agents import Agents
 from fleetctl.fleet.bus import Bus
-from fleetctl.fleet.changes import Stamp, facts_to
+from fleetctl.fleet.changes import Stamp, facts_to, log_event
 from fleetctl.fleet.checks import Checks
 from fleetctl.fleet.discovery import Discovery
 from fleetctl.fleet.dispatcher import Dispatcher
@@ -25,7 +25,7 @@ from fleetctl.fleet.telemetry import Telemetry
 from fleetctl.fleet.tokens import Tokens
 from fleetctl.fleet.views import Views
 from fleetctl.model.machine import Link
-from fleetctl.store import events, machines
+from fleetctl.store import machines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +50,13 @@ class Controller:
 
     async def run(self) -> None:
         """Drive the site until cancelled: hold the agents, dispatch, assess."""
-        self.bus.listen(self.dispatcher.heard)
-        self.bus.listen(self.checks.heard)
+        self.bus.listen(self.dispatcher.task.heard)
+        self.bus.listen(self.checks.task.heard)
         await self.record.change("site", _started)
         async with asyncio.TaskGroup() as group:
             group.create_task(self.agents.run(), name="agents")
-            group.create_task(self.dispatcher.run(), name="dispatcher")
-            group.create_task(self.checks.run(), name="checks")
+            group.create_task(self.dispatcher.task.run(), name="dispatcher")
+            group.create_task(self.checks.task.run(), name="checks")
 
 
 def _started(conn: sa.Connection, stamp: Stamp) -> None:
@@ -64,4 +64,4 @@ def _started(conn: sa.Connection, stamp: Stamp) -> None:
     for machine in machines.every(conn):
         unseen = msgspec.structs.replace(machine.facts, link=Link.OFFLINE, reason="the agent has not answered yet")
         facts_to(conn, machine, unseen, stamp)
-    events.append(conn, "site.started", "site", at_s=stamp.at_s, actor=stamp.actor)
+    log_event(conn, stamp, "site.started", "site")

@@ -6,58 +6,37 @@ word. One task; it wakes on committed events and when something it waits for may
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from fleetctl.errors import Conflict, StoreUnavailable
+from fleetctl.clock import Clock
+from fleetctl.errors import Conflict
 from fleetctl.fleet.agents import Agents
 from fleetctl.fleet.changes import Stamp
 from fleetctl.fleet.claims import claim
 from fleetctl.fleet.gate import Gate
 from fleetctl.fleet.record import Record
-from fleetctl.fleet.shapes import EventShape
 from fleetctl.fleet.situation import read_situation
+from fleetctl.fleet.woken import Woken
 from fleetctl.model.run import Run
 from fleetctl.preflight.rules import RULE_SET
 from fleetctl.scheduling.assign import Assignment, assign
 
 log = logging.getLogger(__name__)
 
-RETRY_S = 2.0
-"""Pause after the store failed, before the dispatcher looks again."""
-
-_WAKES = ("job.", "machine.", "run.", "part.", "stop.", "agent.")
+WAKES = ("job.", "machine.", "run.", "part.", "stop.", "agent.")
+"""Kinds of events after which work may be able to start."""
 
 
 class Dispatcher:
-    """The controller's one dispatcher."""
+    """The controller's one dispatcher; `task` runs it."""
 
-    def __init__(self, record: Record, agents: Agents, gate: Gate) -> None:
+    def __init__(self, record: Record, agents: Agents, gate: Gate, clock: Clock) -> None:
         self._record = record
         self._agents = agents
         self._gate = gate
-        self._wake = asyncio.Event()
-
-    def heard(self, events: Sequence[EventShape]) -> None:
-        """Listener of the bus: look again after anything that may let work start."""
-        if any(event.kind.startswith(_WAKES) for event in events):
-            self._wake.set()
-
-    async def run(self) -> None:
-        """Dispatch until cancelled."""
-        self._wake.set()
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            try:
-                await self.dispatch_once()
-            except StoreUnavailable as error:
-                log.error("nothing new starts: %s", error)
-                self._wake.set()
-                await asyncio.sleep(RETRY_S)
+        self.task = Woken(WAKES, self.dispatch_once, clock)
 
     async def dispatch_once(self) -> list[Run]:
         """Look at the site once and claim what can start."""
@@ -65,7 +44,7 @@ class Dispatcher:
             lambda conn: read_situation(conn, self._record.now_s(), self._agents.connected())
         )
         if await self._gate.fill(situation):
-            self._wake.set()
+            self.task.wake()
             return []
         claimed: list[Run] = []
         for plan in assign(situation):
@@ -83,5 +62,5 @@ class Dispatcher:
             return await self._record.change("dispatcher", unit)
         except Conflict as error:
             log.info("claim of %s for %s lost: %s", plan.machine.name, plan.job.code, error)
-            self._wake.set()
+            self.task.wake()
             return None

@@ -12,14 +12,14 @@ from typing import Protocol, TypeVar
 import sqlalchemy as sa
 
 from fleetctl.errors import UsageError
-from fleetctl.fleet.changes import Stamp
+from fleetctl.fleet.changes import Stamp, log_event
 from fleetctl.fleet.record import Record
 from fleetctl.fleet.shapes import JobShape, ProgramShape, Submission
 from fleetctl.fleet.views import Views
 from fleetctl.gcode import analyze
 from fleetctl.model.identity import CodeKind
 from fleetctl.model.job import Job, JobState, RemakeInterrupted
-from fleetctl.store import events, jobs, machines, programs, settings
+from fleetctl.store import jobs, machines, programs, settings
 from fleetctl.store.blobs import BlobStore
 from fleetctl.store.programs import Program
 
@@ -84,14 +84,8 @@ def _plain_name(name: str) -> str:
 
 def _store_program(conn: sa.Connection, program: Program, stamp: Stamp) -> None:
     if programs.add(conn, program):
-        events.append(
-            conn,
-            "program.received",
-            program.sha256[:12],
-            at_s=stamp.at_s,
-            actor=stamp.actor,
-            name=program.name,
-            size_bytes=program.size_bytes,
+        log_event(
+            conn, stamp, "program.received", program.sha256[:12], name=program.name, size_bytes=program.size_bytes
         )
 
 
@@ -137,12 +131,11 @@ def _place_order(conn: sa.Connection, submission: Submission, stamp: Stamp) -> s
         version=1,
     )
     jobs.add(conn, job)
-    events.append(
+    log_event(
         conn,
+        stamp,
         "job.submitted",
         job.code,
-        at_s=stamp.at_s,
-        actor=stamp.actor,
         order=order.code,
         title=title,
         quantity=job.quantity,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from fleetctl.fleet.changes import Stamp, check_seen, job_to
+from fleetctl.fleet.commands import withdraw
 from fleetctl.fleet.record import Record
-from fleetctl.fleet.withdraw import withdraw
 from fleetctl.model.job import JobState
 from fleetctl.store import jobs, runs
 

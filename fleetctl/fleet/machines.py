@@ -9,15 +9,15 @@ import sqlalchemy as sa
 
 from fleetctl.errors import Conflict, UsageError
 from fleetctl.fleet.agents import Agents
-from fleetctl.fleet.changes import Stamp, check_seen, facts_to
+from fleetctl.fleet.changes import Stamp, check_seen, facts_to, log_event
 from fleetctl.fleet.clearing import clear_machine
+from fleetctl.fleet.commands import withdraw_what_has_not_begun
 from fleetctl.fleet.record import Record
 from fleetctl.fleet.shapes import MachineShape, NewMachine
 from fleetctl.fleet.views import Views
-from fleetctl.fleet.withdraw import void_changed_configuration
 from fleetctl.model.machine import Machine, MachineFacts, Service
 from fleetctl.model.profile import PROFILES, Profile, Setup, configuration_hash
-from fleetctl.store import events, machines, runs
+from fleetctl.store import machines, runs
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
@@ -60,12 +60,11 @@ class Machines:
             )
             _refuse_shared_port(conn, machine)
             machines.add(conn, machine)
-            events.append(
+            log_event(
                 conn,
+                stamp,
                 "machine.added",
                 machine.name,
-                at_s=stamp.at_s,
-                actor=actor,
                 driver=machine.driver,
                 port=machine.port,
                 profile=profile.name,
@@ -101,7 +100,7 @@ class Machines:
                     f"{name} is named by runs on record and stays there; lock it out instead.", machine=name
                 )
             machines.remove(conn, machine.id)
-            events.append(conn, "machine.removed", name, at_s=stamp.at_s, actor=actor)
+            log_event(conn, stamp, "machine.removed", name)
             return machine.agent
 
         self._agents.assignments_changed(await self._record.change(actor, unit))
@@ -147,7 +146,7 @@ class Machines:
         lines = await self._agents.verb(machine, verb, stamp.new_id(), now_s=stamp.at_s, text=text)
 
         def note(conn: sa.Connection, stamp: Stamp) -> None:
-            events.append(conn, "machine.verb", name, at_s=stamp.at_s, actor=actor, verb=verb, text=text)
+            log_event(conn, stamp, "machine.verb", name, verb=verb, text=text)
 
         await self._record.change(actor, note)
         return lines
@@ -169,7 +168,7 @@ class Machines:
         def unit(conn: sa.Connection, stamp: Stamp) -> str:
             machine = machines.named(conn, name)
             machines.set_unattended(conn, machine, actor if on else None, stamp.at_s)
-            events.append(conn, "machine.unattended", name, at_s=stamp.at_s, actor=actor, on=on)
+            log_event(conn, stamp, "machine.unattended", name, on=on)
             return machine.agent
 
         self._agents.assignments_changed(await self._record.change(actor, unit))
@@ -180,8 +179,8 @@ class Machines:
         def unit(conn: sa.Connection, stamp: Stamp) -> None:
             machine = machines.named(conn, name)
             machines.set_setup(conn, machine, msgspec.structs.replace(setup, firmware=machine.setup.firmware))
-            events.append(conn, "machine.setup", name, at_s=stamp.at_s, actor=actor, material=setup.material)
-            void_changed_configuration(conn, machine.id, stamp)
+            log_event(conn, stamp, "machine.setup", name, material=setup.material)
+            withdraw_what_has_not_begun(conn, machine.id, stamp)
 
         await self._record.change(actor, unit)
 

@@ -6,12 +6,12 @@ import sqlalchemy as sa
 
 from fleetctl.errors import Conflict, LatchClosed
 from fleetctl.fleet.agents import Agents
-from fleetctl.fleet.changes import Stamp
+from fleetctl.fleet.changes import Stamp, log_event
+from fleetctl.fleet.commands import withdraw
 from fleetctl.fleet.record import Record
-from fleetctl.fleet.withdraw import withdraw
 from fleetctl.model.machine import Machine
 from fleetctl.model.run import Run
-from fleetctl.store import events, machines, runs, settings
+from fleetctl.store import machines, runs, settings
 
 
 class Runs:
@@ -51,7 +51,7 @@ class Runs:
         await self._agents.verb(machine, verb, stamp.new_id(), now_s=stamp.at_s, run_id=run.id)
 
         def note(conn: sa.Connection, stamp: Stamp) -> None:
-            events.append(conn, "run.verb", run.code, at_s=stamp.at_s, actor=stamp.actor, verb=verb)
+            log_event(conn, stamp, "run.verb", run.code, verb=verb)
 
         await self._record.change(actor, note)
 

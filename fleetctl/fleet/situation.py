@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import sqlalchemy as sa
 
 from fleetctl.model.job import FAILED_RUNS_THAT_BLOCK_A_MACHINE, Job
@@ -13,6 +15,9 @@ from fleetctl.scheduling.situation import Fit, OpenJob, Situation
 from fleetctl.store import events, jobs, machines, parts, programs, runs, settings
 from fleetctl.store.programs import Preflight
 
+NOBODY_ASSESSES_AFTER_S = 60.0
+"""A check answers within 30 s (`hooks.CHECK_WITHIN_S`): a part without a word for longer waits for a person."""
+
 
 def read_situation(conn: sa.Connection, now_s: float, agents: frozenset[str]) -> Situation:
     """The situation in this snapshot; `agents` are those that answer now."""
@@ -20,6 +25,7 @@ def read_situation(conn: sa.Connection, now_s: float, agents: frozenset[str]) ->
     every_machine = machines.every(conn)
     open_jobs = jobs.unfinished(conn)
     tallies = jobs.tallies(conn, [job.id for job in open_jobs])
+    unassessed = Counter(part.job_id for part in parts.unassessed(conn, now_s - NOBODY_ASSESSES_AFTER_S))
     return Situation(
         version=events.last_sequence(conn),
         now_s=now_s,
@@ -30,6 +36,7 @@ def read_situation(conn: sa.Connection, now_s: float, agents: frozenset[str]) ->
                 job=job,
                 tally=tallies[job.id],
                 free_places=tuple(parts.free_places(conn, job.id, job.quantity)),
+                unassessed=unassessed[job.id],
             )
             for job in open_jobs
         ),

@@ -12,13 +12,13 @@ import msgspec
 import sqlalchemy as sa
 
 from fleetctl.fleet.agents import Agents
-from fleetctl.fleet.changes import Stamp
+from fleetctl.fleet.changes import Stamp, log_event
 from fleetctl.fleet.record import Record
 from fleetctl.fleet.shapes import StopShape
 from fleetctl.fleet.views import Views
 from fleetctl.model.machine import Machine
 from fleetctl.model.messages import StopReport
-from fleetctl.store import events, machines, settings
+from fleetctl.store import machines, settings
 from fleetctl.store.settings import Stop
 
 UNREACHABLE = "unreachable"
@@ -41,7 +41,7 @@ class StopButton:
 
         def press(conn: sa.Connection, stamp: Stamp) -> None:
             settings.set_stop(conn, Stop(stopped=True, stop_id=stop_id, by=actor, at_s=stamp.at_s))
-            events.append(conn, "stop.pressed", "everything", at_s=stamp.at_s, actor=actor)
+            log_event(conn, stamp, "stop.pressed", "everything")
 
         try:
             await self._record.change(actor, press)
@@ -54,7 +54,7 @@ class StopButton:
             stop = settings.stop(conn)
             if stop.stop_id == stop_id:
                 settings.set_stop(conn, msgspec.structs.replace(stop, outcomes=outcomes, last_byte_s=last_byte_s))
-            events.append(conn, "stop.outcome", "everything", at_s=stamp.at_s, actor=actor, outcomes=outcomes)
+            log_event(conn, stamp, "stop.outcome", "everything", outcomes=outcomes)
 
         await self._record.change(actor, note)
         return await self._views.stop()
@@ -66,7 +66,7 @@ class StopButton:
         outcomes, last_byte_s = _outcomes([machine], reports)
 
         def note(conn: sa.Connection, stamp: Stamp) -> None:
-            events.append(conn, "stop.pressed", machine.name, at_s=stamp.at_s, actor=actor, outcomes=outcomes)
+            log_event(conn, stamp, "stop.pressed", machine.name, outcomes=outcomes)
 
         await self._record.change(actor, note)
         latch = await self._views.stop()
@@ -80,7 +80,7 @@ class StopButton:
             if not stop.stopped:
                 return None
             settings.set_stop(conn, msgspec.structs.replace(stop, stopped=False, by=actor, at_s=stamp.at_s))
-            events.append(conn, "stop.released", "everything", at_s=stamp.at_s, actor=actor)
+            log_event(conn, stamp, "stop.released", "everything")
             return stop
 
         released = await self._record.change(actor, unit)

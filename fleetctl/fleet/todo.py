@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fleetctl.fleet.moment import Moment
-from fleetctl.fleet.shapes import TodoItem
+from fleetctl.fleet.shapes import PartShape, TodoItem
+from fleetctl.fleet.situation import NOBODY_ASSESSES_AFTER_S
 from fleetctl.model.job import JobState
 from fleetctl.model.part import PartState
 from fleetctl.scheduling.reason import Action, Need, Reason
@@ -71,21 +72,18 @@ def _jobs(moment: Moment) -> list[TodoItem]:
 
 
 def _parts(moment: Moment) -> list[TodoItem]:
-    """Parts on hold whose machine no longer shows them: a person must decide about each."""
+    """Parts that only a person can decide about and that no machine shows any more: on hold, or never assessed."""
     interrupted = {run.id for run in moment.situation.unsettled.values()}
     open_jobs = {item.job.id for item in moment.situation.jobs if item.job.state is not JobState.CANCELLED}
     waiting = parts.in_states(moment.conn, [PartState.HOLD, PartState.REWORK])
     wanted = [part for part in waiting if part.run_id not in interrupted and part.job_id in open_jobs]
+    silent = parts.unassessed(moment.conn, moment.situation.now_s - NOBODY_ASSESSES_AFTER_S)
+    wanted += [part for part in silent if part.job_id in open_jobs]
     return [
         TodoItem(
             kind="part",
             subject=shape.code,
-            reason=Reason(
-                code="part-on-hold",
-                sentence=f"{shape.code} of {shape.job} is on {shape.state}: decide about it.",
-                need=Need.PERSON,
-                action=Action(label="Decide", target=f"parts/{shape.code}", verb="disposition"),
-            ),
+            reason=_why_part(shape),
             since_s=part.created_s,
             version=part.version,
             job=shape.job,
@@ -93,3 +91,19 @@ def _parts(moment: Moment) -> list[TodoItem]:
         )
         for part, shape in zip(wanted, moment.parts(wanted), strict=True)
     ]
+
+
+def _why_part(part: PartShape) -> Reason:
+    if part.state == PartState.MADE:
+        return Reason(
+            code="part-unassessed",
+            sentence=f"No check has assessed {part.code} of {part.job}: say whether it is good.",
+            need=Need.PERSON,
+            action=Action(label="Assess", target=f"parts/{part.code}", verb="inspections"),
+        )
+    return Reason(
+        code="part-on-hold",
+        sentence=f"{part.code} of {part.job} is on {part.state}: decide about it.",
+        need=Need.PERSON,
+        action=Action(label="Decide", target=f"parts/{part.code}", verb="disposition"),
+    )

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from fleetctl.errors import UsageError
-from fleetctl.fleet.changes import Stamp
+from fleetctl.fleet.changes import Stamp, log_event
 from fleetctl.fleet.record import Record
-from fleetctl.store import events, tokens
+from fleetctl.store import tokens
 from fleetctl.store.tokens import Role, Token, TokenKind
 
 NewSecret = Callable[[], str]
@@ -67,7 +67,7 @@ class Tokens:
                 created_s=stamp.at_s,
             )
             tokens.add(conn, token, secret)
-            events.append(conn, "token.created", token.name, at_s=stamp.at_s, actor=actor, role=role, token_kind=kind)
+            log_event(conn, stamp, "token.created", token.name, role=role, token_kind=kind)
 
         await self._record.change(actor, unit)
 
