@@ -169,6 +169,9 @@ class Execution:
 
     def heard_activity(self, activity: Activity, reason: str) -> None:
         """The firmware changed what it does."""
+        if not self.started and activity is Activity.FAULT:
+            # A run that waits for cycle start would keep the machine from the reset that it needs.
+            self.end(RunState.REFUSED, f"the machine has a fault ({reason})" if reason else "the machine has a fault")
         if not self.started or self.ended:
             return
         if activity is Activity.FAULT:
