@@ -10,11 +10,15 @@ from fleetctl.model.run import Run
 
 
 class OpenJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A job that is not done, its tally, and the places that no live part holds, in order."""
+    """A job that is not done, its tally, and the places that no live part holds, in order.
+
+    `unassessed` counts its parts that were made a while ago and that no check has an opinion of.
+    """
 
     job: Job
     tally: Tally
     free_places: tuple[int, ...]
+    unassessed: int = 0
 
 
 class Fit(msgspec.Struct, frozen=True):

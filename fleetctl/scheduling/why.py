@@ -47,6 +47,13 @@ def _waits_for_parts(item: OpenJob) -> Reason | None:
             sentence=f"{item.tally.hold} part(s) of {item.job.code} are on hold: a person must decide about them.",
             need=Need.PERSON,
         )
+    if item.unassessed:
+        return Reason(
+            code="parts-unassessed",
+            sentence=f"{item.unassessed} part(s) of {item.job.code} are made and no check has assessed them: "
+            "a person must say whether they are good.",
+            need=Need.PERSON,
+        )
     if item.tally.running:
         return Reason(
             code="being-made",

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from fleetctl.errors import NotFound, PlaceTaken
 from fleetctl.model.part import LIVE, Part, PartState, Result
-from fleetctl.store.tables import dispositions, parts, results
+from fleetctl.store.tables import dispositions, parts, results, runs
 
 _by_code = sa.select(parts).where(parts.c.code == sa.bindparam("key"))
 _of_run = sa.select(parts).where(parts.c.run_id == sa.bindparam("key")).order_by(parts.c.ordinal)
@@ -85,6 +85,21 @@ def in_states(conn: sa.Connection, states: Iterable[PartState]) -> list[Part]:
     """All parts in any of these states, oldest first."""
     query = (
         sa.select(parts).where(parts.c.state.in_([state.value for state in states])).order_by(parts.c.code)
+    )
+    return [_part(row) for row in conn.execute(query).mappings()]
+
+
+def unassessed(conn: sa.Connection, before_s: float) -> list[Part]:
+    """Parts whose run ended before `before_s` (Unix time) and of which nobody has said anything yet, oldest first."""
+    query = (
+        sa.select(parts)
+        .join(runs, runs.c.id == parts.c.run_id)
+        .where(
+            parts.c.state == PartState.MADE.value,
+            runs.c.ended_s < before_s,
+            ~sa.exists().where(results.c.part_id == parts.c.id),
+        )
+        .order_by(parts.c.code)
     )
     return [_part(row) for row in conn.execute(query).mappings()]
 
