@@ -1,0 +1,126 @@
+"""Everything bad that happens at a time of its own: deaths, power cuts, broken machines, cables and disks.
+
+It decides when and to whom; how a death is carried out is the world's. It must not know what is checked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from fleetctl.clock import Clock
+from fleetctl.testing.simulation.mischief import Mischief
+from fleetctl.testing.simulation.record import Record
+from fleetctl.testing.simulation.rig import Rig
+from fleetctl.testing.simulation.scenario import Luck
+
+
+class Victims(Protocol):
+    """Who can be hurt."""
+
+    def kill_controller(self, why: str) -> None:
+        """kill -9."""
+        ...
+
+    def kill_agent(self, why: str) -> None:
+        """kill -9."""
+        ...
+
+    def cut_power(self, *, machines: bool) -> None:
+        """The computer goes dark, perhaps the machines too."""
+        ...
+
+    def fail_journal(self, failing: bool) -> None:
+        """The disk under the agent's journal."""
+        ...
+
+
+class Fate:
+    """The seeded misfortunes of one world, until `run` is cancelled."""
+
+    def __init__(
+        self,
+        luck: Luck,
+        victims: Victims,
+        rigs: Mapping[str, Rig],
+        mischief: Mischief,
+        rng: random.Random,
+        clock: Clock,
+        record: Record,
+    ) -> None:
+        self._luck = luck
+        self._victims = victims
+        self._rigs = rigs
+        self._mischief = mischief
+        self._rng = rng
+        self._clock = clock
+        self._record = record
+
+    async def run(self) -> None:
+        """Let everything happen that this seed has in store."""
+        luck = self._luck
+        async with asyncio.TaskGroup() as group:
+            for between_s, strike in (
+                (luck.between_kills_s, self._kill),
+                (luck.between_power_cuts_s, self._power_cut),
+                (luck.between_machine_faults_s, self._machine_fault),
+                (luck.between_unplugged_s, self._unplug),
+                (luck.between_disk_faults_s, self._disk),
+                (luck.between_mischief_s, self._mischief.act),
+            ):
+                if between_s:
+                    group.create_task(self._again_and_again(between_s, strike))
+
+    def committed(self) -> None:
+        """A COMMIT happened: now and then somebody dies a few turns of the loop later."""
+        if self._luck.kill_at_commit and self._rng.random() < self._luck.kill_at_commit:
+            kill = self._rng.choice((self._victims.kill_controller, self._victims.kill_agent))
+            _after_turns(self._rng.randint(0, 30), lambda: kill("a few turns after a COMMIT"))
+
+    async def _again_and_again(self, between_s: float, strike: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await self._clock.sleep(self._rng.expovariate(1 / between_s))
+            await strike()
+
+    async def _kill(self) -> None:
+        kill = self._rng.choice((self._victims.kill_controller, self._victims.kill_agent))
+        _after_turns(self._rng.randint(0, 20), lambda: kill("at random"))
+
+    async def _power_cut(self) -> None:
+        self._victims.cut_power(machines=self._rng.random() < 0.5)
+
+    async def _machine_fault(self) -> None:
+        rig = self._rng.choice(list(self._rigs.values()))
+        fault = self._rng.choice(rig.kind.machine_faults)
+        self._record.log(f"fate: {fault} on {rig.name}")
+        self._record.count(f"machine faults: {fault}")
+        rig.suffer(fault)
+
+    async def _unplug(self) -> None:
+        rig = self._rng.choice(list(self._rigs.values()))
+        self._record.log(f"fate: the cable of {rig.name} is pulled")
+        self._record.count("cables pulled")
+        rig.memory.unplug()
+        try:
+            await self._clock.sleep(self._rng.uniform(0.01, 60.0))
+        finally:
+            rig.memory.plug_in()
+
+    async def _disk(self) -> None:
+        self._record.log("fate: the journal's disk fails")
+        self._record.count("journal disk faults")
+        self._victims.fail_journal(True)
+        try:
+            await self._clock.sleep(self._rng.uniform(0.1, 30.0))
+        finally:
+            self._victims.fail_journal(False)
+
+
+def _after_turns(turns: int, act: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    if turns:
+        loop.call_soon(_after_turns, turns - 1, act)
+    else:
+        loop.call_soon(act)

@@ -1,0 +1,200 @@
+"""One physical machine of the simulated world: what it executed, what lies on it, and who may touch it.
+
+Checks what can only be seen at the machine: the executed lines are those of the program that the record says is in
+hand, each once and in order (I4); nothing moves by itself (I12, I14); nothing begins on an occupied bed, twice for
+one run, or while a known stop holds (I15). It must not know how the controller or the agent work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fleetctl.clock import Clock
+from fleetctl.sim.machine import SimulatedMachine
+from fleetctl.sim.parts import Part
+from fleetctl.sim.record import Executed
+from fleetctl.testing.simulation.eyes import ActiveRun
+from fleetctl.testing.simulation.kinds import MachineKind
+from fleetctl.testing.simulation.programs import Library, SimulatedProgram
+from fleetctl.testing.simulation.record import Record
+from fleetctl.transport.memory import MemoryMachine
+
+PERMISSION_S = 330.0
+"""How long a person's verb may take effect after it was asked for: homing is given 300 s."""
+
+
+@dataclass
+class Attempt:
+    """One physical execution of a program, from its first line. `executed` counts its lines."""
+
+    run_id: str
+    run_code: str
+    program: SimulatedProgram
+    executed: int = 0
+    plates: int = 0
+    parts: list[Part] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Every line was executed and the plate lies there."""
+        return self.executed == len(self.program.lines) and self.plates == 1
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a rig asks about the rest of the world when something begins on it."""
+
+    active_run: Callable[[str], ActiveRun | None]
+    stop_known: Callable[[], str]
+    withdrawn: Callable[[str], bool]
+
+
+class Rig:
+    """A machine with a cable, a bed and a person beside it."""
+
+    def __init__(
+        self,
+        name: str,
+        kind: MachineKind,
+        seed: int,
+        lapse: float,
+        clock: Clock,
+        library: Library,
+        record: Record,
+        around: Surroundings,
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.sim: SimulatedMachine = kind.simulator(seed, **kind.options)
+        self.memory = MemoryMachine(_Quiet(self.sim) if lapse > 1 else self.sim, clock, speedup=lapse)
+        self.attempts: dict[str, Attempt] = {}
+        self.attempt: Attempt | None = None
+        self.bed: list[Attempt] = []
+        self._clock = clock
+        self._library = library
+        self._record = record
+        self._around = around
+        self._permitted_until_s: dict[str, float] = {}
+        self._resets = 0
+        self.sim.executed.on_line = self._executed
+        self.sim.heard.on_line = self._heard
+        self.sim.on_parts = self._plate
+
+    # The person beside it
+
+    def permit(self, verb: str) -> None:
+        """A person asks for something that moves or unlocks."""
+        self._permitted_until_s[verb] = self._clock.monotonic() + PERMISSION_S
+
+    def at_rest(self) -> bool:
+        """Nothing moves and nothing waits to move: a person may put a hand in."""
+        return self.sim.activity in ("idle", "killed", "alarm", "sleep") and not self.moving()
+
+    def moving(self) -> bool:
+        """The tool moves, or will, without another byte."""
+        before = self.sim.position_mm
+        self.memory.wake()
+        planner = getattr(self.sim, "planner", None)
+        return bool(planner is not None and planner.queued) or before != self.sim.position_mm
+
+    def empty_bed(self) -> list[Attempt]:
+        """A person takes everything off."""
+        taken, self.bed = self.bed, []
+        return taken
+
+    def press_reset(self) -> None:
+        """The button on the board."""
+        self.sim.reset(self.memory.now_s())
+        self.memory.wake()
+
+    def suffer(self, fault: str) -> None:
+        """The machine itself fails."""
+        self.sim.inject(fault, self.memory.now_s())
+        self.memory.wake()
+
+    # What it executes
+
+    def _executed(self, line: Executed) -> None:
+        self._forget_after_reset()
+        found = self._library.by_line.get(line.text)
+        if found is None:
+            self._own_line(line.text)
+            return
+        program, number = found
+        attempt = self.attempt
+        if attempt is not None and attempt.program is program and attempt.executed == number:
+            attempt.executed += 1
+        elif number == 0:
+            self._begin(program)
+        else:
+            before = f"line {attempt.executed - 1} of {attempt.program.name}" if attempt else "nothing"
+            self._record.violation(
+                "I4", f"{self.name} executed line {number} of {program.name} ({line.text!r}) after {before}"
+            )
+
+    def _forget_after_reset(self) -> None:
+        if self.sim.resets != self._resets:
+            self._resets = self.sim.resets
+            self.attempt = None
+
+    def _begin(self, program: SimulatedProgram) -> None:
+        run = self._around.active_run(self.name)
+        if run is None or run.program_sha256 != program.sha256:
+            found = f"{run.code} of another program" if run else "no run"
+            self._record.violation("I2", f"{self.name} begins {program.name}; on record {found} is active there")
+            run = run or ActiveRun("unknown", "unknown", program.sha256, "", started=False)
+        if run.id in self.attempts:
+            self._record.violation("I1", f"{self.name} executes the program of {run.code} a second time")
+        if self.bed:
+            on_it = ", ".join(attempt.run_code for attempt in self.bed)
+            self._record.violation("I2", f"{self.name} begins {run.code} while {on_it} still lies on it")
+        if stop := self._around.stop_known():
+            self._record.violation("I15", f"{self.name} begins {run.code} though the stop {stop} holds")
+        if self._around.withdrawn(run.id):
+            self._record.violation("I2", f"{self.name} begins {run.code} after it was withdrawn")
+        self.attempt = self.attempts[run.id] = Attempt(run.id, run.code, program, executed=1)
+        self.bed.append(self.attempt)
+        self._record.log(f"{self.name} begins {program.name} for {run.code}")
+
+    def _own_line(self, text: str) -> None:
+        if self.kind.harmless.match(text):
+            return
+        verbs = self.kind.permission(text)
+        now_s = self._clock.monotonic()
+        if not any(self._permitted_until_s.get(verb, 0.0) >= now_s for verb in verbs):
+            self._record.violation("I14", f"{self.name} executed {text!r}, which nobody asked for")
+
+    def _heard(self, line: Executed) -> None:
+        """Lines that a firmware acts on outside programs are not in `executed` everywhere (Grbl's `$` lines)."""
+        if line.text.startswith("$"):
+            self._own_line(line.text)
+
+    def _plate(self, parts: list[Part]) -> None:
+        attempt = self.attempt
+        if attempt is None:
+            self._record.violation("I4", f"{self.name} laid a plate outside any program")
+            return
+        attempt.plates += 1
+        attempt.parts += parts
+        self._record.log(f"{self.name} laid a plate of {attempt.run_code}")
+
+
+class _Quiet:
+    """A machine whose firmware was built without the busy keep-alive: under a lapse it would fill the link.
+
+    A firmware says it every two seconds of its own time, which are 30 ms of the host's at a lapse of 60.
+    """
+
+    def __init__(self, sim: SimulatedMachine) -> None:
+        self._sim = sim
+        self.receive = sim.receive
+        self.next_deadline = sim.next_deadline
+        self.elapse = sim.elapse
+
+    def take_output(self) -> bytes:
+        """What the machine says, without `echo:busy`."""
+        data = self._sim.take_output()
+        if b"echo:busy" not in data:
+            return data
+        return b"".join(line for line in data.splitlines(keepends=True) if not line.startswith(b"echo:busy"))
