@@ -31,7 +31,10 @@ JOURNAL_PATIENCE_S = 5.0
 
 CANCEL_PATIENCE_S = 10.0
 END_PATIENCE_S = 30.0
-"""How long after a cancel or a fault a driver may take to end its run; then the link counts as broken."""
+"""How long after a fault a driver may take to end its run; then the link counts as broken."""
+
+DRAIN_PATIENCE_S = 180.0
+"""The same after a cancel: the machine finishes what it has planned first, and sixteen long slow moves take minutes."""
 
 PRESS_CYCLE_START = "press cycle start"
 
@@ -141,7 +144,7 @@ class Execution:
                 await driver.cancel()
         except TimeoutError as error:
             raise MachineError("The machine did not take the cancel.", hint="Stop it.") from error
-        self.expect_end()
+        self.expect_end(DRAIN_PATIENCE_S)
 
     def stop_sent(self) -> None:
         """A software stop went to the machine; what has not begun never will."""
@@ -159,10 +162,10 @@ class Execution:
             pass
         return self.ended
 
-    def expect_end(self) -> None:
+    def expect_end(self, within_s: float) -> None:
         """The driver must end the run soon."""
         if self._must_end_at_s is None:
-            self._must_end_at_s = self._shared.clock.monotonic() + END_PATIENCE_S
+            self._must_end_at_s = self._shared.clock.monotonic() + within_s
             self._changed.set()
 
     # What the driver tells
@@ -175,7 +178,7 @@ class Execution:
         if not self.started or self.ended:
             return
         if activity is Activity.FAULT:
-            self.expect_end()
+            self.expect_end(END_PATIENCE_S)
         following = _OF_ACTIVITY.get(activity)
         if following is None or (following, reason) == (self.state, self.reason):
             return
@@ -280,7 +283,7 @@ class Execution:
     async def _overdue(self, driver: Driver) -> None:
         now_s = self._shared.clock.monotonic()
         if self._must_end_at_s is not None and self._must_end_at_s <= now_s:
-            raise LinkError(f"The machine did not end its run within {END_PATIENCE_S:.0f} s.")
+            raise LinkError("The machine did not end its run in time.")
         if self._heat.due_s is not None and self._heat.due_s <= now_s:
             await self._heat_off(driver)
 

@@ -7,6 +7,7 @@ not know how answers travel.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -14,12 +15,15 @@ from fleetctl.agent.execution import Execution
 from fleetctl.agent.session import Session
 from fleetctl.driver.api import Driver
 from fleetctl.errors import Conflict, FleetctlError, LatchClosed, LinkError, MachineBusy, UsageError
-from fleetctl.model.machine import Link, Position
+from fleetctl.model.machine import Activity, Link, Position
 from fleetctl.model.messages import Answer, Verb
 from fleetctl.model.run import RunState
 
 PATIENCE_S = 960.0
 """Longer than any driver takes for a verb; a driver that takes longer hangs."""
+
+Deed = Callable[[], Coroutine[Any, Any, list[str]]]
+"""What a verb does, ready to be done; gives the lines of its answer."""
 
 SAFE_VERBS = frozenset({"pause", "cancel", "make-safe"})
 """These never wait for the journal's disk, and are allowed while everything is stopped."""
@@ -43,7 +47,7 @@ async def answer(verb: Verb, session: Session) -> Answer:
     return done or Answer(command_id=verb.command_id, error=f"The link was lost during {verb.verb}.")
 
 
-def _deed(verb: Verb, session: Session) -> Coroutine[Any, Any, list[str]]:
+def _deed(verb: Verb, session: Session) -> Deed:
     """What to do, or why not."""
     deed = _DEEDS.get(verb.verb)
     if deed is None:
@@ -55,13 +59,13 @@ def _deed(verb: Verb, session: Session) -> Coroutine[Any, Any, list[str]]:
         raise LinkError(f"The machine is {session.facts.link.value}.", machine=session.name)
     if verb.run_id is not None and (session.hand is None or session.hand.run_id != verb.run_id):
         raise Conflict(f"Run {verb.run_id} is not in hand any more.", machine=session.name)
-    return deed(verb, session, driver)
+    return functools.partial(deed, verb, session, driver)
 
 
-async def _done(verb: Verb, deed: Coroutine[Any, Any, list[str]]) -> Answer:
+async def _done(verb: Verb, deed: Deed) -> Answer:
     try:
         async with asyncio.timeout(PATIENCE_S):
-            lines = await deed
+            lines = await deed()
     except FleetctlError as error:
         return Answer(command_id=verb.command_id, error=str(error))
     except TimeoutError:
@@ -124,6 +128,16 @@ async def _home(_verb: Verb, session: Session, driver: Driver) -> list[str]:
     return []
 
 
+async def _trust_position(_verb: Verb, session: Session, _driver: Driver) -> list[str]:
+    """A person looked where the tool is and vouches for it: the way back for a machine that cannot home."""
+    _no_hand(session)
+    if session.facts.activity is not Activity.IDLE:
+        raise MachineBusy(f"It is {session.facts.activity.value}; reset it first.", machine=session.name)
+    session.facts.position = Position.KNOWN
+    session.facts.tell()
+    return []
+
+
 async def _make_safe(_verb: Verb, session: Session, driver: Driver) -> list[str]:
     await driver.make_safe()
     session.made_safe()
@@ -143,6 +157,7 @@ _DEEDS: dict[str, Callable[[Verb, Session, Driver], Coroutine[Any, Any, list[str
     "cycle-start": _cycle_start,
     "clear-fault": _clear_fault,
     "home": _home,
+    "trust-position": _trust_position,
     "make-safe": _make_safe,
     "command": _command,
 }

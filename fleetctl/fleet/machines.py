@@ -130,6 +130,10 @@ class Machines:
         """Home all axes, because a person asked (I14). Raises LatchClosed through the agent's answer."""
         await self._verb(name, "home", actor)
 
+    async def trust_position(self, name: str, actor: str) -> None:
+        """A person vouches for where the tool is: the way back for a machine that cannot home itself."""
+        await self._verb(name, "trust-position", actor)
+
     async def reconnect(self, name: str, actor: str) -> None:
         """Open the link anew."""
         await self._verb(name, "reconnect", actor)

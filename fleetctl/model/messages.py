@@ -88,6 +88,7 @@ VERBS = (
     "cycle-start",
     "clear-fault",
     "home",
+    "trust-position",
     "make-safe",
     "command",
     "reconnect",

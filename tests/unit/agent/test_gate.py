@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fleetctl.model.machine import Activity
-from fleetctl.model.messages import Answer, RunReport
+from fleetctl.model.machine import Activity, Position
+from fleetctl.model.messages import Answer, MachineReport, RunReport
 from fleetctl.testing.fixtures import under_virtual_clock
 from tests.unit.agent.rig import MILL, FakeMachine, assigned, online, running, start, until, verb
 
@@ -23,3 +23,20 @@ async def test_a_fault_before_cycle_start_refuses_the_run_so_that_the_machine_ca
         await until(lambda: controller.of(Answer))
         assert controller.of(Answer)[-1].error == ""
         assert machine.starts == 0
+
+
+@under_virtual_clock()
+async def test_a_person_vouches_for_the_position_of_a_machine_that_cannot_home() -> None:
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        controller = await online(rig, assigned(profile=MILL, position=Position.SUSPECT))
+        assert controller.last(MachineReport).position is Position.SUSPECT
+        machine.listener.activity(Activity.FAULT, "ALARM:1", True)
+        controller.say(verb(rig.clock, "trust-position", "too-early"))
+        await until(lambda: controller.of(Answer))
+        assert "reset it first" in controller.of(Answer)[-1].error
+        machine.listener.activity(Activity.IDLE, "", False)
+        controller.say(verb(rig.clock, "trust-position", "now"))
+        await until(lambda: len(controller.of(Answer)) == 2)
+        assert controller.of(Answer)[-1].error == ""
+        await until(lambda: controller.last(MachineReport).position is Position.KNOWN)
