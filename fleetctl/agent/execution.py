@@ -34,7 +34,7 @@ END_PATIENCE_S = 30.0
 """How long after a fault a driver may take to end its run; then the link counts as broken."""
 
 DRAIN_PATIENCE_S = 180.0
-"""The same after a cancel: the machine finishes what it has planned first, and sixteen long slow moves take minutes."""
+"""The same after a cancel: the machine finishes what it has planned, and sixteen slow moves take minutes."""
 
 PRESS_CYCLE_START = "press cycle start"
 

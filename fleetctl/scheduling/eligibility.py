@@ -82,7 +82,7 @@ def unready(machine: Machine, situation: Situation) -> Reason | None:
     if facts.position is Position.SUSPECT:
         return Reason(
             code="suspect",
-            sentence=f"Nobody knows for sure where the tool of {name} is; clear the way, then home it.",
+            sentence=f"Nobody knows for sure where the tool of {name} is; clear the way, then home it (or confirm its place, if it cannot home).",
             need=Need.FAULT,
             action=Action(label="Home", target=target, verb="home"),
         )
