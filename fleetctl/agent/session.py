@@ -18,10 +18,11 @@ from fleetctl.agent.execution import END_PATIENCE_S, PRESS_CYCLE_START, Executio
 from fleetctl.agent.facts import Facts
 from fleetctl.agent.records import MadeSafe
 from fleetctl.agent.shared import Shared
+from fleetctl.agent.telemetry import Readings
 from fleetctl.driver.api import Driver, EndKind, MachineSpec, Progress, Telemetry
 from fleetctl.errors import FleetctlError, LinkError, UsageError
 from fleetctl.model.machine import Activity, Link, Position
-from fleetctl.model.messages import MachineAssignment, Start, TelemetryReport
+from fleetctl.model.messages import MachineAssignment, Start
 from fleetctl.model.run import RunState
 
 T = TypeVar("T")
@@ -58,8 +59,7 @@ class Session:
         self._retired = False
         self._stale = False
         self._making_safe = False
-        self._telemetry = Telemetry()
-        self._progress = Progress(0, 0, 0)
+        self._readings = Readings(assignment.machine_id, shared.clock, shared.telemetry)
 
     @property
     def name(self) -> str:
@@ -108,7 +108,7 @@ class Session:
             self.driver = self._make_driver(ears)
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                tasks.create_task(self._guarded(self._connect(self.driver)), name=f"{self.name}: connect")
+                tasks.create_task(self._connect_guarded(self.driver), name=f"{self.name}: connect")
                 raise await self._link_end
         except Exception as error:  # noqa: BLE001 - the boundary of a session: a driver may raise anything
             self.break_link(error)
@@ -155,6 +155,9 @@ class Session:
         except Exception:  # the boundary of a session: closing is the driver's code too
             log.exception("%s: the driver did not close its link", self.name)
 
+    async def _connect_guarded(self, driver: Driver) -> None:
+        await self._guarded(self._connect(driver))
+
     def _link_ended(self, error: Exception) -> None:
         """Say why and what follows; a failure that is not a known error is a bug of the driver's."""
         cause = _first_cause(error)
@@ -185,7 +188,9 @@ class Session:
         if self._tasks is None or self.facts.link is not Link.ONLINE:
             work.close()
             raise LinkError("There is no link.", machine=self.name)
-        return self._tasks.create_task(self._guarded(work), name=f"{self.name}: {name}")
+        task = self._tasks.create_task(self._guarded(work), name=f"{self.name}: {name}")
+        task.add_done_callback(lambda _: work.close())  # it never began when the link was lost first
+        return task
 
     async def _guarded(self, work: Coroutine[Any, Any, T]) -> T | None:
         try:
@@ -206,7 +211,7 @@ class Session:
         driver = self.driver
         assert driver is not None  # online
         self.hand = execution
-        self._progress = Progress(0, 0, 0)
+        self._readings.run_id, self._readings.progress = execution.run_id, Progress(0, 0, 0)
         execution.take()
         self.spawn(execution.carry_out(driver, self.facts.obstacle), f"run {start.run_id}")
 
@@ -223,7 +228,7 @@ class Session:
             return
         self.facts.waits_for = PRESS_CYCLE_START if execution.at_gate else ""
         if execution.ended:
-            self.hand = None
+            self.hand = self._readings.run_id = None
             self._after_run(execution)
             self._shared.run_ended.set()
         self.facts.tell()
@@ -342,15 +347,15 @@ class Session:
 
     def heard_telemetry(self, telemetry: Telemetry) -> None:
         """New readings."""
-        self._telemetry = telemetry
-        self._shared.telemetry.changed(self.assignment.machine_id, self._telemetry_report)
+        self._readings.telemetry = telemetry
+        self._readings.post()
 
     def heard_progress(self, progress: Progress) -> None:
         """Lines were acknowledged."""
-        self._progress = progress
         if self.hand is not None:
             self.hand.heard_progress(progress)
-        self._shared.telemetry.changed(self.assignment.machine_id, self._telemetry_report)
+        self._readings.progress = progress
+        self._readings.post()
 
     def heard_ended(self, kind: EndKind, reason: str, progress: Progress) -> None:
         """The run in hand ended."""
@@ -360,18 +365,6 @@ class Session:
     def heard_lost(self, reason: str) -> None:
         """The link is gone."""
         self.break_link(LinkError(reason))
-
-    def _telemetry_report(self) -> TelemetryReport:
-        return TelemetryReport(
-            machine_id=self.assignment.machine_id,
-            at_s=self._shared.clock.wall().timestamp(),
-            run_id=self.hand.run_id if self.hand is not None else None,
-            acknowledged_line=self._progress.acknowledged_line,
-            sent_line=self._progress.sent_line,
-            temperatures_degc=self._telemetry.temperatures_degc,
-            position_mm=self._telemetry.position_mm,
-            spindle_rpm=self._telemetry.spindle_rpm,
-        )
 
 
 def _heed_cancellation() -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from fleetctl.clock import Clock
+from fleetctl.driver.api import Progress, Telemetry
 from fleetctl.model.messages import TelemetryReport
 
 
@@ -29,3 +31,32 @@ class TelemetryBoard:
         changed, self._changed = self._changed, {}
         self.fresh.clear()
         return [read() for read in changed.values()]
+
+
+class Readings:
+    """The newest readings of one machine, and of the run in hand."""
+
+    def __init__(self, machine_id: str, clock: Clock, board: TelemetryBoard) -> None:
+        """Nothing read yet."""
+        self.telemetry = Telemetry()
+        self.progress = Progress(0, 0, 0)
+        self.run_id: str | None = None
+        self._machine_id = machine_id
+        self._clock = clock
+        self._board = board
+
+    def post(self) -> None:
+        """They are new."""
+        self._board.changed(self._machine_id, self._report)
+
+    def _report(self) -> TelemetryReport:
+        return TelemetryReport(
+            machine_id=self._machine_id,
+            at_s=self._clock.wall().timestamp(),
+            run_id=self.run_id,
+            acknowledged_line=self.progress.acknowledged_line,
+            sent_line=self.progress.sent_line,
+            temperatures_degc=self.telemetry.temperatures_degc,
+            position_mm=self.telemetry.position_mm,
+            spindle_rpm=self.telemetry.spindle_rpm,
+        )

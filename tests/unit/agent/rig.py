@@ -323,6 +323,8 @@ class Rig:
     async def kill(self, file: MemoryJournalFile | None = None) -> MemoryJournalFile:
         """End the process as a kill does; gives the file that the next one finds."""
         survivor = file or self.file.after_kill()
+        for controller in self._controllers:
+            controller.peer.close()  # in the same moment: a dead process says nothing more
         self.task.cancel()
         await asyncio.wait([self.task])
         for controller in self._controllers:

@@ -88,7 +88,7 @@ def test_killed_at_any_moment_a_program_starts_at_most_once(power: bool, kept: i
 def _one_life(moment: int, power: bool, kept: int) -> int:
     starts: list[int] = []
 
-    @under_virtual_clock()
+    @under_virtual_clock(seed=moment, noise_s=0.002)
     async def live() -> None:
         machine = FakeMachine()
         async with running({"m1": machine}) as rig:
