@@ -24,6 +24,7 @@ from fleetctl.api.server import listen, make_app
 from fleetctl.clock import Clock, SystemClock
 from fleetctl.config import Config
 from fleetctl.driver.api import DriverType
+from fleetctl.errors import FleetctlError
 from fleetctl.fleet.agents import Agents
 from fleetctl.fleet.bus import Bus
 from fleetctl.fleet.checks import Checks
@@ -242,13 +243,17 @@ async def run_agent(config: Config) -> None:
                 open_transport=functools.partial(open_serial_or_network, clock),
                 listen=functools.partial(serve_peers, config.agent_socket),
                 pid=os.getpid(),
+                reports_in_flight=64,
                 watch_loop=True,
             )
         )
         leave = _leave_gradually(agent)
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, leave)
-        await agent.run()
+        try:
+            await agent.run()
+        except* FleetctlError as group:
+            raise group.exceptions[0] from None
 
 
 def open_serial_or_network(clock: Clock, port: str, profile: Profile) -> Transport:

@@ -41,7 +41,7 @@ def misfit(job: Job, machine: Machine, situation: Situation) -> Reason | None:
     if (machine.id, job.program_sha256) in situation.blocked:
         return Reason(
             code="failed-here",
-            sentence=f"Two runs of this program failed in a row on {machine.name}; a person must look at the machine.",
+            sentence=f"Two runs of this program failed in a row on {machine.name}; somebody must look at it.",
             need=Need.PERSON,
         )
     return None
@@ -82,7 +82,8 @@ def unready(machine: Machine, situation: Situation) -> Reason | None:
     if facts.position is Position.SUSPECT:
         return Reason(
             code="suspect",
-            sentence=f"Nobody knows for sure where the tool of {name} is; clear the way, then home it (or confirm its place, if it cannot home).",
+            sentence=f"Nobody knows for sure where the tool of {name} is; clear the way, then home it "
+            "(or confirm its place, if it cannot home).",
             need=Need.FAULT,
             action=Action(label="Home", target=target, verb="home"),
         )
