@@ -77,10 +77,12 @@ run: .venv/.runtime .venv/.extensions ## build and start a simulated fleet at ht
 
 test: ## install what the tests need and run everything; seconds are printed per stage
 	@.ci/stage setup $(MAKE) setup
-	@.ci/stage lint $(MAKE) lint
-	@.ci/stage types $(MAKE) types
-	@echo "== tests"  # and nothing after them: the last words are pytest's summary
-	@timeout -s INT $(TEST_LIMIT_S) $(PY) -m pytest -q -n 2 --dist loadfile --durations 15 $(PYTEST_ARGS)
+	@failed=0; \
+	.ci/stage lint $(MAKE) lint || failed=1; \
+	.ci/stage types $(MAKE) types || failed=1; \
+	echo "== tests"; \
+	timeout -s INT $(TEST_LIMIT_S) $(PY) -m pytest -q -n 2 --dist loadfile --durations 15 $(PYTEST_ARGS) || failed=1; \
+	exit $$failed
 
 lint: setup ## ruff and the import contracts
 	@$(BIN)/ruff check .
