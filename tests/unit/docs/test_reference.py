@@ -69,14 +69,14 @@ def test_every_event_kind_has_a_row_and_no_row_is_made_up() -> None:
 
 
 def event_kinds(path: Path) -> Iterator[str]:
-    """Every kind that a module gives to `events.append`, with the members of an enum where the text has a state."""
+    """Every kind that a module gives to `log_event`, with the members of an enum where the text has a state."""
     for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         for call in ast.walk(function):
-            if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("events.append"):
-                yield from _texts(call.args[1])
-                if isinstance(call.args[1], ast.Name):
+            if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("log_event"):
+                yield from _texts(call.args[2])
+                if isinstance(call.args[2], ast.Name):
                     yield from _texts(function)
 
 
