@@ -167,3 +167,13 @@ def test_extruder_modes_differ_by_firmware() -> None:
     assert analyze(program, dialect="rrf").filament_mm[0] == 1.0  # only M82 and M83 count
     assert analyze(b"M83\nG90\nG1 X1 E1\nG1 X2 E1\n", dialect="marlin").filament_mm[0] == 1.0
     assert analyze(b"M83\nG90\nG1 X1 E1\nG1 X2 E1\n", dialect="klipper").filament_mm[0] == 2.0
+
+
+def test_a_right_checksum_is_right() -> None:
+    value = 0
+    for byte in b"N7 G1 X12.5 Y3":
+        value ^= byte
+    right = analyze(b"G21\nN7 G1 X12.5 Y3*%d\n" % value, dialect="marlin").hazards
+    assert "checksum" in right and "checksum_wrong" not in right
+    wrong = analyze(b"G21\nN7 G1 X12.5 Y3*%d\n" % (value ^ 1), dialect="marlin").hazards
+    assert wrong["checksum_wrong"].line == 2
