@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     quiet_logs()
     known = installed_kinds()
-    began_s = time.perf_counter()
+    began_s, began_cpu_s = time.perf_counter(), time.process_time()
     outcomes: list[Outcome] = []
     seeds = [asked.seed] if asked.seed is not None else range(asked.first, asked.first + asked.seeds)
     for seed in seeds:
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         _tell(outcome)
         if asked.until_s and time.perf_counter() - began_s > asked.until_s:
             break
-    _sum_up(outcomes, time.perf_counter() - began_s)
+    _sum_up(outcomes, time.perf_counter() - began_s, time.process_time() - began_cpu_s)
     return 1 if any(outcome.violations for outcome in outcomes) else 0
 
 
@@ -61,14 +61,15 @@ def _tell(outcome: Outcome) -> None:
         print(f"  replay: python -m fleetctl.testing.simulation --seed {outcome.seed} --trace")
 
 
-def _sum_up(outcomes: list[Outcome], real_s: float) -> None:
+def _sum_up(outcomes: list[Outcome], real_s: float, cpu_s: float) -> None:
     counts: Counter[str] = sum((outcome.counts for outcome in outcomes), Counter())
     for name, count in sorted(counts.items()):
         print(f"{count:10d} {name}")
     run_h, job_h, fleet_h = (sum(getattr(o, name) for o in outcomes) for name in ("run_h", "job_h", "fleet_h"))
     bad = sum(bool(outcome.violations) for outcome in outcomes)
-    print(f"{len(outcomes)} worlds, {bad} with violations, {real_s:.1f} s, log {digest(outcomes)[:16]}")
-    print(f"fleet hours {fleet_h:.1f}, run hours {run_h:.1f} ({run_h / real_s:.2f}/s), job hours {job_h:.1f} ({job_h / real_s:.2f}/s)")
+    print(f"{len(outcomes)} worlds, {bad} with violations, {real_s:.1f} s, {cpu_s:.1f} s CPU, log {digest(outcomes)[:16]}")
+    for name, hours in (("fleet", fleet_h), ("run", run_h), ("job", job_h)):
+        print(f"{name}-hours {hours:.1f}: {hours / real_s:.2f} per second, {hours / cpu_s:.2f} per CPU second")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ class MachineKind:
     """One machine type.
 
     `harmless` matches lines that a session may send by itself at any time: questions, and heaters, spindle and
-    coolant off. `needs` says which verb of a person any other own line needs. `machine_faults` are kinds for
+    coolant off. `acts` matches what the firmware takes for a command at all: a line that lost its N on the wire is not
+    one. `needs` says which verb of a person any other own line needs. `machine_faults` are kinds for
     `SimulatedMachine.inject`; `wire_out_faults` tells whether garbled lines are found out by the firmware.
     """
 
@@ -33,6 +34,7 @@ class MachineKind:
     setup: Setup
     options: dict[str, object]
     harmless: re.Pattern[str]
+    acts: re.Pattern[str]
     needs: Mapping[str, frozenset[str]]
     machine_faults: tuple[str, ...]
     wire_out_faults: bool
@@ -54,6 +56,7 @@ def _marlin(driver: DriverType, simulator: SimulatorFactory) -> MachineKind:
         setup=Setup(material="PLA", nozzle_mm=0.4),
         options={"autoreport": False, "hotend_rise_s": 20.0, "residency_s": 1.0, "homing_mm_s": 100.0},
         harmless=re.compile(r"(?:M104 (?:T\d )?S0|M140 S0|M141 S0|M107|M400|M108|M110.*)\Z"),
+        acts=re.compile(r"[GMT]\s*\d"),
         needs={"G28": frozenset({"home"}), "M999": frozenset({"reset"}), "M410": frozenset(), "M112": frozenset()},
         machine_faults=("thermal", "kill", "reset", "stop"),
         wire_out_faults=True,
@@ -71,6 +74,7 @@ def _grbl(driver: DriverType, simulator: SimulatorFactory) -> MachineKind:
         setup=Setup(material="PLA", offsets_mm={"G54": (0.0, 0.0, 0.0)}),
         options={"settings": "22=1,25=3000"},
         harmless=re.compile(r"(?:M5|M9|G4P0\.01|\$I|\$\$|\$#|\$G)\Z"),
+        acts=re.compile(r"[A-Z$]"),
         needs={"$H": frozenset({"home"}), "$X": frozenset({"reset"})},
         machine_faults=("hard-limit", "soft-limit", "reset", "door"),
         wire_out_faults=False,

@@ -26,7 +26,7 @@ WHO = "operator:simulated"
 DOUBLE_CLICK = 0.15
 
 _NEEDS_SOMEBODY = """
-SELECT EXISTS (SELECT 1 FROM machines WHERE activity IN ('fault', 'waiting', 'paused') OR clearance = 'uncleared'
+SELECT EXISTS (SELECT 1 FROM machines WHERE activity IN ('fault', 'waiting', 'paused') OR link != 'online' OR clearance = 'uncleared'
                OR position = 'suspect' OR service != 'in-service')
     OR EXISTS (SELECT 1 FROM parts WHERE state IN ('hold', 'rework', 'made'))
     OR EXISTS (SELECT 1 FROM jobs WHERE state = 'held')
@@ -115,10 +115,12 @@ class Operator:
         await self._parts(floor)
 
     async def _machine(self, machine: MachineShape) -> None:
+        rig, name = self._rigs[machine.name], machine.name
         action = machine.why.action if machine.why is not None else None
+        if machine.link != "online" and rig.sim.activity in rig.kind.halted:
+            self._press_reset(rig)
         if action is None:
             return
-        rig, name = self._rigs[machine.name], machine.name
         kind, _, code = action.target.partition("/")
         if action.verb == "clear":
             await self._clear(rig, machine)
@@ -163,10 +165,14 @@ class Operator:
 
     async def _reset(self, rig: Rig) -> None:
         if rig.sim.activity in rig.kind.halted:
-            self._record.log(f"operator: presses the reset button of {rig.name}")
-            rig.press_reset()
+            self._press_reset(rig)
         rig.permit("reset")
         await self._twice(f"reset {rig.name}", lambda c: c.machines.reset(rig.name, WHO))
+
+    def _press_reset(self, rig: Rig) -> None:
+        """What is to be done at a board that is halted, whatever the page says: nobody can reach it."""
+        self._record.log(f"operator: presses the reset button of {rig.name}")
+        rig.press_reset()
 
     async def _job(self, job: JobShape) -> None:
         action = job.why.action if job.why is not None else None

@@ -24,6 +24,9 @@ PERMISSION_S = 330.0
 """How long a person's verb may take effect after it was asked for: homing is given 300 s."""
 
 
+LINES_REMEMBERED = 200
+
+
 @dataclass
 class Attempt:
     """One physical execution of a program, from its first line. `executed` counts its lines."""
@@ -77,6 +80,7 @@ class Rig:
         self._around = around
         self._permitted_until_s: dict[str, float] = {}
         self._resets = 0
+        self._said: dict[str, None] = {}
         self.sim.executed.on_line = self._executed
         self.sim.heard.on_line = self._heard
         self.sim.on_parts = self._plate
@@ -114,6 +118,13 @@ class Rig:
         self.memory.wake()
 
     # What it executes
+
+    def was_told(self, text: str) -> None:
+        """A session sends a line of its own."""
+        self._said.pop(text, None)
+        self._said[text] = None
+        if len(self._said) > LINES_REMEMBERED:
+            del self._said[next(iter(self._said))]
 
     def _executed(self, line: Executed) -> None:
         self._forget_after_reset()
@@ -158,7 +169,11 @@ class Rig:
         self._record.log(f"{self.name} begins {program.name} for {run.code}")
 
     def _own_line(self, text: str) -> None:
-        if self.kind.harmless.match(text):
+        if self.kind.harmless.match(text) or not self.kind.acts.match(text):
+            return
+        if text not in self._said:
+            # A line without a checksum that was garbled on the wire: nobody said this.
+            self._record.count("lines made of noise")
             return
         verbs = self.kind.permission(text)
         now_s = self._clock.monotonic()

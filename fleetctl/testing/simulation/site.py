@@ -188,7 +188,8 @@ def _begin(process: Process, main: Any, ground: Ground) -> None:
         if process.alive:
             ground.ended(process, error)
 
-    process.spawn(live(), process.name)
+    task = process.spawn(live(), process.name)
+    task.add_done_callback(lambda _: main.close())  # it never began when the process was killed first
 
 
 async def _off_loop(work: Callable[[], T]) -> T:

@@ -55,6 +55,8 @@ class WatchedTransport:
     def urgent(self, data: bytes, *, at_line_start: bool = False) -> None:
         """Pass on."""
         if self._process.alive:
+            for line in data.split(b"\n"):
+                self._rig.was_told(line.decode("latin-1").strip())
             self._inner.urgent(data, at_line_start=at_line_start)
 
     def close(self) -> None:
@@ -82,9 +84,12 @@ class WatchedTransport:
         *lines, self._partial = (self._partial + data).split(b"\n")
         for line in lines:
             found = self._rig.kind.wire_line.match(line.rstrip(b"\r"))
-            place = self._library.by_line.get(found[1].decode("latin-1")) if found else None
+            text = (found[1] if found else line).decode("latin-1").strip()
+            place = self._library.by_line.get(text)
             if place is not None:
                 self._program_line(*place)
+            elif text:
+                self._rig.was_told(text)
 
     def _program_line(self, program: SimulatedProgram, number: int) -> None:
         if number == 0 and (program is not self._program or self._sent_line == len(program.lines) - 1):
