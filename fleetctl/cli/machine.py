@@ -63,7 +63,7 @@ async def add_machine(
         options=dict(_pair(each) for each in options),
         unattended=unattended,
     )
-    _tell(await client.post("machines", new), as_json)
+    tell(await client.post("machines", new), as_json)
 
 
 @machine.command("list")
@@ -111,7 +111,7 @@ async def remove_machine(client: Client, name: str) -> None:
 @with_daemon
 async def clear_machine(client: Client, name: str, good: int | None, bad: tuple[str, ...], as_json: bool) -> None:
     """Say that bed or vise is clear for the next part."""
-    _tell(await client.post(f"machines/{name}/clear", {"good": good, "bad": bad}), as_json)
+    tell(await client.post(f"machines/{name}/clear", {"good": good, "bad": bad}), as_json)
 
 
 @machine.command("reset")
@@ -120,7 +120,7 @@ async def clear_machine(client: Client, name: str, good: int | None, bad: tuple[
 @with_daemon
 async def reset_machine(client: Client, name: str, as_json: bool) -> None:
     """Clear a fault after you have looked at the machine."""
-    _tell(await client.post(f"machines/{name}/reset"), as_json)
+    tell(await client.post(f"machines/{name}/reset"), as_json)
 
 
 @machine.command("home")
@@ -129,7 +129,16 @@ async def reset_machine(client: Client, name: str, as_json: bool) -> None:
 @with_daemon
 async def home_machine(client: Client, name: str, as_json: bool) -> None:
     """Home all axes. The machine moves: look that nobody's hand is in it."""
-    _tell(await client.post(f"machines/{name}/home"), as_json)
+    tell(await client.post(f"machines/{name}/home"), as_json)
+
+
+@machine.command("reconnect")
+@name_argument
+@json_option
+@with_daemon
+async def reconnect_machine(client: Client, name: str, as_json: bool) -> None:
+    """Open the link anew, now; nothing moves."""
+    tell(await client.post(f"machines/{name}/reconnect"), as_json)
 
 
 @machine.command("command")
@@ -164,7 +173,7 @@ async def lockout_machine(client: Client, name: str, maintenance: bool, release:
     if maintenance and release:
         raise click.UsageError("Give either --maintenance or --release.")
     service = Service.IN_SERVICE if release else Service.MAINTENANCE if maintenance else Service.LOCKED_OUT
-    _tell(await client.post(f"machines/{name}/service", {"service": service}), as_json)
+    tell(await client.post(f"machines/{name}/service", {"service": service}), as_json)
 
 
 @machine.command("estop")
@@ -197,7 +206,8 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _tell(answer: bytes, as_json: bool) -> None:
+def tell(answer: bytes, as_json: bool) -> None:
+    """The machine's state after a verb, as a sentence or as JSON."""
     if as_json:
         show_json(answer)
         return

@@ -10,7 +10,7 @@ from fleetctl.cli.demo import demo
 from fleetctl.cli.doctor import doctor
 from fleetctl.cli.estop import estop
 from fleetctl.cli.job import job
-from fleetctl.cli.machine import machine
+from fleetctl.cli.machine_setup import machine
 from fleetctl.cli.part import part
 from fleetctl.cli.plugin import plugin
 from fleetctl.cli.preflight import preflight

@@ -110,6 +110,9 @@ VERBS: dict[str, tuple[str, Any, Any]] = {
     "machine lockout K1": ("POST machines/K1/service", {"service": "locked-out"}, shapes.machine()),
     "machine lockout K1 --maintenance": ("POST machines/K1/service", {"service": "maintenance"}, shapes.machine()),
     "machine lockout K1 --release": ("POST machines/K1/service", {"service": "in-service"}, shapes.machine()),
+    "machine reconnect K1": ("POST machines/K1/reconnect", {}, shapes.machine()),
+    "machine unattended K1 on": ("POST machines/K1/unattended", {"on": True}, shapes.machine()),
+    "machine unattended K1 off": ("POST machines/K1/unattended", {"on": False}, shapes.machine()),
     "machine command K1 M115": ("POST machines/K1/command", {"text": "M115"}, {"lines": ["FIRMWARE_NAME:Marlin"]}),
     "machine estop K1": ("POST machines/K1/stop", {}, StopShape(stopped=True, outcomes={"K1": "confirmed"})),
     "estop": ("POST estop", {}, StopShape(stopped=True, outcomes={"K1": "confirmed", "K2": "unreachable"})),
@@ -147,6 +150,20 @@ def test_adding_a_machine_sends_its_setup(daemon: PretendDaemon, capsys: pytest.
     assert body["setup"]["offsets_mm"] == {"G54": [-250, -150, -20]} and body["setup"]["material"] == "aluminium"
     assert body["options"] == {"tray": "/tmp/t"} and body["unattended"] is True
     assert (body["driver"], body["port"], body["profile"]) == ("grbl", "socket://10.0.0.7:23", "generic-mill-3018")
+
+
+def test_a_new_setup_keeps_what_was_not_given(daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon.answer("GET machines/K1", shapes.machine())
+    daemon.answer("POST machines/K1/setup", shapes.machine())
+    status, _, _ = ask(daemon, capsys, "machine", "setup", "K1", "--material", "PETG", "--offset", "g55=1,2,3")
+    assert status == 0
+    assert daemon.asked[1].json["setup"] == {
+        "material": "PETG",
+        "nozzle_mm": 0.4,
+        "tools": [],
+        "offsets_mm": {"G55": [1.0, 2.0, 3.0]},
+        "firmware": "",
+    }
 
 
 def test_removing_a_machine(daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]) -> None:
