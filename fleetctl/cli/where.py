@@ -49,13 +49,14 @@ def find(url: str | None, data: Path | None) -> Where:
 
 
 def _written_address(directory: Path) -> str:
-    try:
-        return (directory / "address").read_text(encoding="ascii").strip().rstrip("/")
-    except FileNotFoundError:
+    file = directory / "address"
+    url = file.read_text(encoding="ascii").strip().rstrip("/") if file.exists() else ""
+    if not url:  # none, or one that is just being written
         raise DaemonUnavailable(
             f"No daemon has left its address in {directory}.",
             hint="Start one with `fleetctl serve` (or `fleetctl demo`), or name one with --url or --data.",
-        ) from None
+        )
+    return url
 
 
 def _token(directory: Path) -> str:

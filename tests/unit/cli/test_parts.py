@@ -75,6 +75,9 @@ class TestWhere:
     def test_without_address_token_or_sense(self, tmp_path: Path) -> None:
         with pytest.raises(DaemonUnavailable, match="No daemon has left its address"):
             find(None, tmp_path)
+        (tmp_path / "address").touch()
+        with pytest.raises(DaemonUnavailable, match="No daemon has left its address"):
+            find(None, tmp_path)
         with pytest.raises(NotPermitted, match="no token"):
             find("http://127.0.0.1:1", tmp_path)
         with pytest.raises(UsageError):
