@@ -98,6 +98,7 @@ def build_controller(site: str, seams: Seams) -> Controller:
     gate = Gate(record)
     hooks = Hooks(seams.hooks, seams.run_in_thread)
     views = Views(record, agents, telemetry, gate)
+    stop = StopButton(record, agents, views, seams.clock)
     profiles = {name: driver.profiles for name, driver in seams.drivers.items()}
     return Controller(
         record=record,
@@ -110,10 +111,10 @@ def build_controller(site: str, seams: Seams) -> Controller:
         runs=Runs(record, agents),
         jobs=Jobs(record),
         parts=Parts(record, views),
-        stop=StopButton(record, agents, views),
+        stop=stop,
         views=views,
         tokens=Tokens(record, seams.new_secret),
-        dispatcher=Dispatcher(record, agents, gate, seams.clock),
+        dispatcher=Dispatcher(record, agents, gate, seams.clock, lambda: stop.owed),
         checks=Checks(record, hooks, seams.clock),
     )
 

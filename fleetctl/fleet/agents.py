@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 
 from fleetctl.errors import AgentUnavailable, MachineError
 from fleetctl.fleet.link import AgentLink
+from fleetctl.fleet.shapes import EventShape
 from fleetctl.model.machine import Machine
 from fleetctl.model.messages import Answer, Leave, Release, Stop, StopReport, Verb
+
+log = logging.getLogger(__name__)
 
 ANSWER_WITHIN_S = 15.0
 """How long a person waits for a verb before the page says that the machine did not answer."""
@@ -40,6 +44,12 @@ class Agents:
         async with asyncio.TaskGroup() as group:
             for link in self._links.values():
                 group.create_task(link.run())
+
+    def heard(self, events: Sequence[EventShape]) -> None:
+        """Listener of the bus: a withdrawal is committed with the change of a job or machine that it follows from."""
+        if any(event.kind.startswith(("job.", "machine.", "stop.")) for event in events):
+            for link in self._links.values():
+                link.commands_waiting()
 
     def commands_waiting(self, agent: str) -> None:
         """Tell a link that commands for its agent were committed."""
@@ -89,15 +99,19 @@ class Agents:
 
     def release(self, command_id: str) -> None:
         """Tell every agent that answers that the stop was released; the others learn it when they connect."""
-        for link in self._links.values():
-            if link.connected:
+        for name, link in self._links.items():
+            try:
                 link.send(Release(command_id=command_id))
+            except AgentUnavailable as error:
+                log.warning("agent %s learns of the release when it connects: %s", name, error)
 
     def leave(self, message: Leave) -> None:
-        """Tell every agent that answers to end, after its last run or now."""
-        for link in self._links.values():
-            if link.connected:
+        """Tell every agent that answers to end, after its last run or now. Never raises."""
+        for name, link in self._links.items():
+            try:
                 link.send(message)
+            except AgentUnavailable as error:
+                log.warning("agent %s was not told to leave: %s", name, error)
 
     def _link(self, name: str) -> AgentLink:
         link = self._links.get(name)

@@ -32,6 +32,13 @@ def withdraw(conn: sa.Connection, run: Run, stamp: Stamp) -> None:
 
 
 def withdraw_what_has_not_begun(conn: sa.Connection, machine_id: str, stamp: Stamp) -> None:
+    """The machine is not to begin what it was claimed for: a person stopped it, or took it out of service."""
+    for run in runs.find(conn, machine_id=machine_id, active_only=True):
+        if not run.started:
+            withdraw(conn, run, stamp)
+
+
+def withdraw_what_is_void(conn: sa.Connection, machine_id: str, stamp: Stamp) -> None:
     """The machine is set up differently now: a run that has not begun must not begin on the old pass (I2)."""
     machine = machines.get(conn, machine_id)
     for run in runs.find(conn, machine_id=machine_id, active_only=True):

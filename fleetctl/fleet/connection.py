@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from fleetctl.fleet.changes import Stamp, facts_to, log_event
 from fleetctl.fleet.reports import agent_lost_run
 from fleetctl.model.machine import Link, Machine
-from fleetctl.model.messages import PROTOCOL_VERSION, Hello, MachineAssignment, Welcome
+from fleetctl.model.messages import PROTOCOL_VERSION, Hello, MachineAssignment, Release, Welcome
+from fleetctl.model.messages import Stop as StopMessage
 from fleetctl.store import machines, runs, settings
 from fleetctl.store.runs import CommandKind
 from fleetctl.store.settings import Stop
@@ -47,10 +48,13 @@ def hello(conn: sa.Connection, agent: str, site: str) -> Hello:
 def welcomed(conn: sa.Connection, welcome: Welcome, stamp: Stamp) -> list[str]:
     """Record that an agent is here; ids of runs that are lost unless a report still to come speaks of them.
 
-    A new journal knows nothing of what the old one held: every active run of the agent is lost at once.
+    A new journal knows nothing of what the old one held: every active run of the agent is lost at once. So does
+    one that is older than the record (restored from a copy), whose numbers would be taken for repetitions.
     """
     before = machines.last_sequence(conn, welcome.agent)
     machines.set_agent(conn, welcome.agent, welcome.journal_id, welcome.version)
+    if welcome.last_sequence < before:
+        machines.set_last_sequence(conn, welcome.agent, 0)
     new_journal = before > 0 and machines.last_sequence(conn, welcome.agent) == 0
     log_event(conn, stamp, "agent.connected", welcome.agent, version=welcome.version, new_journal=new_journal)
     _adopt_stop(conn, welcome, stamp)
@@ -75,10 +79,14 @@ def _adopt_stop(conn: sa.Connection, welcome: Welcome, stamp: Stamp) -> None:
         log_event(conn, stamp, "stop.pressed", "everything", adopted=True)
 
 
-def release_due(conn: sa.Connection, welcome: Welcome) -> bool:
-    """Whether the agent still holds a stop that a person has released."""
+def stop_due(held: str, conn: sa.Connection) -> StopMessage | Release | None:
+    """What an agent that holds the stop `held` (empty: none) must be told so that it holds what the record says."""
     stop = settings.stop(conn)
-    return bool(welcome.stop_id) and welcome.stop_id == stop.stop_id and not stop.stopped
+    if stop.stopped and held != stop.stop_id:
+        return StopMessage(command_id=stop.stop_id)
+    if not stop.stopped and held and held == stop.stop_id:
+        return Release(command_id=held)
+    return None
 
 
 def lost(conn: sa.Connection, candidates: list[str], stamp: Stamp) -> None:

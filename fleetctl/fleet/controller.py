@@ -52,9 +52,11 @@ class Controller:
         """Drive the site until cancelled: hold the agents, dispatch, assess."""
         self.bus.listen(self.dispatcher.task.heard)
         self.bus.listen(self.checks.task.heard)
+        self.bus.listen(self.agents.heard)
         await self.record.change("site", _started)
         async with asyncio.TaskGroup() as group:
             group.create_task(self.agents.run(), name="agents")
+            group.create_task(self.stop.run(), name="stop button")
             group.create_task(self.dispatcher.task.run(), name="dispatcher")
             group.create_task(self.checks.task.run(), name="checks")
 

@@ -7,6 +7,7 @@ word. One task; it wakes on committed events and when something it waits for may
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import sqlalchemy as sa
 
@@ -30,12 +31,15 @@ WAKES = ("job.", "machine.", "run.", "part.", "stop.", "agent.")
 
 
 class Dispatcher:
-    """The controller's one dispatcher; `task` runs it."""
+    """The controller's one dispatcher; `task` runs it. `stop_owed()`: a stop was pressed that is not stored yet."""
 
-    def __init__(self, record: Record, agents: Agents, gate: Gate, clock: Clock) -> None:
+    def __init__(
+        self, record: Record, agents: Agents, gate: Gate, clock: Clock, stop_owed: Callable[[], bool]
+    ) -> None:
         self._record = record
         self._agents = agents
         self._gate = gate
+        self._stop_owed = stop_owed
         self.task = Woken(WAKES, self.dispatch_once, clock)
 
     async def dispatch_once(self) -> list[Run]:
@@ -48,6 +52,8 @@ class Dispatcher:
             return []
         claimed: list[Run] = []
         for plan in assign(situation):
+            if self._stop_owed():
+                break  # the event of its being stored wakes us again
             run = await self._claim(plan)
             if run is not None:
                 claimed.append(run)

@@ -2,7 +2,8 @@
 
 A line breaks and is dialled again; nothing here counts on it. Reports are acknowledged only once they are
 committed; kept commands are sent again on every new line; verbs and stops are sent once, and fail when the
-line breaks, because a late one would surprise somebody.
+line breaks, because a late one would surprise somebody. A store that fails does not end a line: a stop must
+reach the machines whatever the disk does.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import functools
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
+import msgspec
 import sqlalchemy as sa
 
 from fleetctl.clock import Clock
-from fleetctl.errors import AgentUnavailable, LinkError, StoreUnavailable, TheirProtocolError
+from fleetctl.errors import AgentUnavailable, FleetctlError, LinkError, StoreUnavailable, TheirProtocolError
 from fleetctl.fleet.changes import Stamp
-from fleetctl.fleet.connection import assignment, disconnected, held_by, hello, lost, release_due, welcomed
+from fleetctl.fleet.connection import assignment, disconnected, held_by, hello, lost, stop_due, welcomed
 from fleetctl.fleet.record import Record
 from fleetctl.fleet.reports import apply_report
 from fleetctl.fleet.telemetry import Telemetry
@@ -29,7 +32,6 @@ from fleetctl.model.messages import (
     Answer,
     Assign,
     MachineReport,
-    Release,
     Report,
     RunReport,
     Stop,
@@ -57,9 +59,17 @@ RETRY_S = (0.2, 5.0)
 BATCH = 20
 """Reports applied in one unit of work: about a millisecond each, and a unit may take 20 ms."""
 
+STORE_RETRY_S = 2.0
+"""Pause before the store is tried again on a line that goes on without it."""
+
+REPORTS_KEPT = 1000
+"""Reports that may wait for the store; the agent sends again whatever it got no acknowledgement for."""
+
+T = TypeVar("T")
+
 
 class AgentLink:
-    """The line to one agent."""
+    """The line to one agent. `connected`: the record knows that the agent is here, and work may be given to it."""
 
     def __init__(
         self, name: str, site: str, dial: Dial, record: Record, telemetry: Telemetry, clock: Clock, rng: random.Random
@@ -73,6 +83,7 @@ class AgentLink:
         self._clock = clock
         self._rng = rng
         self._peer: PeerLink | None = None
+        self._greeted = False
         self._names: dict[str, str] = {}
         self._asked: dict[str, asyncio.Future[Answer | StopReport]] = {}
         self._commands = asyncio.Event()
@@ -93,11 +104,17 @@ class AgentLink:
         _put(self._peer, message)
 
     async def ask(self, message: Verb | Stop, within_s: float) -> Answer | StopReport:
-        """Send and wait for the answer. Raises AgentUnavailable."""
+        """Send and wait for the answer. A stop goes out as soon as the agent has answered, recorded or not.
+
+        Raises AgentUnavailable.
+        """
         answer: asyncio.Future[Answer | StopReport] = asyncio.get_running_loop().create_future()
         self._asked[message.command_id] = answer
         try:
-            self.send(message)
+            if isinstance(message, Stop) and self._greeted and self._peer is not None:
+                _put(self._peer, message)
+            else:
+                self.send(message)
             async with asyncio.timeout(within_s):
                 return await answer
         except TimeoutError as error:
@@ -113,9 +130,10 @@ class AgentLink:
                 self._peer = await self._dial()
                 pause_s = RETRY_S[0]
                 await self._converse(self._peer)
-            except (LinkError, StoreUnavailable, TimeoutError) as error:
+            except (FleetctlError, msgspec.DecodeError, TimeoutError) as error:
                 log.warning("agent %s: %s", self.name, error)
             finally:
+                self._greeted = False
                 if self._peer is not None:
                     self._peer.close()
                     self._peer = None
@@ -125,12 +143,12 @@ class AgentLink:
 
     async def _gone(self) -> None:
         """Forget the line; say on record that nobody sees the machines."""
-        if not self.connected:
-            return
-        self.connected = False
         for answer in self._asked.values():
             if not answer.done():
                 answer.set_exception(AgentUnavailable())
+        if not self.connected:
+            return
+        self.connected = False
         for name in self._names.values():
             self._telemetry.forget(name)
         try:
@@ -142,21 +160,46 @@ class AgentLink:
         """Greet, then do everything on one line until it breaks."""
         _put(peer, await self._record.look(lambda conn: hello(conn, self.name, self._site)))
         welcome = await self._welcome(peer)
-        missing = await self._record.change("agent", lambda conn, stamp: welcomed(conn, welcome, stamp))
-        if await self._record.look(lambda conn: release_due(conn, welcome)):
-            _put(peer, Release(command_id=welcome.stop_id))
-        await self._learn_names()
-        self.connected = True
-        self._commands.set()
-        reports: asyncio.Queue[Report] = asyncio.Queue()
+        self._greeted = True
+        reports: asyncio.Queue[Report] = asyncio.Queue(REPORTS_KEPT)
         try:
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._listen(peer, reports))
+                missing = await self._change(functools.partial(_welcomed, welcome))
+                await self._learn_names()
+                self.connected = True
+                self._commands.set()
+                await self._agree_on_the_stop(peer, welcome.stop_id)
                 group.create_task(self._apply(peer, reports, welcome.last_sequence, missing))
                 group.create_task(self._carry_commands(peer))
                 group.create_task(self._carry_assignments(peer))
-                await self._listen(peer, reports)
-        except* (LinkError, StoreUnavailable) as errors:
-            raise LinkError(str(errors.exceptions[0])) from errors
+        except* (FleetctlError, msgspec.DecodeError) as errors:
+            raise LinkError(str(_first(errors))) from errors
+
+    async def _agree_on_the_stop(self, peer: PeerLink, held: str) -> None:
+        """A stop that was pressed or released while we greeted was sent to nobody. `held`: what the agent holds.
+
+        It looks again after each word, so that whoever presses or releases meanwhile has the last one (I15).
+        """
+        while (due := await self._look(functools.partial(stop_due, held))) is not None:
+            _put(peer, due)
+            held = due.command_id if isinstance(due, Stop) else ""
+
+    async def _look(self, read: Callable[[sa.Connection], T]) -> T:
+        """What the store says, once it can."""
+        return await self._insist(lambda: self._record.look(read))
+
+    async def _change(self, unit: Callable[[sa.Connection, Stamp], T]) -> T:
+        """Committed, once the store can."""
+        return await self._insist(lambda: self._record.change("agent", unit))
+
+    async def _insist(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                return await attempt()
+            except StoreUnavailable as error:
+                log.error("agent %s waits for the store: %s", self.name, error)
+            await self._clock.sleep(STORE_RETRY_S)
 
     async def _welcome(self, peer: PeerLink) -> Welcome:
         async with asyncio.timeout(WELCOME_WITHIN_S):
@@ -167,14 +210,21 @@ class AgentLink:
 
     async def _listen(self, peer: PeerLink, reports: asyncio.Queue[Report]) -> None:
         while True:
-            self._take(decode_to_controller(await _next(peer)), reports)
+            data = await _next(peer)
+            try:
+                message = decode_to_controller(data)
+            except msgspec.DecodeError as error:
+                log.error("agent %s sent what is no message: %s; ignored", self.name, error)
+            else:
+                self._take(message, reports)
 
     def _take(self, message: ToController, reports: asyncio.Queue[Report]) -> None:
         if isinstance(message, TelemetryReport):
             if name := self._names.get(message.machine_id):
                 self._telemetry.update(name, message)
         elif isinstance(message, MachineReport | RunReport):
-            reports.put_nowait(message)
+            if not reports.full():
+                reports.put_nowait(message)
         elif isinstance(message, Answer | StopReport):
             answer = self._asked.get(message.command_id)
             if answer is not None and not answer.done():
@@ -184,17 +234,18 @@ class AgentLink:
         self, peer: PeerLink, reports: asyncio.Queue[Report], last_at_welcome: int, missing: list[str]
     ) -> None:
         """Commit reports in order, acknowledge what is committed; then settle what was missing at the Welcome."""
-        applied = await self._record.look(lambda conn: machines.last_sequence(conn, self.name))
+        applied = await self._look(lambda conn: machines.last_sequence(conn, self.name))
         while True:
             if missing and applied >= last_at_welcome:
                 candidates, missing = missing, []
-                await self._record.change("agent", functools.partial(_lost, candidates))
+                await self._change(functools.partial(_lost, candidates))
             batch = [await reports.get()]
             while len(batch) < BATCH and not reports.empty():
                 batch.append(reports.get_nowait())
-            await self._record.change("agent", self._unit(batch))
+            await self._change(self._unit(batch))
             applied = max(applied, batch[-1].sequence)
             _put(peer, Acknowledge(sequence=batch[-1].sequence))
+            self._commands.set()  # another firmware may have withdrawn a run
 
     def _unit(self, batch: list[Report]) -> Callable[[sa.Connection, Stamp], None]:
         def apply_batch(conn: sa.Connection, stamp: Stamp) -> None:
@@ -208,7 +259,7 @@ class AgentLink:
         while True:
             await self._commands.wait()
             self._commands.clear()
-            for command in await self._record.look(lambda conn: runs.pending_commands(conn, self.name)):
+            for command in await self._look(lambda conn: runs.pending_commands(conn, self.name)):
                 if command.id not in sent:
                     sent.add(command.id)
                     _put(peer, command.message)
@@ -221,13 +272,23 @@ class AgentLink:
             _put(peer, Assign(machines=tuple(assignment(machine) for machine in held)))
 
     async def _learn_names(self) -> tuple[Machine, ...]:
-        held = await self._record.look(lambda conn: held_by(conn, self.name))
+        held = await self._look(lambda conn: held_by(conn, self.name))
         self._names = {machine.id: machine.name for machine in held}
         return held
 
 
+def _welcomed(welcome: Welcome, conn: sa.Connection, stamp: Stamp) -> list[str]:
+    return welcomed(conn, welcome, stamp)
+
+
 def _lost(candidates: list[str], conn: sa.Connection, stamp: Stamp) -> None:
     lost(conn, candidates, stamp)
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _put(peer: PeerLink, message: ToAgent | bytes) -> None:

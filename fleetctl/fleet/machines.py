@@ -11,13 +11,17 @@ from fleetctl.errors import Conflict, UsageError
 from fleetctl.fleet.agents import Agents
 from fleetctl.fleet.changes import Stamp, check_seen, facts_to, log_event
 from fleetctl.fleet.clearing import clear_machine
-from fleetctl.fleet.commands import withdraw_what_has_not_begun
+from fleetctl.fleet.commands import withdraw_what_has_not_begun, withdraw_what_is_void
 from fleetctl.fleet.record import Record
 from fleetctl.fleet.shapes import MachineShape, NewMachine
 from fleetctl.fleet.views import Views
 from fleetctl.model.machine import Machine, MachineFacts, Service
 from fleetctl.model.profile import PROFILES, Profile, Setup, configuration_hash
 from fleetctl.store import machines, runs
+from fleetctl.transport.opener import device_of
+
+MOVES = frozenset({"home", "command"})
+"""Verbs that may move, heat or spin a machine."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
@@ -39,6 +43,7 @@ class Machines:
         if not _NAME.fullmatch(new.name):
             raise UsageError("A machine's name has letters, digits, dot, dash and underscore, 63 at most.")
         agent = self._agents.names[0]
+        await self._record.look(lambda conn: _refuse_shared_device(conn, new.port))
 
         def unit(conn: sa.Connection, stamp: Stamp) -> None:
             machine = Machine(
@@ -146,6 +151,8 @@ class Machines:
 
     async def _verb(self, name: str, verb: str, actor: str, text: str = "") -> tuple[str, ...]:
         machine = await self._record.look(lambda conn: machines.named(conn, name))
+        if verb in MOVES:
+            refuse_locked_out(machine)
         stamp = self._record.stamp(actor)
         lines = await self._agents.verb(machine, verb, stamp.new_id(), now_s=stamp.at_s, text=text)
 
@@ -156,13 +163,17 @@ class Machines:
         return lines
 
     async def set_service(self, name: str, service: str, actor: str) -> None:
-        """Put a machine in service, in maintenance or lock it out. A run in hand goes on. Raises UsageError."""
+        """Put a machine in service, in maintenance or lock it out. A run that has begun goes on, one that has not
+        never begins: somebody may have their hands in the machine. Raises UsageError.
+        """
         if service not in set(Service):
             raise UsageError(f"{service!r} is none of {', '.join(Service)}.")
 
         def unit(conn: sa.Connection, stamp: Stamp) -> None:
             machine = machines.named(conn, name)
             facts_to(conn, machine, msgspec.structs.replace(machine.facts, service=Service(service)), stamp)
+            if service != Service.IN_SERVICE:
+                withdraw_what_has_not_begun(conn, machine.id, stamp)
 
         await self._record.change(actor, unit)
 
@@ -172,6 +183,8 @@ class Machines:
         def unit(conn: sa.Connection, stamp: Stamp) -> str:
             machine = machines.named(conn, name)
             machines.set_unattended(conn, machine, actor if on else None, stamp.at_s)
+            if not on:
+                withdraw_what_has_not_begun(conn, machine.id, stamp)
             log_event(conn, stamp, "machine.unattended", name, on=on)
             return machine.agent
 
@@ -184,9 +197,27 @@ class Machines:
             machine = machines.named(conn, name)
             machines.set_setup(conn, machine, msgspec.structs.replace(setup, firmware=machine.setup.firmware))
             log_event(conn, stamp, "machine.setup", name, material=setup.material)
-            withdraw_what_has_not_begun(conn, machine.id, stamp)
+            withdraw_what_is_void(conn, machine.id, stamp)
 
         await self._record.change(actor, unit)
+
+
+def refuse_locked_out(machine: Machine) -> None:
+    """Raise Conflict when somebody locked the machine out: nobody else may move it."""
+    if machine.facts.service is Service.LOCKED_OUT:
+        raise Conflict(
+            "It is locked out; somebody may be working on it.",
+            machine=machine.name,
+            hint="Put it back in service first.",
+        )
+
+
+def _refuse_shared_device(conn: sa.Connection, port: str) -> None:
+    """One device under two names would be two machines that know nothing of each other's parts."""
+    device = device_of(port)
+    for other in machines.every(conn):
+        if device_of(other.port) == device:
+            raise Conflict(f"The port {port} belongs to {other.name} already.", machine=other.name)
 
 
 def _refuse_shared_port(conn: sa.Connection, new: Machine) -> None:

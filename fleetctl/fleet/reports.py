@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from fleetctl.errors import IllegalTransition, NotFound
 from fleetctl.fleet.changes import Stamp, facts_to, job_to, part_to, run_to, settle_places
-from fleetctl.fleet.commands import withdraw_what_has_not_begun
+from fleetctl.fleet.commands import withdraw_what_is_void
 from fleetctl.model.job import FAILED_RUNS_THAT_HOLD_A_JOB, Job, JobState, RemakeInterrupted
 from fleetctl.model.machine import Clearance
 from fleetctl.model.messages import MachineReport, Report, RunReport
@@ -51,7 +51,7 @@ def _machine_reported(conn: sa.Connection, report: MachineReport, stamp: Stamp) 
     facts_to(conn, machine, facts, stamp)
     if report.firmware and report.firmware != machine.firmware:
         machines.set_firmware(conn, machines.get(conn, machine.id), report.firmware)
-        withdraw_what_has_not_begun(conn, machine.id, stamp)
+        withdraw_what_is_void(conn, machine.id, stamp)
 
 
 def _run_reported(conn: sa.Connection, report: RunReport, stamp: Stamp) -> None:
@@ -91,7 +91,8 @@ def conclude(conn: sa.Connection, run: Run, stamp: Stamp) -> None:
     job = jobs.get(conn, run.job_id)
     following = _state_of_parts(run, job)
     for part in parts.of_run(conn, run.id):
-        part_to(conn, part, following, stamp, run.reason)
+        if part.state is PartState.PLANNED:  # else a person has decided about it meanwhile
+            part_to(conn, part, following, stamp, run.reason)
     if run.state is RunState.INTERRUPTED and (not run.started or following is PartState.SCRAP):
         runs.change(conn, run, settled=True)
     _count_failures(conn, run, job, stamp)

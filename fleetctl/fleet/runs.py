@@ -8,6 +8,7 @@ from fleetctl.errors import Conflict, LatchClosed
 from fleetctl.fleet.agents import Agents
 from fleetctl.fleet.changes import Stamp, log_event
 from fleetctl.fleet.commands import withdraw
+from fleetctl.fleet.machines import refuse_locked_out
 from fleetctl.fleet.record import Record
 from fleetctl.model.machine import Machine
 from fleetctl.model.run import Run
@@ -34,9 +35,11 @@ class Runs:
         await self._verb(code, "cycle-start", actor, moves=True)
 
     async def cancel(self, code: str, actor: str) -> None:
-        """End a run. One that has not begun is withdrawn even while its agent does not answer."""
+        """End a run. One that has not begun is withdrawn, wherever its start is on the way and whether its agent
+        answers or not.
+        """
         run, machine = await self._active(code)
-        if run.started or machine.agent in self._agents.connected():
+        if run.started:
             await self._verb(code, "cancel", actor)
             return
 
@@ -44,6 +47,7 @@ class Runs:
             withdraw(conn, runs.coded(conn, code), stamp)
 
         await self._record.change(actor, unit)
+        self._agents.commands_waiting(machine.agent)
 
     async def _verb(self, code: str, verb: str, actor: str, *, moves: bool = False) -> None:
         run, machine = await self._active(code, moves=moves)
@@ -58,11 +62,22 @@ class Runs:
     async def _active(self, code: str, *, moves: bool = False) -> tuple[Run, Machine]:
         def read(conn: sa.Connection) -> tuple[Run, Machine]:
             run = runs.coded(conn, code)
+            machine = machines.get(conn, run.machine_id)
             if moves and settings.stop(conn).stopped:
                 raise LatchClosed()
-            return run, machines.get(conn, run.machine_id)
+            if moves:
+                refuse_locked_out(machine)
+                _refuse_withdrawn(conn, run, machine)
+            return run, machine
 
         run, machine = await self._record.look(read)
         if not run.active:
             raise Conflict(f"{run.code} has ended: it is {run.state.value}.", machine=machine.name)
         return run, machine
+
+
+def _refuse_withdrawn(conn: sa.Connection, run: Run, machine: Machine) -> None:
+    """The withdrawal of a run may be on its way to the agent when somebody presses cycle start."""
+    kept = runs.pending_commands(conn, machine.agent)
+    if any(command.run_id == run.id and command.kind is runs.CommandKind.WITHDRAW for command in kept):
+        raise Conflict(f"{run.code} is being withdrawn.", machine=machine.name)

@@ -9,6 +9,7 @@ Options in the URL win over the settings given in code. It must not know machine
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -91,6 +92,17 @@ async def open_transport(
     transport = (opener or TransportOpener(clock)).make(url)
     await transport.open(receiver, deadline_s)
     return transport
+
+
+def device_of(url: str) -> str:
+    """What `url` reaches, without options: two names of one device give the same. Follows the links of a path that
+    exists (`/dev/serial/by-id/...`), and changes nothing that it does not understand.
+    """
+    parts = _split(url)
+    if parts.scheme in ("", "serial"):
+        path = unquote(parts.netloc + parts.path)
+        return os.path.realpath(path) if os.path.exists(path) else path  # noqa: PTH110, the text matters
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}"
 
 
 def _split(url: str) -> SplitResult:

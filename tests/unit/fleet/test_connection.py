@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from fleetctl.fleet.connection import disconnected, hello, lost, release_due, welcomed
+import pytest
+
+from fleetctl.fleet.connection import disconnected, hello, lost, stop_due, welcomed
 from fleetctl.model.machine import Clearance, Link
 from fleetctl.model.messages import PROTOCOL_VERSION, Welcome
+from fleetctl.model.messages import Release as ReleaseMessage
+from fleetctl.model.messages import Stop as StopMessage
 from fleetctl.model.part import PartState
 from fleetctl.model.run import Run, RunState
 from fleetctl.store import machines, parts, runs, settings
@@ -24,7 +29,7 @@ def greet(book: Book, **values: Any) -> list[str]:
             "version": "0",
             "pid": 1,
             "active_runs": (),
-            "last_sequence": 0,
+            "last_sequence": book.look(machines.last_sequence, AGENT),
             **values,
         }
     )
@@ -100,18 +105,7 @@ def test_i15_a_stop_that_a_person_released_meanwhile_stays_released(book: Book) 
     press(book, Stop(stopped=False, stop_id="stop-9"))
     greet(book, stop_id="stop-9")
     assert not book.look(settings.stop).stopped
-    held = Welcome(
-        protocol_version=PROTOCOL_VERSION,
-        agent=AGENT,
-        journal_id="journal-1",
-        boot_id="boot",
-        version="0",
-        pid=1,
-        active_runs=(),
-        last_sequence=0,
-        stop_id="stop-9",
-    )
-    assert book.look(release_due, held)
+    assert book.look(partial(stop_due, "stop-9")) == ReleaseMessage(command_id="stop-9")
 
 
 def test_i15_the_agent_is_told_of_a_stop_that_it_missed(book: Book) -> None:
@@ -119,6 +113,31 @@ def test_i15_the_agent_is_told_of_a_stop_that_it_missed(book: Book) -> None:
     assert book.look(hello, AGENT, "site").stop_id == "stop-9"
     press(book, Stop(stopped=False, stop_id="stop-9"))
     assert book.look(hello, AGENT, "site").stop_id == ""
+
+
+@pytest.mark.parametrize(
+    ("stopped", "held", "due"),
+    [
+        (True, "", StopMessage(command_id="stop-9")),
+        (True, "stop-8", StopMessage(command_id="stop-9")),
+        (True, "stop-9", None),
+        (False, "stop-9", ReleaseMessage(command_id="stop-9")),
+        (False, "", None),
+        (False, "stop-10", None),
+    ],
+)
+def test_i15_what_an_agent_must_be_told_of_the_stop(book: Book, stopped: bool, held: str, due: object) -> None:
+    press(book, Stop(stopped=stopped, stop_id="stop-9"))
+    assert book.look(partial(stop_due, held)) == due
+
+
+def test_a_journal_older_than_the_record_is_taken_for_a_new_one(book: Book) -> None:
+    """Its numbers were used before: taken for repetitions, all that it reports would be lost."""
+    run = running(book)
+    book.change(lambda conn, stamp: machines.set_last_sequence(conn, AGENT, 5000))
+    assert greet(book, last_sequence=4000) == []
+    assert book.again(run).state is RunState.INTERRUPTED
+    assert book.look(machines.last_sequence, AGENT) == 0
 
 
 def test_the_agent_is_told_which_machines_it_holds_and_what_is_on_record_of_them(book: Book) -> None:

@@ -216,3 +216,16 @@ def test_the_link_and_the_position_come_from_the_agent_the_rest_stays(book: Book
     told = book.machine_says(machine, link=Link.OFFLINE, position=Position.SUSPECT, reason="unplugged")
     assert (told.facts.link, told.facts.position, told.facts.reason) == (Link.OFFLINE, Position.SUSPECT, "unplugged")
     assert told.facts.clearance is Clearance.CLEAR
+
+
+@pytest.mark.parametrize("ending", [RunState.FINISHED, RunState.FAILED, RunState.INTERRUPTED])
+def test_a_part_that_a_person_scrapped_during_its_run_stays_scrap(book: Book, ending: RunState) -> None:
+    """The report of the end must be applicable, or it would come again for ever."""
+    job = book.job(quantity=1)
+    book.machine()
+    [run] = book.dispatch()
+    run = book.report(run, RunState.RUNNING)
+    [part] = book.parts(job)
+    book.change(lambda conn, stamp: part_to(conn, part, PartState.SCRAP, stamp, "it came off the bed"))
+    assert book.report(run, ending).state is ending
+    assert [part.state for part in book.parts(job)] == [PartState.SCRAP]

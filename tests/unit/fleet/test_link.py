@@ -1,0 +1,215 @@
+"""The line to an agent when the store fails, when somebody presses the stop in the middle of a greeting, and what
+goes out on it without being asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from fleetctl.errors import Conflict, StoreUnavailable
+from fleetctl.fleet.shapes import NewMachine
+from fleetctl.model.machine import Clearance, Link
+from fleetctl.model.messages import Acknowledge, Hello, Release, Start, Stop, Verb, Withdraw
+from fleetctl.model.profile import Setup
+from fleetctl.model.run import RunState
+from fleetctl.store import runs, settings
+from fleetctl.testing.fixtures import under_virtual_clock
+from tests.unit.fleet.conftest import AGENT, Book
+from tests.unit.fleet.desk import Desk, desk_of, until
+
+
+@under_virtual_clock()
+async def test_i15_a_stop_pressed_during_the_greeting_reaches_the_agent(book: Book) -> None:
+    """Hello was written before it, and the line counts as connected only after it."""
+
+    def prepare(desk: Desk) -> None:
+        async def press() -> None:
+            desk.agent.before_welcome = None
+            await desk.stop.everything("tester")
+
+        desk.agent.before_welcome = press
+
+    async with desk_of(book, prepare) as desk:
+        await desk.connected()
+        assert desk.agent.of(Hello)[0].stop_id == ""
+        await until(lambda: desk.agent.of(Stop))
+        assert desk.agent.of(Stop)[0].command_id == book.look(settings.stop).stop_id
+
+
+@under_virtual_clock()
+async def test_i15_a_release_during_the_greeting_reaches_the_agent(book: Book) -> None:
+    book.change(lambda conn, stamp: settings.set_stop(conn, settings.Stop(stopped=True, stop_id="stop-1")))
+
+    def prepare(desk: Desk) -> None:
+        desk.agent.welcome = {"stop_id": "stop-1"}
+
+        async def release() -> None:
+            desk.agent.before_welcome = None
+            await desk.stop.release("tester")
+
+        desk.agent.before_welcome = release
+
+    async with desk_of(book, prepare) as desk:
+        await until(lambda: desk.agent.of(Release))
+        assert desk.agent.of(Release)[0].command_id == "stop-1"
+        assert not desk.agent.of(Stop)
+
+
+@under_virtual_clock()
+async def test_i15_a_stop_reaches_the_machines_while_the_store_fails_and_is_stored_later(book: Book) -> None:
+    async with desk_of(book) as desk:
+        await desk.connected()
+        desk.disk.full = True
+        desk.agent.reports("machine-K1", 1 << 30)
+        await asyncio.sleep(30.0)
+        assert len(desk.agent.of(Hello)) == 1, "the line does not end because the store fails"
+        with pytest.raises(StoreUnavailable, match="went out"):
+            await desk.stop.everything("tester")
+        assert len(desk.agent.of(Stop)) == 1
+        assert desk.stop.owed, "nothing may be claimed"
+        assert not book.look(settings.stop).stopped
+        desk.disk.full = False
+        await until(lambda: not desk.stop.owed)
+        stop = book.look(settings.stop)
+        assert (stop.stopped, stop.stop_id, stop.by) == (True, desk.agent.of(Stop)[0].command_id, "tester")
+
+
+@under_virtual_clock()
+async def test_i15_a_stop_reaches_an_agent_whose_arrival_the_store_does_not_take(book: Book) -> None:
+    def prepare(desk: Desk) -> None:
+        desk.disk.full = True
+
+    async with desk_of(book, prepare) as desk:
+        await until(lambda: desk.agent.of(Hello))
+        await asyncio.sleep(1.0)
+        assert not desk.link.connected
+        with pytest.raises(StoreUnavailable):
+            await desk.stop.everything("tester")
+        assert desk.agent.of(Stop)
+
+
+@under_virtual_clock()
+async def test_a_caller_that_leaves_while_the_stop_is_stored_leaves_nothing_owed(book: Book) -> None:
+    async with desk_of(book) as desk:
+        await desk.connected()
+        pressing = asyncio.create_task(desk.stop.everything("tester"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        pressing.cancel()
+        await asyncio.wait([pressing])
+        await until(lambda: not desk.stop.owed)
+        assert book.look(settings.stop).stopped
+
+
+@under_virtual_clock()
+async def test_reports_are_acknowledged_once_the_store_takes_them(book: Book) -> None:
+    machine = book.machine()
+    async with desk_of(book) as desk:
+        await desk.connected()
+        desk.disk.full = True
+        desk.agent.reports(machine.id, 7, link=Link.CONNECTING)
+        await asyncio.sleep(10.0)
+        assert not desk.agent.of(Acknowledge)
+        desk.disk.full = False
+        await until(lambda: desk.agent.of(Acknowledge))
+        assert book.again(machine).facts.link is Link.CONNECTING
+
+
+@under_virtual_clock()
+async def test_what_is_no_message_does_not_end_the_line(book: Book) -> None:
+    machine = book.machine()
+    async with desk_of(book) as desk:
+        await desk.connected()
+        desk.agent.peer.send(b"\xc1 nonsense")
+        desk.agent.reports(machine.id, 7)
+        await until(lambda: desk.agent.of(Acknowledge))
+        assert len(desk.agent.of(Hello)) == 1
+
+
+@under_virtual_clock()
+async def test_what_is_withdrawn_is_told_to_the_agent_at_once(book: Book) -> None:
+    """A run that waits for cycle start must not begin on an order or a set-up that is gone (I2)."""
+    job = book.job()
+    book.machine()
+    async with desk_of(book) as desk:
+        await desk.connected()
+        [run] = book.dispatch()
+        desk.agents.commands_waiting(AGENT)
+        await until(lambda: desk.agent.of(Start))
+        await desk.jobs.cancel(job.code, "tester")
+        await until(lambda: desk.agent.of(Withdraw), within_s=1.0)
+        with pytest.raises(Conflict, match="withdrawn"):
+            await desk.runs.cycle_start(run.code, "tester")
+        assert not desk.agent.of(Verb)
+
+
+@pytest.mark.parametrize("what", ["cancel", "setup", "service", "attended", "stop"])
+@under_virtual_clock()
+async def test_a_run_that_has_not_begun_is_withdrawn(book: Book, what: str) -> None:
+    book.job()
+    book.machine()
+    async with desk_of(book) as desk:
+        await desk.connected()
+        [run] = book.dispatch()
+        if what == "cancel":
+            await desk.runs.cancel(run.code, "tester")
+        elif what == "setup":
+            await desk.machines.set_setup("K1", Setup(material="PETG"), "tester")
+        elif what == "service":
+            await desk.machines.set_service("K1", "locked-out", "tester")
+        elif what == "attended":
+            await desk.machines.set_unattended("K1", False, "tester")
+        else:
+            await desk.stop.machine("K1", "tester")
+        await until(lambda: desk.agent.of(Withdraw), within_s=1.0)
+        assert desk.agent.of(Withdraw)[0].run_id == run.id
+        assert {kept.kind for kept in book.look(runs.pending_commands, AGENT)} == {"start", "withdraw"}
+
+
+@under_virtual_clock()
+async def test_a_machine_that_was_stopped_takes_no_work_until_a_person_says_so(book: Book) -> None:
+    machine = book.machine()
+    book.job()
+    async with desk_of(book) as desk:
+        await desk.connected()
+        await desk.stop.machine("K1", "tester")
+        assert book.again(machine).facts.clearance is Clearance.UNCLEARED
+        assert book.plan() == []
+
+
+@under_virtual_clock()
+async def test_nobody_moves_a_machine_that_is_locked_out(book: Book) -> None:
+    book.job()
+    book.machine()
+    async with desk_of(book) as desk:
+        await desk.connected()
+        [run] = book.dispatch()
+        book.report(book.report(run, RunState.RUNNING), RunState.PAUSED)
+        await desk.machines.set_service("K1", "locked-out", "tester")
+        for moving in (
+            desk.machines.home("K1", "tester"),
+            desk.machines.command("K1", "G28", "tester"),
+            desk.runs.resume(run.code, "tester"),
+            desk.runs.cycle_start(run.code, "tester"),
+        ):
+            with pytest.raises(Conflict, match="locked out"):
+                await moving
+        assert not desk.agent.of(Verb)
+        await desk.runs.cancel(run.code, "tester")
+        assert [verb.verb for verb in desk.agent.of(Verb)] == ["cancel"]
+
+
+@under_virtual_clock()
+async def test_one_device_gets_no_second_name(book: Book, tmp_path: Path) -> None:
+    device, by_id = tmp_path / "ttyUSB0", tmp_path / "usb-1a86_board-port0"
+    device.touch()
+    by_id.symlink_to(device)
+    async with desk_of(book) as desk:
+        book.machine()
+        await desk.machines.add(NewMachine(name="K2", driver="marlin", port=str(device)), "tester")
+        for name in (str(by_id), f"serial://{device}?baud=250000", f"{device}?baud=250000"):
+            with pytest.raises(Conflict, match="belongs to K2"):
+                await desk.machines.add(NewMachine(name="K3", driver="marlin", port=name), "tester")
+        await desk.machines.add(NewMachine(name="K4", driver="marlin", port=str(tmp_path / "ttyUSB1")), "tester")
