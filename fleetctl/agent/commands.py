@@ -91,6 +91,7 @@ class Commands:
 
     def _hello(self, hello: Hello) -> None:
         """A stop may have been pressed while nobody could tell us (I15); only Release releases one."""
+        self._supervisor.stay()
         self._supervisor.assign(hello.machines)
         if hello.stop_id:
             self._supervisor.latch(hello.stop_id)
@@ -110,7 +111,7 @@ class Commands:
         if when not in known:
             log.error("the controller asks to leave %r, which makes no sense; ignored", when)
             return
-        self._supervisor.leave(known[when])
+        self._supervisor.leave(known[when], may_stay=True)
 
     # Runs
 

@@ -293,11 +293,12 @@ class Execution:
         try:
             await driver.make_safe()
         except FleetctlError as error:
+            self._heat.failed(self._shared.clock.monotonic())
             said = f"heaters could not be switched off after {minutes:.0f} min: {error}"
         else:
             said = f"heaters and spindle are off after {minutes:.0f} min of standing still"
         log.warning("%s: %s", self._machine.name, said)
-        if not self.ended:
+        if not self.ended and said not in self.reason:
             self.reason = f"{self.reason}; {said}" if self.reason else said
             self._report()
 

@@ -29,11 +29,17 @@ class Facts:
         self.activity = Activity.IDLE
         self.activity_reason = ""
         self.position = position
+        self.positions_lost = 0
         self.firmware = ""
         self.waits_for = ""
         self._machine_id = machine_id
         self._shared = shared
         self._told: _Told | None = None
+
+    def lose_position(self) -> None:
+        """Nobody knows any more where the tool is."""
+        self.position = Position.SUSPECT
+        self.positions_lost += 1
 
     def tell(self, *, again: bool = False) -> None:
         """Report the facts, unless that is what was reported last; with `again` in any case."""

@@ -7,6 +7,10 @@ from fleetctl.model.run import RunState
 STANDING = frozenset({RunState.PAUSED, RunState.WAITING})
 
 
+RETRY_S = 60.0
+"""Pause before heat that could not be switched off is tried again."""
+
+
 class HeatPolicy:
     """Heaters and spindle go off once for each time that a run stands still longer than the profile allows."""
 
@@ -24,6 +28,11 @@ class HeatPolicy:
         elif not standing:
             self.due_s = None
         self._standing = standing
+
+    def failed(self, now_s: float) -> None:
+        """It could not be switched off: try again."""
+        if self._standing:
+            self.due_s = now_s + RETRY_S
 
     def done(self) -> None:
         """The heat is off; nothing is due until the run stands still the next time."""

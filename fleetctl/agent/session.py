@@ -21,7 +21,7 @@ from fleetctl.agent.shared import Shared
 from fleetctl.agent.telemetry import Readings
 from fleetctl.driver.api import Driver, EndKind, MachineSpec, Progress, Telemetry
 from fleetctl.errors import FleetctlError, LinkError, UsageError
-from fleetctl.model.machine import Activity, Link, Position
+from fleetctl.model.machine import Activity, Link
 from fleetctl.model.messages import MachineAssignment, Start
 from fleetctl.model.run import RunState
 
@@ -36,6 +36,9 @@ MAKE_SAFE_PATIENCE_S = 15.0
 CLOSE_PATIENCE_S = 5.0
 STEADY_AFTER_S = 10.0
 """A link that held this long was a good one: the next loss is retried soon."""
+
+LEFT_ON_S = 10.0
+"""How long after the end of a run its last readings are in: firmware reports every few seconds."""
 
 STOP_PATIENCE_S = 2.0
 """How long a machine may take to confirm a stop."""
@@ -236,10 +239,11 @@ class Session:
     def _after_run(self, execution: Execution) -> None:
         badly = execution.started and execution.state in (RunState.FAILED, RunState.INTERRUPTED)
         if badly and execution.state is RunState.INTERRUPTED:
-            self.facts.position = Position.SUSPECT
+            self.facts.lose_position()
         winds_down = self._retired  # and makes safe itself
-        if badly and not winds_down and self.facts.link is Link.ONLINE and self.driver is not None:
-            self.spawn(self._make_safe(self.driver), "make safe")
+        if execution.started and not winds_down and self.facts.link is Link.ONLINE and self.driver is not None:
+            after = self._make_safe if badly else self._switch_off_what_was_left_on
+            self.spawn(after(self.driver), "make safe")
         if self._stale:
             self.break_link(LinkError("The settings of the machine were changed."))
 
@@ -256,6 +260,20 @@ class Session:
         finally:
             self._making_safe = False
             self._shared.run_ended.set()
+
+    async def _switch_off_what_was_left_on(self, driver: Driver) -> None:
+        """A program may end with heat or spindle on, and nobody need be there to see it."""
+        self._making_safe = True
+        try:
+            await self._shared.clock.sleep(LEFT_ON_S)
+        finally:
+            self._making_safe = False
+            self._shared.run_ended.set()
+        read = self._readings.telemetry
+        hot = any(target > 0 for _now, target in read.temperatures_degc.values())
+        if self.hand is None and (hot or (read.spindle_rpm or 0.0) > 0):
+            log.warning("%s: the program left heat or spindle on; switched off", self.name)
+            await self._make_safe(driver)
 
     def made_safe(self) -> None:
         """Heaters and spindle are off: nothing is owed any more."""
@@ -339,7 +357,9 @@ class Session:
         """The firmware changed what it does."""
         self.facts.activity, self.facts.activity_reason = activity, reason
         if position_lost:
-            self.facts.position = Position.SUSPECT
+            self.facts.lose_position()
+            if self.hand is not None and not self.hand.started:
+                self.hand.end(RunState.REFUSED, reason or "the position of the machine was lost")
         if self.facts.link is Link.ONLINE:
             self.facts.tell()
         if self.hand is not None:

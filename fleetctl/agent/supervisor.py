@@ -39,6 +39,7 @@ class Supervisor:
         self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._leaving: Literal["", "idle", "now"] = ""
+        self._may_stay = False
 
     @property
     def leaving(self) -> bool:
@@ -52,6 +53,7 @@ class Supervisor:
             for assignment in self._shared.journal.state.content.machines.values():
                 self._hold(assignment)
             await self._until_left()
+            self._may_stay = False
             for session in self.sessions.values():
                 session.retire()
             await self._let_go()
@@ -152,11 +154,21 @@ class Supervisor:
 
     # The end
 
-    def leave(self, when: Literal["idle", "now"]) -> None:
-        """End: after the last run, or now. *now* after *idle* hurries; the reverse changes nothing."""
+    def leave(self, when: Literal["idle", "now"], *, may_stay: bool = False) -> None:
+        """End: after the last run, or now. *now* after *idle* hurries; the reverse changes nothing.
+
+        `may_stay`: a controller that went away asked, and the next one takes it back by `stay`.
+        """
+        self._may_stay = may_stay and when == "idle" and (self._may_stay or not self._leaving)
         if self._leaving != "now":
             self._leaving = when
         self._shared.run_ended.set()
+
+    def stay(self) -> None:
+        """A controller is here again: it may give work to the agent that the one before told to leave when idle."""
+        if self._may_stay:
+            self._may_stay = False
+            self._leaving = ""
 
     async def _until_left(self) -> None:
         while not (self._leaving == "now" or (self._leaving == "idle" and self._idle())):

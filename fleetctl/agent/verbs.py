@@ -14,7 +14,7 @@ from typing import Any
 from fleetctl.agent.execution import Execution
 from fleetctl.agent.session import Session
 from fleetctl.driver.api import Driver
-from fleetctl.errors import Conflict, FleetctlError, LatchClosed, LinkError, MachineBusy, UsageError
+from fleetctl.errors import Conflict, FleetctlError, LatchClosed, LinkError, MachineBusy, MachineError, UsageError
 from fleetctl.model.machine import Activity, Link, Position
 from fleetctl.model.messages import Answer, Verb
 from fleetctl.model.run import RunState
@@ -39,7 +39,7 @@ async def answer(verb: Verb, session: Session) -> Answer:
             session.reconnect()
             return Answer(command_id=verb.command_id)
         deed = _deed(verb, session)
-        doing = session.spawn(_done(verb, deed), f"verb {verb.verb}")
+        doing = session.spawn(_done(verb, session, deed), f"verb {verb.verb}")
     except FleetctlError as error:
         return Answer(command_id=verb.command_id, error=str(error))
     await asyncio.wait([doing])
@@ -52,8 +52,7 @@ def _deed(verb: Verb, session: Session) -> Deed:
     deed = _DEEDS.get(verb.verb)
     if deed is None:
         raise UsageError(f"There is no verb {verb.verb!r}.")
-    if session.stopped and verb.verb not in _WHILE_STOPPED:
-        raise LatchClosed(machine=session.name, hint="Release the stop first.")
+    _not_stopped(verb, session)
     driver = session.driver
     if driver is None or session.facts.link is not Link.ONLINE:
         raise LinkError(f"The machine is {session.facts.link.value}.", machine=session.name)
@@ -62,8 +61,14 @@ def _deed(verb: Verb, session: Session) -> Deed:
     return functools.partial(deed, verb, session, driver)
 
 
-async def _done(verb: Verb, deed: Deed) -> Answer:
+def _not_stopped(verb: Verb, session: Session) -> None:
+    if session.stopped and verb.verb not in _WHILE_STOPPED:
+        raise LatchClosed(machine=session.name, hint="Release the stop first.")
+
+
+async def _done(verb: Verb, session: Session, deed: Deed) -> Answer:
     try:
+        _not_stopped(verb, session)  # again: this is a later turn of the loop
         async with asyncio.timeout(PATIENCE_S):
             lines = await deed()
     except FleetctlError as error:
@@ -122,7 +127,10 @@ async def _clear_fault(_verb: Verb, session: Session, driver: Driver) -> list[st
 
 async def _home(_verb: Verb, session: Session, driver: Driver) -> list[str]:
     _no_hand(session)
+    lost_before = session.facts.positions_lost
     await driver.home()
+    if session.facts.positions_lost != lost_before:
+        raise MachineError("It homed, and then its position was lost again.", machine=session.name)
     session.facts.position = Position.KNOWN
     session.facts.tell()
     return []
