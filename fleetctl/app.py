@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from aiohttp import web
+
 from fleetctl import __version__
 from fleetctl.agent.agent import Agent, Surroundings
 from fleetctl.agent.blocking import Threads
@@ -24,7 +26,7 @@ from fleetctl.api.server import listen, make_app
 from fleetctl.clock import Clock, SystemClock
 from fleetctl.config import Config
 from fleetctl.driver.api import DriverType
-from fleetctl.errors import FleetctlError
+from fleetctl.errors import ConfigurationError, FleetctlError
 from fleetctl.fleet.agents import Agents
 from fleetctl.fleet.bus import Bus
 from fleetctl.fleet.checks import Checks
@@ -132,7 +134,7 @@ def fresh_ids(clock: Clock, rng: random.Random) -> NewId:
 async def serve(config: Config, say: Callable[[str], None] = print) -> None:
     """Run the controller and its web interface until a signal says to stop; `say` tells the person where to look."""
     async with _controller(config) as controller:
-        server = await listen(make_app(controller, config), config.listen_host, config.listen_port)
+        server = await _listen(controller, config)
         url = _address(config, server.addresses[0][1])
         config.address_file.write_text(url + "\n")
         try:
@@ -142,6 +144,15 @@ async def serve(config: Config, say: Callable[[str], None] = print) -> None:
         finally:
             config.address_file.unlink(missing_ok=True)
             await server.cleanup()
+
+
+async def _listen(controller: Controller, config: Config) -> web.AppRunner:
+    try:
+        return await listen(make_app(controller, config), config.listen_host, config.listen_port)
+    except OSError as error:
+        address = f"{config.listen_host}:{config.listen_port}"
+        hint = "Another program may have it; choose another with --listen HOST:PORT."
+        raise ConfigurationError(f"Cannot listen on {address}: {os.strerror(error.errno or 0)}.", hint=hint) from None
 
 
 @asynccontextmanager

@@ -97,10 +97,17 @@ def make_app(controller: Controller, config: WebSettings) -> web.Application:
 
 
 async def listen(app: web.Application, host: str, port: int) -> web.AppRunner:
-    """Start to answer on one address; `runner.addresses` tells the port. Call `runner.cleanup()` to end."""
+    """Start to answer on one address; `runner.addresses` tells the port. Call `runner.cleanup()` to end.
+
+    Raises OSError when the address cannot be had.
+    """
     runner = web.AppRunner(app, access_log_class=AccessLogger, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
-    await web.TCPSite(runner, host, port).start()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError:
+        await runner.cleanup()
+        raise
     return runner
 
 
