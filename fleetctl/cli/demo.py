@@ -50,7 +50,8 @@ async def _show(settings: Settings, once: bool) -> int:
         async with await show.start() as api:
             link = await show.prepare(api)
             console().print(Text.assemble("\n  Open ", (show.url + "/", "bold"), "  or, signed in (once): "))
-            console().print(Text(f"  {link}\n"), soft_wrap=True)
+            console().print(Text(f"  {link}"), soft_wrap=True)
+            console().print(Text("  Ctrl-C ends everything; the next start goes on from here.\n", style=QUIET))
             trouble = await show.run(api, once=once)
     except asyncio.CancelledError:
         _say("Ending.")
