@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 
 import msgspec
 import sqlalchemy as sa
 
+from fleetctl.errors import StoreUnavailable
 from fleetctl.fleet.agents import Agents
 from fleetctl.fleet.bus import Bus
 from fleetctl.fleet.changes import Stamp, facts_to, log_event
@@ -24,8 +26,11 @@ from fleetctl.fleet.stop import StopButton
 from fleetctl.fleet.telemetry import Telemetry
 from fleetctl.fleet.tokens import Tokens
 from fleetctl.fleet.views import Views
+from fleetctl.fleet.woken import RETRY_S
 from fleetctl.model.machine import Link
 from fleetctl.store import machines
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,12 +58,23 @@ class Controller:
         self.bus.listen(self.dispatcher.task.heard)
         self.bus.listen(self.checks.task.heard)
         self.bus.listen(self.agents.heard)
-        await self.record.change("site", _started)
+        await self._begin()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.agents.run(), name="agents")
             group.create_task(self.stop.run(), name="stop button")
             group.create_task(self.dispatcher.task.run(), name="dispatcher")
             group.create_task(self.checks.task.run(), name="checks")
+
+    async def _begin(self) -> None:
+        """Wait for the store, if need be: without it nothing starts, and the web interface can say so."""
+        while True:
+            try:
+                await self.record.change("site", _started)
+            except StoreUnavailable as error:
+                log.error("the site waits for the store: %s", error)
+                await asyncio.sleep(RETRY_S)
+            else:
+                return
 
 
 def _started(conn: sa.Connection, stamp: Stamp) -> None:
