@@ -164,7 +164,8 @@ class Machines:
 
     async def set_service(self, name: str, service: str, actor: str) -> None:
         """Put a machine in service, in maintenance or lock it out. A run that has begun goes on, one that has not
-        never begins: somebody may have their hands in the machine. Raises UsageError.
+        never begins: somebody may have their hands in the machine. Putting it in service, also again, says that a
+        person has looked at it: programs that failed there too often may run there again. Raises UsageError.
         """
         if service not in set(Service):
             raise UsageError(f"{service!r} is none of {', '.join(Service)}.")
@@ -174,6 +175,9 @@ class Machines:
             facts_to(conn, machine, msgspec.structs.replace(machine.facts, service=Service(service)), stamp)
             if service != Service.IN_SERVICE:
                 withdraw_what_has_not_begun(conn, machine.id, stamp)
+                return
+            for run in runs.settle_failed(conn, machine.id):
+                log_event(conn, stamp, "run.settled", run.code, reason="a person has looked at the machine")
 
         await self._record.change(actor, unit)
 

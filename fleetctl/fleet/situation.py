@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from fleetctl.model.job import FAILED_RUNS_THAT_BLOCK_A_MACHINE, Job
 from fleetctl.model.machine import Clearance, Machine
 from fleetctl.model.part import LIVE, Part, PartState
-from fleetctl.model.run import Run, RunState
+from fleetctl.model.run import Run
 from fleetctl.preflight.rules import RULE_SET
 from fleetctl.scheduling.situation import Fit, OpenJob, Situation
 from fleetctl.store import events, jobs, machines, parts, programs, runs, settings
@@ -25,6 +25,7 @@ def read_situation(conn: sa.Connection, now_s: float, agents: frozenset[str]) ->
     every_machine = machines.every(conn)
     open_jobs = jobs.unfinished(conn)
     tallies = jobs.tallies(conn, [job.id for job in open_jobs])
+    taken = parts.taken_places(conn, [job.id for job in open_jobs])
     unassessed = Counter(part.job_id for part in parts.unassessed(conn, now_s - NOBODY_ASSESSES_AFTER_S))
     return Situation(
         version=events.last_sequence(conn),
@@ -35,7 +36,7 @@ def read_situation(conn: sa.Connection, now_s: float, agents: frozenset[str]) ->
             OpenJob(
                 job=job,
                 tally=tallies[job.id],
-                free_places=tuple(parts.free_places(conn, job.id, job.quantity)),
+                free_places=tuple(place for place in range(1, job.quantity + 1) if place not in taken[job.id]),
                 unassessed=unassessed[job.id],
             )
             for job in open_jobs
@@ -49,15 +50,16 @@ def read_situation(conn: sa.Connection, now_s: float, agents: frozenset[str]) ->
             if machine.facts.clearance is Clearance.UNCLEARED
         },
         fits=_fits(conn, open_jobs, every_machine),
-        blocked=_blocked(conn, open_jobs, every_machine),
+        blocked=runs.failing(
+            conn, sorted({job.program_sha256 for job in open_jobs}), FAILED_RUNS_THAT_BLOCK_A_MACHINE
+        ),
         agents=agents,
     )
 
 
 def last_run(conn: sa.Connection, machine_id: str) -> Run | None:
     """The newest run that put bytes into a machine."""
-    newest = runs.find(conn, machine_id=machine_id, limit=10)
-    return next((run for run in newest if run.started), None)
+    return runs.last_started(conn, machine_id)
 
 
 def parts_on(conn: sa.Connection, machine: Machine) -> list[Part]:
@@ -79,22 +81,7 @@ def fit(preflight: Preflight) -> Fit:
 
 def _fits(conn: sa.Connection, open_jobs: list[Job], every_machine: list[Machine]) -> dict[tuple[str, str], Fit]:
     """What the gate has said so far of the programs and configurations that matter now."""
-    found: dict[tuple[str, str], Fit] = {}
-    for sha256 in sorted({job.program_sha256 for job in open_jobs}):
-        for configuration in sorted({machine.configuration_hash for machine in every_machine}):
-            preflight = programs.find_preflight(conn, sha256, configuration, RULE_SET)
-            if preflight is not None:
-                found[sha256, configuration] = fit(preflight)
-    return found
-
-
-def _blocked(conn: sa.Connection, open_jobs: list[Job], every_machine: list[Machine]) -> frozenset[tuple[str, str]]:
-    """Machines on which a program failed too often in a row."""
-    count = FAILED_RUNS_THAT_BLOCK_A_MACHINE
-    blocked: set[tuple[str, str]] = set()
-    for sha256 in {job.program_sha256 for job in open_jobs}:
-        for machine in every_machine:
-            endings = runs.latest_endings(conn, machine.id, sha256, count)
-            if len(endings) == count and all(state is RunState.FAILED for state in endings):
-                blocked.add((machine.id, sha256))
-    return frozenset(blocked)
+    wanted = sorted({job.program_sha256 for job in open_jobs})
+    configurations = sorted({machine.configuration_hash for machine in every_machine})
+    said = programs.preflights_of(conn, wanted, configurations, RULE_SET)
+    return {(preflight.program_sha256, preflight.configuration_hash): fit(preflight) for preflight in said}

@@ -60,7 +60,8 @@ ACTIVE = frozenset(RunState) - ENDED
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One run as it is on record. Lines are source lines of the program (see messages.RunReport).
 
-    `settled` says that a person has dealt with what an interrupted run left behind (I3).
+    `settled` says that a person has dealt with what an interrupted run left behind (I3), or has looked at the machine
+    since the run failed there.
     """
 
     id: str

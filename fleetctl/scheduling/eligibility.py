@@ -41,8 +41,9 @@ def misfit(job: Job, machine: Machine, situation: Situation) -> Reason | None:
     if (machine.id, job.program_sha256) in situation.blocked:
         return Reason(
             code="failed-here",
-            sentence=f"Two runs of this program failed in a row on {machine.name}; somebody must look at it.",
+            sentence=f"Two runs of this program failed in a row on {machine.name}; look at it, then say so.",
             need=Need.PERSON,
+            action=Action(label="I looked at it", target=f"machines/{machine.name}", verb="service"),
         )
     return None
 

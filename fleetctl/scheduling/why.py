@@ -82,11 +82,13 @@ def _waits_for_machine(item: OpenJob, situation: Situation) -> Reason:
 
 def _no_machine_fits(item: OpenJob, situation: Situation) -> Reason:
     reasons = [reason for m in situation.machines if (reason := misfit(item.job, m, situation)) is not None]
-    telling = next((r for r in reasons if r.code not in ("pinned", "group")), reasons[0])
+    # What a person can lift says more than what never changes; that the job is for others says least.
+    telling = min(reasons, key=lambda r: (r.action is None, r.need, r.code in ("pinned", "group")))
     return Reason(
         code="no-machine-fits",
         sentence=f"No machine here fits {item.job.code}. {telling.sentence}",
         need=Need.PERSON,
+        action=telling.action,
     )
 
 

@@ -14,8 +14,18 @@ from fleetctl.store.tables import dispositions, parts, results, runs
 
 _by_code = sa.select(parts).where(parts.c.code == sa.bindparam("key"))
 _of_run = sa.select(parts).where(parts.c.run_id == sa.bindparam("key")).order_by(parts.c.ordinal)
-_taken = sa.select(parts.c.place).where(
-    parts.c.job_id == sa.bindparam("key"), parts.c.live.is_(sa.true()), parts.c.place.is_not(None)
+_taken = sa.select(parts.c.job_id, parts.c.place).where(
+    parts.c.job_id.in_(sa.bindparam("keys", expanding=True)), parts.c.live.is_(sa.true()), parts.c.place.is_not(None)
+)
+_unassessed = (
+    sa.select(parts)
+    .join(runs, runs.c.id == parts.c.run_id)
+    .where(
+        parts.c.state == PartState.MADE.value,
+        runs.c.ended_s < sa.bindparam("before_s", type_=sa.Double),
+        ~sa.exists().where(results.c.part_id == parts.c.id),
+    )
+    .order_by(parts.c.code)
 )
 
 
@@ -91,17 +101,7 @@ def in_states(conn: sa.Connection, states: Iterable[PartState]) -> list[Part]:
 
 def unassessed(conn: sa.Connection, before_s: float) -> list[Part]:
     """Parts whose run ended before `before_s` (Unix time) and of which nobody has said anything yet, oldest first."""
-    query = (
-        sa.select(parts)
-        .join(runs, runs.c.id == parts.c.run_id)
-        .where(
-            parts.c.state == PartState.MADE.value,
-            runs.c.ended_s < before_s,
-            ~sa.exists().where(results.c.part_id == parts.c.id),
-        )
-        .order_by(parts.c.code)
-    )
-    return [_part(row) for row in conn.execute(query).mappings()]
+    return [_part(row) for row in conn.execute(_unassessed, {"before_s": before_s}).mappings()]
 
 
 def newest(conn: sa.Connection, limit: int, after: str | None) -> list[Part]:
@@ -114,8 +114,16 @@ def newest(conn: sa.Connection, limit: int, after: str | None) -> list[Part]:
 
 def free_places(conn: sa.Connection, job_id: str, quantity: int) -> list[int]:
     """Places 1..quantity that no live part holds, in order."""
-    taken = set(conn.execute(_taken, {"key": job_id}).scalars())
+    taken = taken_places(conn, [job_id])[job_id]
     return [place for place in range(1, quantity + 1) if place not in taken]
+
+
+def taken_places(conn: sa.Connection, job_ids: Iterable[str]) -> dict[str, set[int]]:
+    """The places of each job that a live part holds."""
+    taken: dict[str, set[int]] = {job_id: set() for job_id in job_ids}
+    for row in conn.execute(_taken, {"keys": list(taken)}):
+        taken[row.job_id].add(row.place)
+    return taken
 
 
 def change(conn: sa.Connection, part: Part, **values: object) -> None:

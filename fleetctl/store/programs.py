@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 import sqlalchemy as sa
 
 from fleetctl.errors import NotFound, UsageError
 from fleetctl.gcode.facts import Analysis, Finding
 from fleetctl.store.tables import preflights, programs
+
+_preflights = sa.select(preflights).where(
+    preflights.c.program_sha256.in_(sa.bindparam("programs", expanding=True)),
+    preflights.c.configuration_hash.in_(sa.bindparam("configurations", expanding=True)),
+    preflights.c.rule_set == sa.bindparam("rule_set"),
+)
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,22 +94,20 @@ def put_preflight(conn: sa.Connection, preflight: Preflight) -> None:
         conn.execute(preflights.insert(), values)
 
 
+def preflights_of(
+    conn: sa.Connection, program_sha256s: Iterable[str], configuration_hashes: Iterable[str], rule_set: str
+) -> list[Preflight]:
+    """All that the gate has said of these programs on these configurations."""
+    keys = {"programs": list(program_sha256s), "configurations": list(configuration_hashes), "rule_set": rule_set}
+    return [_preflight(row) for row in conn.execute(_preflights, keys).mappings()]
+
+
 def find_preflight(
     conn: sa.Connection, program_sha256: str, configuration_hash: str, rule_set: str
 ) -> Preflight | None:
     """What the gate said of exactly this program, configuration and rule set, if it was asked."""
-    row = (
-        conn.execute(
-            sa.select(preflights).where(
-                preflights.c.program_sha256 == program_sha256,
-                preflights.c.configuration_hash == configuration_hash,
-                preflights.c.rule_set == rule_set,
-            )
-        )
-        .mappings()
-        .one_or_none()
-    )
-    return None if row is None else _preflight(row)
+    found = preflights_of(conn, [program_sha256], [configuration_hash], rule_set)
+    return found[0] if found else None
 
 
 def _preflight(row: sa.RowMapping) -> Preflight:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
@@ -15,6 +16,39 @@ from fleetctl.store.tables import commands, runs
 _by_id = sa.select(runs).where(runs.c.id == sa.bindparam("key"))
 _by_code = sa.select(runs).where(runs.c.code == sa.bindparam("key"))
 _active = sa.select(runs).where(runs.c.active.is_(sa.true())).order_by(runs.c.created_s, runs.c.id)
+_last_started = (
+    sa.select(runs)
+    .where(runs.c.machine_id == sa.bindparam("key"), runs.c.started.is_(sa.true()))
+    .order_by(runs.c.created_s.desc(), runs.c.id.desc())
+    .limit(1)
+)
+_newest_endings = (
+    sa.select(
+        runs.c.machine_id,
+        runs.c.program_sha256,
+        sa.case((sa.and_(runs.c.state == RunState.FAILED.value, runs.c.settled.is_(sa.false())), 1), else_=0).label(
+            "failed"
+        ),
+        sa.func.row_number()
+        .over(
+            partition_by=(runs.c.machine_id, runs.c.program_sha256),
+            order_by=(runs.c.created_s.desc(), runs.c.id.desc()),
+        )
+        .label("place"),
+    )
+    .where(
+        runs.c.program_sha256.in_(sa.bindparam("keys", expanding=True)),
+        runs.c.active.is_(sa.false()),
+        runs.c.state != RunState.REFUSED.value,
+    )
+    .subquery()
+)
+_failing = (
+    sa.select(_newest_endings.c.machine_id, _newest_endings.c.program_sha256)
+    .where(_newest_endings.c.place <= sa.bindparam("count", type_=sa.Integer))
+    .group_by(_newest_endings.c.machine_id, _newest_endings.c.program_sha256)
+    .having(sa.func.sum(_newest_endings.c.failed) == sa.bindparam("count", type_=sa.Integer))
+)
 
 
 def _run(row: sa.RowMapping) -> Run:
@@ -93,20 +127,25 @@ def change(conn: sa.Connection, run: Run, **values: object) -> None:
     conn.execute(runs.update().where(runs.c.id == run.id).values(**values, version=runs.c.version + 1))
 
 
-def latest_endings(conn: sa.Connection, machine_id: str, program_sha256: str, limit: int) -> list[RunState]:
-    """How the newest ended runs of a program on a machine ended, newest first."""
-    query = (
-        sa.select(runs.c.state)
-        .where(
-            runs.c.machine_id == machine_id,
-            runs.c.program_sha256 == program_sha256,
-            runs.c.active.is_(sa.false()),
-            runs.c.state != RunState.REFUSED.value,
-        )
-        .order_by(runs.c.created_s.desc(), runs.c.id.desc())
-        .limit(limit)
-    )
-    return [RunState(state) for state in conn.execute(query).scalars()]
+def failing(conn: sa.Connection, program_sha256s: Iterable[str], count: int) -> frozenset[tuple[str, str]]:
+    """(machine id, program hash) where the newest `count` ended runs all failed and nobody has looked since."""
+    found = conn.execute(_failing, {"keys": list(program_sha256s), "count": count})
+    return frozenset((row.machine_id, row.program_sha256) for row in found)
+
+
+def settle_failed(conn: sa.Connection, machine_id: str) -> list[Run]:
+    """A person has looked at a machine: what failed on it counts no more. The runs that are settled by it."""
+    failed = (runs.c.machine_id == machine_id, runs.c.state == RunState.FAILED.value, runs.c.settled.is_(sa.false()))
+    found = [_run(row) for row in conn.execute(sa.select(runs).where(*failed).order_by(runs.c.code)).mappings()]
+    for run in found:
+        change(conn, run, settled=True)
+    return found
+
+
+def last_started(conn: sa.Connection, machine_id: str) -> Run | None:
+    """The newest run that put bytes into a machine."""
+    row = conn.execute(_last_started, {"key": machine_id}).mappings().one_or_none()
+    return None if row is None else _run(row)
 
 
 class CommandKind(StrEnum):
