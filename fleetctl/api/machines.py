@@ -160,6 +160,14 @@ async def home(call: Call[Versioned]) -> MachineShape:
     return await call.controller.views.machine(name)
 
 
+@routes.route("POST", f"{ONE}/trust-position", permission=Permission.OPERATE, body=Versioned, answer=MachineShape)
+async def trust_position(call: Call[Versioned]) -> MachineShape:
+    """Vouch for where the tool is, in place of homing, for a machine that cannot home; nothing moves."""
+    name = await seen(call)
+    await call.controller.machines.trust_position(name, call.actor)
+    return await call.controller.views.machine(name)
+
+
 @routes.route("POST", f"{ONE}/reconnect", permission=Permission.OPERATE, body=Versioned, answer=MachineShape)
 async def reconnect(call: Call[Versioned]) -> MachineShape:
     """Open the link again; nothing moves."""

@@ -132,6 +132,15 @@ async def home_machine(client: Client, name: str, as_json: bool) -> None:
     tell(await client.post(f"machines/{name}/home"), as_json)
 
 
+@machine.command("trust-position")
+@name_argument
+@json_option
+@with_daemon
+async def trust_machine_position(client: Client, name: str, as_json: bool) -> None:
+    """Vouch for where the tool is, if the machine cannot home. You looked; your name stands in the record."""
+    tell(await client.post(f"machines/{name}/trust-position"), as_json)
+
+
 @machine.command("reconnect")
 @name_argument
 @json_option

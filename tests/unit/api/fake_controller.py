@@ -429,6 +429,10 @@ class FakeMachines:
         self._world.calls.append(("home", name, actor))
         self._world.change_machine(name, actor, position="known")
 
+    async def trust_position(self, name: str, actor: str) -> None:
+        self._world.calls.append(("trust-position", name, actor))
+        self._world.change_machine(name, actor, position="known")
+
     async def reconnect(self, name: str, actor: str) -> None:
         self._world.calls.append(("reconnect", name, actor))
 

@@ -12,7 +12,7 @@ from fleetctl.api import grouping, looks, reading
 from fleetctl.api.fragments import KINDS
 from fleetctl.scheduling.reason import Need
 from tests.unit.api.fake_controller import FakeController
-from tests.unit.api.fake_floor import SHA, calm_floor
+from tests.unit.api.fake_floor import SHA, calm_floor, needs
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 PAGES = (
@@ -362,3 +362,13 @@ def test_a_pause_turns_amber_when_it_is_old() -> None:
 )
 def test_readings_as_a_person_reads_them(text: str, shown: str) -> None:
     assert text == shown
+
+
+async def test_a_person_can_vouch_for_the_position_where_homing_is_offered(
+    operator: aiohttp.ClientSession, world: FakeController
+) -> None:
+    verb = "/api/v1/machines/K3/trust-position"
+    assert ("post", verb) not in Checker(await page(operator, "/machines/K3")).forms
+    needs(world, "K3", "suspect", "Nobody knows for sure where the tool of K3 is.", Need.FAULT, "home", "Home")
+    world.change_machine("K3", "x", position="suspect", activity="idle")
+    assert ("post", verb) in Checker(await page(operator, "/machines/K3")).forms

@@ -30,9 +30,9 @@ async def test_machines_and_their_verbs(operator: aiohttp.ClientSession, world: 
     cleared = await (await operator.post("/api/v1/machines/K4/clear", json=body)).json()
     assert cleared["clearance"] == "clear"
     assert world.calls == [("clear", "K4", 5, ("P-00020",), "operator:lan")]
-    for verb in ("reset", "home", "reconnect"):
+    for verb in ("reset", "home", "trust-position", "reconnect"):
         assert (await operator.post(f"/api/v1/machines/K3/{verb}")).status == 200
-    assert [call[0] for call in world.calls] == ["clear", "reset", "home", "reconnect"]
+    assert [call[0] for call in world.calls] == ["clear", "reset", "home", "trust-position", "reconnect"]
 
 
 async def test_machine_settings(
@@ -67,6 +67,7 @@ async def test_adding_and_removing_a_machine(admin: aiohttp.ClientSession, world
         ("machines/K4/clear", "machine"),
         ("machines/K3/reset", "machine"),
         ("machines/K3/home", "machine"),
+        ("machines/K3/trust-position", "machine"),
         ("machines/K3/service", "machine"),
         ("runs/R-0001/pause", "run"),
         ("runs/R-0001/cancel", "run"),
