@@ -65,6 +65,7 @@ class Answers(Ending):
         found = words.VERSION.match(line)
         self._told = [f"[VER:{found[1].decode('latin-1')}:]"] if found else []
         expected = self._phase is Phase.RESETTING or bool(self._verbs_after_reset)
+        self._reset_on_opening |= not self._ready_told
         was_running = self._in_run
         if self._phase is Phase.RESETTING:
             self._ended(*self._end)

@@ -99,6 +99,8 @@ class Ending(GrblState):
         self._phase_due_s = None
         self._identify_tries = 0
         first, locked = not self._ready_told, self._state == "Alarm"
+        if first and self._reset_on_opening and self._facts.get("$22") == "0":
+            self._events.append(PositionSuspect("the controller was reset by opening its port, and it cannot home"))
         self._phase = Phase.IDLE
         self._shown = None
         if locked:
@@ -147,6 +149,9 @@ class Ending(GrblState):
             self._events.append(PositionSuspect("the feed hold did not come to rest; the controller was reset"))
             self._reset_after_hold(now)
         elif self._phase is Phase.RESETTING:
+            # Whenever it boots now, it was not because we asked: nothing is unlocked then, and nothing confirmed.
+            self._unlock = False
+            self._verbs_after_reset = []
             self._ended(self._end[0], f"{self._end[1]}; the controller did not answer the reset")
             self._fail("no-answer", "no answer to the reset; look at the machine", True, now)
         elif self._phase is Phase.IDENTIFYING:

@@ -122,6 +122,7 @@ class GrblEngine(Answers):
     def stop(self, now: float) -> None:
         """Feed hold and soft reset in one breath: the reset cuts the spindle, whatever it does to the position."""
         moved = self._in_run or self._occupied or self._state != "Idle"
+        self._unlock = False
         self._discard = True
         self._urgent = HOLD + RESET
         self._sender.output.clear()

@@ -67,6 +67,7 @@ class GrblState:
         self._phase_due_s: float | None = None
         self._phase_since_s = 0.0
         self._unlock = False
+        self._reset_on_opening = False
         self._identify_tries = 0
         self._verbs_after_reset: list[Verb] = []
         self._in_run = False

@@ -38,6 +38,8 @@ class Recorder:
     losses: list[str] = field(default_factory=list)
     latest: Telemetry = field(default_factory=Telemetry)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    since: int = 0
+    """How many activities were told while it connected."""
 
     def activity(self, activity: Activity, reason: str, position_lost: bool) -> None:
         """Keep it."""
@@ -66,8 +68,9 @@ class Recorder:
 
     @property
     def position_lost(self) -> bool:
-        """It was said that the position cannot be trusted."""
-        return any(lost for _, _, lost in self.activities)
+        """It was said since connecting that the position cannot be trusted. A board that its opening resets, and
+        that cannot home, says so at once."""
+        return any(lost for _, _, lost in self.activities[self.since :])
 
     @property
     def now(self) -> Activity | None:
@@ -129,7 +132,9 @@ class Bench:
 
     async def connect(self) -> Identity:
         """Connect within half a minute."""
-        return await self.driver.connect(self.clock.monotonic() + CONNECT_S)
+        identity = await self.driver.connect(self.clock.monotonic() + CONNECT_S)
+        self.recorder.since = len(self.recorder.activities)
+        return identity
 
     async def start(self, program: bytes | None = None) -> None:
         """Start the subject's program, or this one."""

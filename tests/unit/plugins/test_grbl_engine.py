@@ -427,3 +427,52 @@ def test_a_controller_that_never_identifies_again_is_a_fault() -> None:
     talk.says(BANNER)
     talk.passes(30.0)
     assert any(isinstance(event, MachineFault) and event.kind == "no-answer" for event in talk.told)
+
+
+def test_i14_nothing_is_unlocked_when_it_boots_long_after_a_reset_that_it_did_not_answer() -> None:
+    talk = greeted()
+    talk.engine.clear_fault(talk.now)
+    talk.listen()
+    talk.state = ""
+    talk.passes(10.0)
+    talk.taken()
+    talk.state = "Alarm"
+    talk.says(BANNER)
+    talk.identify()
+    assert "$X" not in talk.taken()[0]
+    assert any(isinstance(event, PositionSuspect) for event in talk.told)
+
+
+def test_i14_a_stop_takes_back_the_unlocking_that_was_asked_for() -> None:
+    talk = greeted()
+    talk.engine.clear_fault(talk.now)
+    talk.engine.stop(talk.now)
+    talk.listen()
+    talk.state = "Alarm"
+    talk.says(BANNER)
+    talk.listen()
+    assert "$X" not in talk.lines
+
+
+@pytest.mark.parametrize(("homing", "suspect"), [("0", True), ("1", False)])
+def test_a_controller_that_opening_its_port_resets_knows_its_place_only_by_homing(homing: str, suspect: bool) -> None:
+    """With homing it wakes up locked, and says that itself."""
+    talk = Talk()
+    talk.engine.connected(talk.now)
+    talk.says(BANNER)
+    talk.listen()
+    while talk.lines and talk.lines[0] in ANSWERS:
+        question = talk.lines.pop(0)
+        talk.says(*(["$13=0", f"$22={homing}"] if question == "$$" else ANSWERS[question]), "ok")
+    assert any(isinstance(event, PositionSuspect) for event in talk.told) == suspect
+    assert any(isinstance(event, Ready) for event in talk.told)
+
+
+def test_a_controller_that_was_not_reset_keeps_its_place() -> None:
+    talk = Talk()
+    talk.engine.connected(talk.now)
+    talk.listen()
+    while talk.lines and talk.lines[0] in ANSWERS:
+        question = talk.lines.pop(0)
+        talk.says(*(["$13=0", "$22=0"] if question == "$$" else ANSWERS[question]), "ok")
+    assert not any(isinstance(event, PositionSuspect) for event in talk.told)
