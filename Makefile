@@ -9,6 +9,8 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 PY := $(BIN)/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
+# The build finds the npm of .venv where the system has none; what setuptools would like to tell us we know.
+BUILD_ENV := PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONWARNINGS=ignore
 
 LISTEN ?= 127.0.0.1:8420
 DATA ?= data
@@ -41,23 +43,23 @@ help: ## what can be made
 
 .venv/.front-end: .venv/.node $(FRONT_END)
 	@echo "Taking the front-end packages"
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(PY) web/vendor.py
+	@$(BUILD_ENV) $(PY) web/vendor.py
 	@touch $@
 
 .venv/.extensions: .venv/.made setup.py $(EXTENSIONS)
 	@echo "Compiling ext/"
-	@$(PY) setup.py --quiet build_ext --inplace
+	@$(BUILD_ENV) $(PY) setup.py --quiet build_ext --inplace
 	@touch $@
 
 .venv/.runtime: .venv/.made .venv/.front-end setup.py pyproject.toml
 	@echo "Installing fleetctl into .venv"
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) install --no-build-isolation --editable .
+	@$(BUILD_ENV) $(PIP) install --no-build-isolation --editable .
 	@touch $@
 
 .venv/.testing: .venv/.runtime
 	@.ci/prepare test >/dev/null
 	@echo "Installing what the tests need into .venv"
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) install --no-build-isolation --editable '.[test]'
+	@$(BUILD_ENV) $(PIP) install --no-build-isolation --editable '.[test]'
 	@touch $@
 
 build/typing/fleetctl_plugins:
