@@ -100,13 +100,14 @@ class LiveHub:
                 subscription.close()
 
     async def _about(self, events: list[EventShape]) -> set[str]:
-        """Everything the events touch: codes and names, and the kinds of things as `#job`, `#stop` and so on."""
+        """Everything the events touch: codes and names, and the kinds of things as `#job`, `#stop` and so on,
+        and what happened, such as `machine.added`."""
         about: set[str] = set()
         for event in events:
             mentioned = {event.subject, *_texts(msgspec.json.decode(event.data))}
             for code in tuple(mentioned):
                 mentioned.update(await self._related(code))
-            about |= mentioned | {f"#{event.kind.partition('.')[0]}"}
+            about |= mentioned | {event.kind, f"#{event.kind.partition('.')[0]}"}
         return about
 
     async def _related(self, code: str) -> tuple[str, ...]:
@@ -145,9 +146,9 @@ class LiveHub:
         changed: dict[str, dict[str, str]] = {}
         for machine in machines:
             now, before = live_values(machine), self._values.get(machine.name, {})
+            self._values[machine.name] = now
             if different := {key: text for key, text in now.items() if before.get(key) != text}:
                 changed[machine.name] = different
-                self._values[machine.name] = now
         return changed
 
 

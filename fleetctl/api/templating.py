@@ -5,6 +5,7 @@ Must not know which page shows what.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 
 HTML = "text/html"
 COMPRESS_FROM_BYTES = 1024
+FILTERS: tuple[Callable[..., str], ...] = (
+    reading.percent,
+    reading.count,
+    reading.span,
+    reading.iso,
+    reading.clock,
+    reading.size,
+    reading.heater,
+)
 
 
 class Templates:
@@ -39,7 +49,7 @@ class Templates:
             extensions=["jinja2.ext.i18n"],
         )
         self.environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
-        for kind in (reading.percent, reading.count, reading.span, reading.iso, reading.clock, reading.size, reading.heater):
+        for kind in FILTERS:
             self.environment.filters[kind.__name__] = kind
         self.environment.globals.update(
             looks=looks,

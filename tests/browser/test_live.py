@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import Room
+from fleetctl.scheduling.reason import Need, Reason
+from tests.browser.browser_room import Room
 from tests.unit.api.fake_controller import replace
+from tests.unit.api.fake_floor import machine, needs
 
 
 async def test_values_and_bars_move(busy: Room) -> None:
@@ -21,17 +23,49 @@ async def test_values_and_bars_move(busy: Room) -> None:
     await expect(page.locator(".headline")).to_contain_text("62 %")
 
 
+async def test_a_reading_that_was_not_there_at_first_appears(busy: Room) -> None:
+    run = busy.world.machine["K1"].run
+    unknown = replace(run, progress=replace(run.progress, end_s=None))
+    busy.world.machine["K1"] = replace(busy.world.machine["K1"], run=unknown, temperatures_degc={})
+    for path in ("/", "/machines/K1"):
+        page = await busy.page(path)
+        here = page.locator('[data-m="K1"]').first
+        await expect(here.locator("progress").first).to_have_js_property("value", 20)
+        await expect(here.get_by_text("ready about")).to_have_count(0)
+        busy.world.read("K1", run=run, temperatures_degc={"T0": (150.0, 215.0)})
+        await expect(here.get_by_text("ready about")).to_be_visible()
+        await expect(here.get_by_text("150 / 215 °C")).to_be_visible()
+        busy.world.read("K1", run=unknown, temperatures_degc={})
+
+
 async def test_a_state_change_redraws_card_list_and_badge(calm: Room) -> None:
     page = await calm.page("/")
     await expect(page.get_by_text("Nothing needs you.")).to_be_visible()
-    from fleetctl.scheduling.reason import Need
-    from tests.unit.api.fake_floor import needs
-
     needs(calm.world, "K3", "fault", "Fault: door open.", Need.FAULT, "reset", "Reset the fault")
     calm.world.tell("machine.changed", "K3")
     await expect(page.locator('[data-f="needs"]')).to_contain_text("Fault: door open.")
     await expect(page.locator('[data-f="card/K3"] .chip.red')).to_have_count(1)
     await expect(page.locator(".top .badge")).to_have_text("1")
+
+
+async def test_the_order_follows_the_need_once_no_hand_is_there(calm: Room) -> None:
+    page = await calm.page("/")
+    names = page.locator("[data-rank] h3 a")
+    assert await names.all_inner_texts() == ["M1", "M2", "K2", "K1", "K3", "K4"]
+    await page.mouse.move(300, 300)
+    fault = Reason(code="fault", sentence="Fault: door open.", need=Need.FAULT)
+    calm.world.change_machine("K4", why=fault, word="fault", sentence=fault.sentence)
+    await expect(page.locator('[data-f="card/K4"] .chip.red')).to_have_count(1)
+    assert await names.all_inner_texts() == ["M1", "M2", "K2", "K1", "K3", "K4"]
+    await expect(names).to_have_text(["M1", "M2", "K4", "K2", "K1", "K3"], timeout=10_000)
+
+
+async def test_a_machine_that_is_added_appears(calm: Room) -> None:
+    page = await calm.page("/")
+    await expect(page.locator("[data-rank]")).to_have_count(6)
+    calm.world.machine["K9"] = machine("K9")
+    calm.world.tell("machine.added", "K9")
+    await expect(page.locator("[data-rank]")).to_have_count(7)
 
 
 async def test_an_action_redraws_without_loading_the_page(busy: Room) -> None:
@@ -154,7 +188,6 @@ async def test_a_dropped_file_becomes_a_program_and_a_bad_one_says_its_line(busy
 async def test_a_lost_link_is_told_and_the_page_comes_back_by_itself(busy: Room) -> None:
     page = await busy.page("/")
     await expect(page.locator(".lost-line")).to_be_hidden()
-    await page.wait_for_function("performance.getEntriesByName(location.origin + '/live').length >= 0")
     await busy.leave()
     await expect(page.locator(".lost-line")).to_be_visible(timeout=10_000)
     await expect(page.locator('[data-f="card/K4"] button')).to_have_css("pointer-events", "none")

@@ -7,7 +7,7 @@ import base64
 import pytest
 from playwright.async_api import Page
 
-from tests.browser.conftest import Room
+from tests.browser.browser_room import Room
 from tests.unit.api.fake_floor import SHA, crowd
 
 PAGES = (

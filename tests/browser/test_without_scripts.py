@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.async_api import expect
 
-from tests.browser.conftest import Room
+from tests.browser.browser_room import Room
 
 
 async def test_upload_quantity_and_queue(busy: Room) -> None:

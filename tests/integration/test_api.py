@@ -1,4 +1,4 @@
-"""The web side of a real daemon: events through a kill, uploads cut off, the stop over a restart, slicers' own bytes."""
+"""The web side of a real daemon: events through a kill, uploads cut off, stop over a restart, slicers' own bytes."""
 
 from __future__ import annotations
 

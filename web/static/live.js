@@ -1,8 +1,8 @@
 // Keeps an open page true: writes changed values into nodes by key, and fetches again the fragments whose subject
 // changed. Reads no layout. Everything works without this file; then a page shows the moment it was loaded.
-const QUIET_MS = 300, AGE_MS = 10000, HIDDEN_MS = 300000
+const QUIET_MS = 300, AGE_MS = 10000, DRIFT_MS = 15000, STILL_MS = 3000, HIDDEN_MS = 300000
 const root = document.documentElement
-let nodes = new Map(), wanted = new Set(), timer = 0, source = null, last = 0, skew = 0, pressed = false, hidden = 0
+let nodes = new Map(), wanted = new Set(), timer = 0, source = null, last = 0, skew = 0, pressed = false, hidden = 0, ordering = 0, touched = 0
 
 const all = (selector, from = document) => [...from.querySelectorAll(selector)]
 
@@ -29,7 +29,9 @@ function span(s) {
 
 function age(node) {
   const seconds = (Date.now() + skew - Date.parse(node.dateTime)) / 1000
-  if (node.dataset.t) node.textContent = span(node.dataset.t === 'left' ? -seconds : seconds)
+  const kind = node.dataset.t
+  if (kind === 'clock') node.textContent = new Date(node.dateTime).toTimeString().slice(0, 5)
+  else if (kind) node.textContent = span(kind === 'left' ? -seconds : seconds)
 }
 
 const ages = () => all('time[data-t]').forEach(age)
@@ -39,6 +41,8 @@ function changed({ seq, about }) {
   for (const box of all('[data-f]'))
     if (subjects.has('*') || box.dataset.on.split(' ').some(one => one === '*' ? about.length : subjects.has(one))) wanted.add(box.dataset.f)
   if (seq > last) last = seq
+  const list = document.querySelector('[data-reload]')
+  if (list && list.dataset.reload.split(' ').some(one => subjects.has(one))) location.reload()
   later()
 }
 
@@ -77,6 +81,15 @@ function swap(html) {
     if (focus) document.getElementById(focus)?.focus({ preventScroll: true })
   }
   index()
+  clearTimeout(ordering)
+  ordering = setTimeout(order, QUIET_MS)
+}
+
+// Nothing moves under a hand: the order changes only when none has been here for a while.
+function order() {
+  if (Date.now() - touched < STILL_MS) { ordering = setTimeout(order, 1000); return }
+  for (const list of new Set(all('[data-rank]').map(node => node.parentElement)))
+    [...list.children].sort((a, b) => a.dataset.rank - b.dataset.rank).forEach((node, i) => { if (list.children[i] !== node) list.insertBefore(node, list.children[i]) })
 }
 
 function refreshAll() { all('[data-f]').forEach(box => wanted.add(box.dataset.f)); later() }
@@ -94,7 +107,13 @@ function connect() {
     const values = JSON.parse(message.data)
     requestAnimationFrame(() => {
       for (const [name, keys] of Object.entries(values))
-        for (const [key, text] of Object.entries(keys)) nodes.get(name + ' ' + key)?.forEach(node => write(node, text))
+        for (const [key, text] of Object.entries(keys)) {
+          nodes.get(name + ' ' + key)?.forEach(node => write(node, text))
+          // A reading that was not there when the box was drawn has no node yet.
+          for (const box of all(`[data-m="${CSS.escape(name)}"][data-want]`))
+            if (box.dataset.want.split(' ').some(one => key.startsWith(one)) && !box.querySelector(`[data-k="${CSS.escape(key)}"]`)) wanted.add(box.dataset.f)
+        }
+      later()
     })
   })
   source.onopen = () => { if (root.classList.contains('lost')) refreshAll(); root.classList.remove('lost') }
@@ -111,8 +130,11 @@ if (document.body.dataset.seq) {
   index()
   connect()
   setInterval(ages, AGE_MS)
+  // Some waits begin by time alone (nobody assessed a part, a pause is old), without an event.
+  setInterval(() => { if (!document.hidden) { all('[data-on="*"]').forEach(box => wanted.add(box.dataset.f)); later() } }, DRIFT_MS)
   addEventListener('pointerdown', () => { pressed = true })
   for (const end of ['pointerup', 'pointercancel']) addEventListener(end, () => setTimeout(() => { pressed = false }, QUIET_MS))
+  for (const hand of ['pointerdown', 'pointermove', 'keydown', 'wheel']) addEventListener(hand, () => { touched = Date.now() }, { passive: true })
   addEventListener('input', event => { if (event.target.form) event.target.dataset.dirty = '1' })
   addEventListener('htmx:afterSwap', index)
   addEventListener('changed', refreshAll)
