@@ -223,7 +223,7 @@ class Demo:
     def _last_words(self, name: str) -> str:
         log = self._children.log_of(name)
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
-        return f"Its log {log} ends with: {lines[-1]}" if lines else f"Its log {log} is empty."
+        return f"Its log {log} ends with: {' '.join(lines[-2:])}" if lines else f"Its log {log} is empty."
 
     # The order
 
