@@ -31,6 +31,8 @@ HAZARD_NAMES = (
     "motion_before_home", "extrude_before_hot", "feed_missing", "feed_zero", "units_assumed", "distance_assumed",
     "spindle_off_cut", "arc_radius", "arc_invalid", "canned_cycle", "cutter_compensation", "inverse_time",
     "probe", "spline", "transform", "offset_write", "settings_write", "volumetric", "emergency_stop",
+    "repeated_group", "unused_word", "axes_missing", "axes_unused", "dwell_missing", "machine_curve",
+    "negative_number", "spindle_no_speed", "several_commands", "scale_change",
 )
 FRAME_NAMES = ("machine", "G54", "G55", "G56", "G57", "G58", "G59", "G59.1", "G59.2", "G59.3", "start")
 END_NAMES = ("", "M2", "M30", "M84", "%", "comment")
@@ -97,23 +99,30 @@ cdef void begin(Core* s) noexcept nogil:
             s.frames[i].motion[a].high = s.frames[i].work[a].high = -0x7FFFFFFFFFFFFFFFLL
 
 
-cdef int64_t code_length(const uint8_t* p, const uint8_t* end, bint parens) noexcept nogil:
-    """Bytes of a line that are code: without blanks, comments, line number and checksum."""
+cdef int64_t code_length(const uint8_t* p, const uint8_t* end, bint parens, int64_t* gaps) noexcept nogil:
+    """Bytes of a line that are code: without blanks, comments, line number and checksum. `gaps`: how many runs of
+    blanks and comments stand between code."""
     cdef int64_t n = 0
     cdef bint first = True
+    cdef bint gap = False
+    gaps[0] = 0
     while p < end and p[0] != 59 and p[0] != 42:
         if p[0] == 32 or p[0] == 9:
+            gap = n > 0
             p += 1
         elif p[0] == 40 and parens:
             while p < end and p[0] != 41:
                 p += 1
             p += 1
+            gap = n > 0
         elif first and (p[0] == 78 or p[0] == 110) and p + 1 < end and 48 <= p[1] <= 57:
             p += 1
             while p < end and 48 <= p[0] <= 57:
                 p += 1
             first = False
         else:
+            gaps[0] += gap
+            gap = False
             n += 1
             p += 1
             first = False
@@ -123,14 +132,20 @@ cdef int64_t code_length(const uint8_t* p, const uint8_t* end, bint parens) noex
 cdef void measure(Core* s, const uint8_t* p, const uint8_t* end) noexcept nogil:
     """Longest line, and longest code of a line: only lines that could set a record are looked at."""
     cdef int64_t n = end - p
+    cdef int64_t gaps = 0
     if n > s.longest:
         s.longest = n
         s.longest_line = s.line
+    if s.reads & READ_TEXT_COMMANDS and s.w.nm and s.w.m[0] in (0, 10, 1170, 1180):
+        return      # a message for a display, which is cut to fit
     if n > s.longest_code and p[0] != 59:
-        n = code_length(p, end, s.kind[40] == KIND_OPEN)
+        n = code_length(p, end, s.kind[40] == KIND_OPEN, &gaps)
         if n > s.longest_code:
             s.longest_code = n
             s.longest_code_line = s.line
+        if n + gaps > s.longest_spaced:
+            s.longest_spaced = n + gaps
+            s.longest_spaced_line = s.line
 
 
 cdef void run(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexcept nogil:
@@ -227,7 +242,7 @@ cdef class Scanner:
         self.q.stopped = 1
         self.q.want_times = want_times
         if reads & READ_TEXT_COMMANDS:
-            for m in (16, 23, 28, 30, 32, 33, 36, 117, 118, 486, 550, 551, 552, 587, 862, 928):
+            for m in (0, 1, 16, 23, 28, 30, 32, 33, 36, 117, 118, 486, 550, 551, 552, 587, 862, 928):
                 self.s.text_m[m] = 1
 
     def __dealloc__(self):
@@ -449,6 +464,7 @@ cdef class Scanner:
             "max_feed_mm_s": s.max_feed, "max_feed_line": s.max_feed_line,
             "longest_line_bytes": s.longest, "longest_line": s.longest_line,
             "longest_code_bytes": s.longest_code, "longest_code_line": s.longest_code_line,
+            "longest_spaced_bytes": s.longest_spaced, "longest_spaced_line": s.longest_spaced_line,
             "units_line": s.units_line, "distance_line": s.distance_line,
             "first_motion_line": s.first_motion_line, "first_home_line": s.first_home_line,
             "first_work_line": s.first_work_line,

@@ -8,11 +8,12 @@ the same.
 from libc.stdint cimport int32_t, uint32_t
 
 from fleetctl._ext.gcode_arc cimport curve
+from fleetctl._ext.gcode_block cimport judge_arc, judge_block
 from fleetctl._ext.gcode_cycle cimport cycle
 from fleetctl._ext.gcode_modal cimport count_use, m_command, select_tool, set_mode, stop_command, take_s
 from fleetctl._ext.gcode_motion cimport lose, straight, take_feed
 from fleetctl._ext.gcode_note cimport note
-from fleetctl._ext.gcode_offset cimport home, shift_origin, write_offset
+from fleetctl._ext.gcode_offset cimport home, offset_length, shift_origin, write_offset
 from fleetctl._ext.gcode_plan cimport plan_wait
 from fleetctl._ext.gcode_types cimport *
 
@@ -25,9 +26,16 @@ cdef inline bint is_motion(Core* s, int32_t g) noexcept nogil:
                                    or 800 <= g <= 890)
 
 
-cdef inline bint takes_axes(int32_t g) noexcept nogil:
-    """Non-modal words that use the axis words of their line."""
-    return g in (40, 100, 280, 281, 300, 301, 520, 920)
+cdef inline bint is_once(int32_t g) noexcept nogil:
+    """Non-modal words, and the tool length offset."""
+    return g in (40, 100, 280, 281, 300, 301, 431, 490, 520, 920, 921, 922, 923)
+
+
+cdef inline bint takes_axes(Core* s, int32_t g) noexcept nogil:
+    """Words that use the axis words of their line; a mill's G4 or G92.1 leaves them to the motion."""
+    if s.reads & READ_CNC:
+        return g in (100, 280, 300, 431, 520, 920)
+    return is_once(g)
 
 
 cdef inline void probe_lost(Core* s) noexcept nogil:
@@ -82,6 +90,8 @@ cdef inline void nonmodal(Core* s, Planner* q, int32_t g) noexcept nogil:
         shift_origin(s, g)
     elif g == 100:
         write_offset(s)
+    elif g == 431 or g == 490:
+        offset_length(s, g == 431)
     elif g == 40:
         dwell(s, q)
 
@@ -106,7 +116,7 @@ cdef inline void g_words(Core* s, Planner* q, bint* machine, bint* consumed, bin
             s.motion = -1 if g == 800 else g
         elif g == 530:
             machine[0] = True
-        elif not set_mode(s, g) and not takes_axes(g) and not 921 <= g <= 923:
+        elif not set_mode(s, g) and not is_once(g):
             printer_only[0] = True
     if motions > 1:
         note(s, HAZ_REPEATED_MOTION, 1)
@@ -114,9 +124,9 @@ cdef inline void g_words(Core* s, Planner* q, bint* machine, bint* consumed, bin
         take_feed(s)
     for i in range(w.ng):
         g = w.g[i]
-        if takes_axes(g) or 921 <= g <= 923:
+        if is_once(g):
             nonmodal(s, q, g)
-            consumed[0] = True
+            consumed[0] = consumed[0] or takes_axes(s, g)
 
 
 cdef inline void general(Core* s, Planner* q) noexcept nogil:
@@ -137,13 +147,17 @@ cdef inline void general(Core* s, Planner* q) noexcept nogil:
     if cnc and s.spindle and s.s_value > s.s_max:
         s.s_max = s.s_value
         s.s_max_line = s.line
+    if not cnc and w.ng + w.nm > 1:
+        note(s, HAZ_SEVERAL_COMMANDS, 1)
+    elif not cnc and w.ng + w.nm == 0 and w.mask & ~<uint32_t> (BIT_T | BIT_N):
+        note(s, HAZ_BARE_AXES, 1)
     g_words(s, q, &machine, &consumed, &printer_only)
+    if cnc:
+        judge_block(s, machine)
     for i in range(w.ng):
         motion_word |= is_motion(s, w.g[i])
     moves = w.mask & (BITS_XYZ | BIT_E if not cnc else BITS_XYZ) or (s.motion >= 20 and w.mask & BITS_IJKR)
     if moves and not consumed and (motion_word or (cnc or not (printer_only or w.nm))):
-        if not motion_word and not cnc:
-            note(s, HAZ_BARE_AXES, 1)
         move(s, q, machine)
     for i in range(w.nm):
         if w.m[i] in (0, 10, 20, 300, 600):
@@ -180,6 +194,8 @@ cdef inline void execute(Core* s, Planner* q) noexcept nogil:
                 s.motion = g
                 if w.mask & BIT_F:
                     take_feed(s)
+                if w.mask & BITS_IJKR and s.reads & READ_CNC:
+                    note(s, HAZ_UNUSED_WORD, 1)
                 if w.mask & (BITS_XYZ | BIT_E):
                     straight(s, q, g == 0, False)
                 return
@@ -188,6 +204,10 @@ cdef inline void execute(Core* s, Planner* q) noexcept nogil:
                 s.motion = g
                 if w.mask & BIT_F:
                     take_feed(s)
+                if s.reads & READ_CNC:
+                    judge_arc(s)
+                elif not w.mask & (BITS_XYZ | BITS_IJKR | BIT_E):
+                    note(s, HAZ_ARC_INVALID, 1)
                 if w.mask & (BITS_XYZ | BITS_IJKR) or (w.mask & BIT_E and not s.reads & READ_CNC):
                     curve(s, q, g == 20, False)
                 return
@@ -196,8 +216,12 @@ cdef inline void execute(Core* s, Planner* q) noexcept nogil:
                 take_feed(s)
             if s.motion >= 20:
                 if w.mask & (BITS_XYZ | BITS_IJKR):
+                    judge_arc(s)
                     curve(s, q, s.motion == 20, False)
-            elif w.mask & BITS_XYZ:
+                return
+            if w.mask & BITS_IJKR:
+                note(s, HAZ_UNUSED_WORD, 1)
+            if w.mask & BITS_XYZ:
                 straight(s, q, s.motion == 0, False)
             return
     general(s, q)

@@ -19,6 +19,28 @@ cdef inline void heat(Core* s, int which, int64_t target) noexcept nogil:
     h.end_line = s.line
 
 
+cdef inline void may_heat(Core* s, int which, int64_t target) noexcept nogil:
+    """A heater may go as high as `target` without being left there."""
+    cdef Heater* h = &s.heater[which]
+    if target <= 0:
+        return
+    if h.first_line == 0:
+        h.first_line = s.line
+        h.end_line = s.line
+    if h.max_line == 0 or target > h.max_value:
+        h.max_value = target
+        h.max_line = s.line
+
+
+cdef inline void heat_aside(Core* s, int32_t m) noexcept nogil:
+    """M303 heats to S to tune its controller (E-1 the bed); M145 sets the presets H and B that M104 I may use."""
+    if m == 1450:
+        may_heat(s, 0, s.w.value[8] if s.w.mask & (<uint32_t> 1 << 8) else 0)
+        may_heat(s, 1, s.w.value[LETTER_B] if s.w.mask & (<uint32_t> 1 << LETTER_B) else 0)
+    elif s.w.mask & BIT_S:
+        may_heat(s, 1 if s.w.mask & BIT_E and s.w.value[LETTER_E] < 0 else 0, s.w.value[LETTER_S])
+
+
 cdef inline void heat_nozzle(Core* s, int64_t target) noexcept nogil:
     """The T word, else the tool in use, says which nozzle; the end value is the hottest of all."""
     cdef int32_t i, which = s.tool
@@ -48,6 +70,8 @@ cdef inline void heat_nozzle(Core* s, int64_t target) noexcept nogil:
 cdef inline void heater_command(Core* s, int32_t m) noexcept nogil:
     """M104 M109 nozzle, M140 M190 bed, M141 M191 chamber; S, or R for those that wait for cooling too."""
     cdef int64_t target
+    if (m == 1040 or m == 1090) and s.w.mask & (<uint32_t> 1 << LETTER_B):
+        may_heat(s, 0, s.w.value[LETTER_B])     # Marlin's AUTOTEMP goes up to B by itself
     if s.w.mask & BIT_S:
         target = s.w.value[LETTER_S]
     elif s.w.mask & BIT_R:

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
-from fleetctl._ext.gcode_heat cimport heater_command, limit_command
+from fleetctl._ext.gcode_heat cimport heat_aside, heater_command, limit_command
 from fleetctl._ext.gcode_motion cimport answer
 from fleetctl._ext.gcode_note cimport note
 from fleetctl._ext.gcode_offset cimport choose_frame
@@ -38,6 +38,8 @@ cdef inline void select_tool(Core* s, int64_t number) noexcept nogil:
 cdef inline void take_s(Core* s) noexcept nogil:
     """The S word of CNC dialects: spindle speed or laser power, modal."""
     s.s_value = s.w.value[LETTER_S]
+    if s.s_value > 0:
+        s.checks &= ~<uint32_t> CHECK_SPEED
     if s.w.mask & BITS_XYZ:
         s.s_on_motion += 1
 
@@ -47,11 +49,14 @@ cdef inline void spin(Core* s, int32_t m) noexcept nogil:
     s.spindle_end_line = s.line
     if m == 50:
         s.spindle = 0
+        answer(s, CHECK_SPEED)
         if s.hazard[HAZ_SPINDLE_OFF_CUT].count == 0:
             s.checks |= CHECK_SPINDLE
         return
     s.spindle = 1
     answer(s, CHECK_SPINDLE)
+    if s.s_value <= 0 and s.hazard[HAZ_SPINDLE_NO_SPEED].count == 0:
+        s.checks |= CHECK_SPEED
     if s.spindle_on_line == 0:
         s.spindle_on_line = s.line
     if m == 40 and s.dynamic_power_line == 0:
@@ -74,6 +79,8 @@ cdef inline void m_command(Core* s, Planner* q, int32_t m) noexcept nogil:
         heater_command(s, m)
         if m in (1090, 1900, 1910):
             plan_wait(q, 0.0, s.line)
+    elif m == 3030 or m == 1450:
+        heat_aside(s, m)
     elif m in (2010, 2030, 2040, 2050, 5660) and not cnc:
         limit_command(s, q, m)
     elif m in (30, 40, 50) and cnc:
@@ -83,10 +90,13 @@ cdef inline void m_command(Core* s, Planner* q, int32_t m) noexcept nogil:
         plan_wait(q, 0.0, s.line)
     elif m in (180, 840) and not cnc:
         end_marker(s, END_MOTORS_OFF)
+        s.checks |= CHECK_ENDED
     elif m == 1120:
         note(s, HAZ_EMERGENCY_STOP, 1)
     elif m in (5000, 5020):
         note(s, HAZ_SETTINGS_WRITE, 1)
+    elif m in (920, 2060, 4280, 6650, 6660) and not cnc and (m == 4280 or s.w.mask & BITS_XYZ):
+        note(s, HAZ_SCALE_CHANGE, 1)
     elif m == 2000 and s.w.mask & (<uint32_t> 1 << LETTER_D) and s.w.value[LETTER_D] > 0:
         note(s, HAZ_VOLUMETRIC, 1)
 
@@ -101,6 +111,9 @@ cdef inline void stop_command(Core* s, Planner* q, int32_t m) noexcept nogil:
             s.spindle = 0
             s.plane = 17
             s.relative = 0
+            if s.checks & CHECK_INVERSE:
+                answer(s, CHECK_INVERSE)
+                s.checks |= CHECK_FEED
             s.inverse_time = 0
             s.motion = 10
             choose_frame(s, FRAME_G54)
@@ -138,7 +151,12 @@ cdef inline bint set_mode(Core* s, int32_t g) noexcept nogil:
     elif g == 930 or g == 950:
         s.inverse_time = 1
         note(s, HAZ_INVERSE_TIME, 1)
+        if g == 930:
+            s.checks |= CHECK_INVERSE
     elif g == 940:
+        if s.checks & CHECK_INVERSE:    # a time is no feed: the next F begins anew (Grbl gc_execute_line, step 3)
+            answer(s, CHECK_INVERSE)
+            s.checks |= CHECK_FEED
         s.inverse_time = 0
     elif g == 410 or g == 420 or g == 411 or g == 421:
         note(s, HAZ_CUTTER_COMPENSATION, 1)

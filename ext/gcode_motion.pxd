@@ -121,8 +121,17 @@ cdef inline void check_motion(Core* s, bint rapid, int64_t pushed) noexcept nogi
         if not s.macro_seen:
             note(s, HAZ_EXTRUDE_BEFORE_HOT, 1)
         answer(s, CHECK_HOT)
+    if open_ & CHECK_ENDED:
+        s.end_marker = END_NONE
+        s.end_marker_line = 0
+        answer(s, CHECK_ENDED)
     if rapid:
         return
+    if open_ & CHECK_INVERSE and not s.w.mask & BIT_F:
+        note(s, HAZ_FEED_MISSING, 1)
+    if open_ & CHECK_SPEED:
+        note(s, HAZ_SPINDLE_NO_SPEED, 1)
+        answer(s, CHECK_SPEED)
     if open_ & CHECK_FEED:
         note(s, HAZ_FEED_MISSING, 1)
         answer(s, CHECK_FEED)

@@ -14,7 +14,8 @@ cdef inline void choose_frame(Core* s, int32_t frame) noexcept nogil:
     cdef int a
     s.wcs = frame
     for a in range(3):
-        s.abs_frame[a] = frame
+        # A shift that was measured from a place in another frame differs from this frame's by offsets not known here.
+        s.abs_frame[a] = FRAME_START if s.foreign[a] else frame
 
 
 cdef inline void home(Core* s, Planner* q, int32_t g) noexcept nogil:
@@ -68,6 +69,7 @@ cdef inline void shift_origin(Core* s, int32_t g) noexcept nogil:
                 continue
             s.shift[a] = clamp(s.pos[a] - value)
             s.abs_frame[a] = s.frame[a]
+            s.foreign[a] = s.frame[a] != s.wcs and s.reads & READ_CNC
             begin_here(s, a)        # now it is known where it stands
         if g == 920 and named == 0 and not s.reads & READ_CNC:
             s.e_last = 0
@@ -75,10 +77,22 @@ cdef inline void shift_origin(Core* s, int32_t g) noexcept nogil:
     for a in range(3):
         if g == 921 or g == 922:
             s.saved_shift[a] = s.shift[a] if g == 922 else 0
-            s.shift[a] = 0
+            s.shift[a] = s.length_mm if a == 2 else 0
             s.abs_frame[a] = s.wcs
+            s.foreign[a] = 0
         elif g == 923:
             s.shift[a] = s.saved_shift[a]
+
+
+cdef inline void offset_length(Core* s, bint on) noexcept nogil:
+    """G43.1 Z sets the tool length offset, G49 ends it: Z counts from there on from another place."""
+    cdef int64_t length = 0
+    if on:
+        if not s.w.mask & BIT_Z:
+            return
+        length = to_mm(s, s.w.value[LETTER_Z])
+    s.shift[2] = clamp(s.shift[2] + length - s.length_mm)
+    s.length_mm = length
 
 
 cdef inline void write_offset(Core* s) noexcept nogil:
@@ -87,6 +101,8 @@ cdef inline void write_offset(Core* s) noexcept nogil:
     cdef int64_t l = s.w.value[LETTER_L] // 1000000 if s.w.mask & BIT_L else 0
     cdef int64_t p = s.w.value[LETTER_P] // 1000000 if s.w.mask & BIT_P else 0
     if l != 2 and l != 20:
+        if s.reads & READ_CNC:
+            note(s, HAZ_OFFSET_WRITE, 1)
         if s.reads & READ_SPEEDS_PER_MINUTE and s.w.mask & BIT_P and s.w.mask & BIT_S:
             s.w.mask |= BIT_T
             s.w.value[LETTER_T] = s.w.value[LETTER_P]

@@ -69,6 +69,18 @@ cdef inline const uint8_t* skip_text(Core* s, const uint8_t* p, const uint8_t* s
         p += 1
 
 
+cdef inline const uint8_t* skip_message(Core* s, const uint8_t* p, const uint8_t* start) noexcept nogil:
+    """Like `skip_text`, through text that is for people: its bytes are as harmless as those of a comment."""
+    cdef uint8_t k
+    while True:
+        k = s.kind[p[0]]
+        if k == KIND_LF or k == KIND_CR or k == KIND_SEMICOLON:
+            return p
+        if k >= KIND_HIGH and k <= KIND_NUL:
+            odd_comment_byte(s, k, p - start + 1)
+        p += 1
+
+
 cdef inline const uint8_t* paren_comment(Core* s, const uint8_t* p, const uint8_t* start) noexcept nogil:
     """`p` is at the (; returns what follows the ), or the line end if there is none."""
     cdef uint8_t c, k

@@ -84,6 +84,13 @@ cdef inline void keep_code(Core* s, uint8_t letter, int64_t value, int64_t colum
         note(s, HAZ_REPEATED_WORD, column)
 
 
+cdef inline bint ends_here(Core* s, const uint8_t* p) noexcept nogil:
+    """Only blanks and comments follow."""
+    while p[0] == 32 or p[0] == 9:
+        p += 1
+    return s.kind[p[0]] in (KIND_LF, KIND_CR, KIND_SEMICOLON, KIND_OPEN)
+
+
 cdef inline const uint8_t* odd_start(Core* s, const uint8_t* p, uint8_t k, const uint8_t* start) noexcept nogil:
     """Everything that is neither word, space, comment nor line end; returns where to go on."""
     cdef int64_t column = p - start + 1
@@ -108,6 +115,8 @@ cdef inline const uint8_t* odd_start(Core* s, const uint8_t* p, uint8_t k, const
         note(s, HAZ_BLOCK_DELETE, column)
     elif k == KIND_PERCENT and (s.w.mask | s.w.ng | s.w.nm) == 0:
         note(s, HAZ_PERCENT, column)
+        if not ends_here(s, p + 1):
+            note(s, HAZ_STRAY_CHARACTER, column + 1)
         if s.hazard[HAZ_PERCENT].count > 1 and s.end_marker == END_NONE:
             s.end_marker = END_PERCENT
             s.end_marker_line = s.line
@@ -144,8 +153,15 @@ cdef inline const uint8_t* bare_letter(Core* s, const uint8_t* letter_at, const 
 
 
 cdef inline const uint8_t* text_argument(Core* s, const uint8_t* p, const uint8_t* start) noexcept nogil:
-    """What follows M117 and the like is text; of M486 A it is the name of an object on the plate."""
-    cdef const uint8_t* end = skip_text(s, p, start)
+    """What follows M117 and the like is text; of M486 A it is the name of an object on the plate.
+
+    Text for people may hold any sign: it goes out folded to ASCII, and only to firmware without real-time bytes.
+    """
+    cdef const uint8_t* end
+    if s.w.m[0] in (0, 10, 230, 1170, 1180, 4860):
+        end = skip_message(s, p, start)
+    else:
+        end = skip_text(s, p, start)
     if s.w.m[0] == 4860:
         while p < end and p[0] & 0xDF != 65:
             p += 1
@@ -159,6 +175,8 @@ cdef inline const uint8_t* keep_word(Core* s, uint8_t letter, int64_t value, con
     """A letter (at `at`) with its number; returns where to go on, for some commands take text."""
     cdef Words* w = &s.w
     cdef uint32_t bit = <uint32_t> 1 << letter
+    if (letter == LETTER_G or letter == LETTER_M) and w.mask & ~<uint32_t> BIT_N and not s.reads & READ_CNC:
+        note(s, HAZ_BARE_AXES, at - start + 1)
     if letter == LETTER_G:
         keep_code(s, letter, value, at - start + 1)
     elif letter == LETTER_M:
@@ -246,6 +264,8 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
                 value = <int64_t> m * fleetctl_pow10[6 - decimals]
             if negative:
                 value = -value
+                if value < 0 and letter in (LETTER_F, LETTER_N, LETTER_P, LETTER_S, LETTER_T):
+                    note(s, HAZ_NEGATIVE_NUMBER, at - start + 1)
             p = keep_word(s, letter, value, at, p, start)
         elif k == KIND_SPACE:
             p += 1

@@ -112,6 +112,16 @@ cdef enum:
     HAZ_SETTINGS_WRITE
     HAZ_VOLUMETRIC
     HAZ_EMERGENCY_STOP
+    HAZ_REPEATED_GROUP
+    HAZ_UNUSED_WORD
+    HAZ_AXES_MISSING
+    HAZ_AXES_UNUSED
+    HAZ_DWELL_MISSING
+    HAZ_MACHINE_CURVE
+    HAZ_NEGATIVE_NUMBER
+    HAZ_SPINDLE_NO_SPEED
+    HAZ_SEVERAL_COMMANDS
+    HAZ_SCALE_CHANGE
     HAZARD_COUNT
 
 # Questions asked at every motion until they are answered once; all answered costs one test.
@@ -124,6 +134,9 @@ cdef enum:
     CHECK_FEED_ZERO = 32
     CHECK_HOT = 64
     CHECK_SPINDLE = 128
+    CHECK_SPEED = 256           # the spindle was switched on and no speed was ever given
+    CHECK_INVERSE = 512         # G93: every line needs its own F
+    CHECK_ENDED = 1024          # motors were switched off: moving on means that this was not the end
 
 cdef enum:
     FRAME_MACHINE = 0
@@ -265,6 +278,8 @@ cdef struct Core:
     int32_t commanded[3]
     int64_t shift[3]        # G92 and G52: frame coordinate minus program coordinate
     int64_t saved_shift[3]
+    int32_t foreign[3]      # the shift was set where the axis stood in another frame than the selected one
+    int64_t length_mm       # tool length offset (G43.1), micro mm; it is part of shift[2]
     int64_t home[3]
     int64_t e_last
     double feed             # mm/s
@@ -303,6 +318,8 @@ cdef struct Core:
     int64_t longest_line
     int64_t longest_code
     int64_t longest_code_line
+    int64_t longest_spaced
+    int64_t longest_spaced_line
     int32_t end_marker
     int64_t end_marker_line
     int64_t ended_line      # first M2/M30

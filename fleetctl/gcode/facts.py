@@ -241,6 +241,9 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     longest_code_bytes: int = 0
     """Longest line once comments, spaces, line number and checksum are taken away."""
     longest_code_line: int = 0
+    longest_spaced_bytes: int = 0
+    """The same with one blank where words are apart, as it is sent to Marlin; messages for a display left out."""
+    longest_spaced_line: int = 0
     ending: Ending = Ending(newline=True)
 
     units_line: int = 0

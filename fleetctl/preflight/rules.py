@@ -10,15 +10,29 @@ from collections.abc import Callable, Iterator
 
 from fleetctl.gcode.facts import Analysis, AxisRange, Box, Finding, Severity
 from fleetctl.model.profile import Envelope, Process, Profile, Setup
-from fleetctl.preflight.words import ACCEPTED_DIALECTS, KNOWN_WORDS, STOPS_ON_UNKNOWN, UNKNOWN_LETTERS
+from fleetctl.preflight.refused import hazards
+from fleetctl.preflight.words import (
+    ACCEPTED_DIALECTS,
+    KNOWN_WORDS,
+    OPTIONAL_WORDS,
+    REFUSED_WORDS,
+    STOPS_ON_UNKNOWN,
+    UNKNOWN_LETTERS,
+)
 
 Rule = Callable[[Analysis, Profile, Setup], Iterator[Finding]]
 
-RULE_SET = "2026-11.1"
+RULE_SET = "2026-11.2"
 """Version of the rules; a pass given by another version is void (I2). Count up with every change of a verdict."""
 
 TOLERANCE_MM = 0.001
 """Programs are written with three decimals; less than the last of them is not a collision."""
+
+LIFT_MOST_MM = 50.0
+"""How far a printer's start script may lift the nozzle before it homes."""
+
+RAW_LINE_MOST_BYTES = 65536
+"""The feeder reads no longer line, comments included (ext/feeder.pyx, RAW_LINE_LIMIT_BYTES)."""
 
 
 def _finding(code: str, severity: Severity, line: int, message: str, hint: str) -> Finding:
@@ -39,7 +53,7 @@ def envelope(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Fin
         return
     for frame in analysis.frames:
         if frame.frame == "start":
-            yield from _from_unknown_start(analysis, profile)
+            yield from _from_unknown_start(frame.motion, analysis, profile)
         elif frame.frame == "machine":
             yield from _outside(frame.motion, profile.envelope, (0.0, 0.0, 0.0), "machine coordinates")
         elif frame.frame in setup.offsets_mm:
@@ -54,16 +68,30 @@ def envelope(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Fin
             )
 
 
-def _from_unknown_start(analysis: Analysis, profile: Profile) -> Iterator[Finding]:
-    if profile.process is Process.ADDITIVE:
-        return  # lifting the nozzle before homing is how most start scripts begin
-    yield _finding(
-        "FQ001",
-        "error",
-        analysis.first_motion_line,
-        "The program moves relative to wherever the tool stands, so it cannot be shown to stay inside.",
-        "Begin with an absolute move (G90) in a work offset.",
-    )
+def _from_unknown_start(box: Box, analysis: Analysis, profile: Profile) -> Iterator[Finding]:
+    if profile.process is not Process.ADDITIVE:
+        yield _finding(
+            "FQ001",
+            "error",
+            analysis.first_motion_line,
+            "The program moves relative to wherever the tool stands, so it cannot be shown to stay inside.",
+            "Begin with an absolute move (G90) in a work offset.",
+        )
+        return
+    # Lifting the nozzle before homing is how most start scripts begin; anything else may hit something.
+    lines = [reach.low_line or reach.high_line for reach in (box.x, box.y) if reach is not None]
+    if box.z is not None and box.z.low_mm < 0.0:
+        lines.append(box.z.low_line)
+    if box.z is not None and box.z.high_mm > LIFT_MOST_MM:
+        lines.append(box.z.high_line)
+    if lines:
+        yield _finding(
+            "FQ001",
+            "error",
+            min(lines),
+            "The program moves relative to wherever the nozzle stands, so it cannot be shown to stay inside.",
+            f"Home the axis (G28) before; only lifting by up to {LIFT_MOST_MM:g} mm is fine without.",
+        )
 
 
 def _outside(box: Box, envelope: Envelope, offset_mm: tuple[float, float, float], frame: str) -> Iterator[Finding]:
@@ -144,14 +172,14 @@ def dialect(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Find
     accepted = ACCEPTED_DIALECTS.get(profile.dialect, frozenset({profile.dialect}))
     additive_machine = profile.process is Process.ADDITIVE
     wrong_process = analysis.process != "unknown" and (analysis.process == "additive") != additive_machine
-    if wrong_process or (
-        analysis.dialect_detected and analysis.dialect not in accepted and analysis.process != "unknown"
-    ):
+    # A program read by the rules of another firmware has other facts than this machine would make of it.
+    if wrong_process or analysis.dialect not in accepted:
+        work = "" if analysis.process == "unknown" else f" for {analysis.process} work"
         yield _finding(
             "FQ004",
             "error",
             analysis.first_motion_line,
-            f"This is a {analysis.dialect} program for {analysis.process} work; "
+            f"This is a {analysis.dialect} program{work}; "
             f"the machine speaks {profile.dialect} and is {profile.process.value}.",
             "Slice or post-process for this kind of machine.",
         )
@@ -161,14 +189,20 @@ def dialect(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Find
 
 def _unknown_words(analysis: Analysis, profile: Profile) -> Iterator[Finding]:
     known = KNOWN_WORDS.get(profile.dialect)
+    optional = OPTIONAL_WORDS.get(profile.dialect, frozenset())
+    refused = REFUSED_WORDS.get(profile.dialect, {})
     severity: Severity = "error" if profile.dialect in STOPS_ON_UNKNOWN else "warning"
     hint = "Take the word out of the post-processor, or choose another machine."
-    if known is not None:
-        for word, use in analysis.words.items():
-            checked = word.startswith("G") or profile.dialect in STOPS_ON_UNKNOWN
-            if checked and word not in known:
-                message = f"{word} is not a word that {profile.dialect} firmware knows."
-                yield _finding("FQ005", severity, use.first_line, message, hint)
+    for word, use in analysis.words.items():
+        checked = known is not None and (word.startswith("G") or profile.dialect in STOPS_ON_UNKNOWN)
+        if why := refused.get(word):
+            yield _finding("FQ015", "error", use.first_line, f"{word} {why}.", hint)
+        elif word in optional:
+            message = f"{word} needs an option that stock {profile.dialect} firmware is built without."
+            yield _finding("FQ005", "warning", use.first_line, message, "Make sure that this machine has it.")
+        elif checked and known is not None and word not in known:
+            message = f"{word} is not a word that {profile.dialect} firmware knows."
+            yield _finding("FQ005", severity, use.first_line, message, hint)
     for letter in sorted(UNKNOWN_LETTERS.get(profile.dialect, frozenset())):
         if line := analysis.letters.get(letter):
             message = f"The letter {letter} means nothing to {profile.dialect} firmware, which would stop there."
@@ -223,53 +257,48 @@ def realtime_bytes(analysis: Analysis, profile: Profile, setup: Setup) -> Iterat
 
 
 def line_length(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
-    """FQ008: no line is longer than the firmware's line buffer."""
-    if analysis.longest_code_bytes > profile.line_max_bytes:
+    """FQ008: no line is longer than the firmware's line buffer, as it is sent."""
+    numbered = profile.dialect == "marlin"
+    if numbered:
+        # "N", the line's number, a blank, the line with single blanks, "*" and three digits; MAX_CMD_SIZE counts a
+        # closing zero byte too.
+        code_bytes, line = analysis.longest_spaced_bytes, analysis.longest_spaced_line
+        sent_bytes = code_bytes + len(str(analysis.lines)) + 6 if code_bytes else 0
+        most_bytes = profile.line_max_bytes - 1
+    else:
+        sent_bytes, line = analysis.longest_code_bytes, analysis.longest_code_line
+        most_bytes = profile.line_max_bytes
+    if sent_bytes > most_bytes:
+        dressed = "with its number and checksum" if numbered else "without comments"
         yield _finding(
             "FQ008",
             "error",
-            analysis.longest_code_line,
-            f"The line has {analysis.longest_code_bytes} bytes without comments; "
-            f"this firmware's buffer holds {profile.line_max_bytes}.",
+            line,
+            f"The line has {sent_bytes} bytes {dressed}; this firmware's buffer holds {most_bytes}.",
             "Split the line.",
+        )
+    if analysis.longest_line_bytes > RAW_LINE_MOST_BYTES:
+        yield _finding(
+            "FQ008",
+            "error",
+            analysis.longest_line,
+            f"The line has {analysis.longest_line_bytes} bytes with its comment; at most {RAW_LINE_MOST_BYTES} "
+            "are read.",
+            "Take the comment out.",
         )
 
 
-_REFUSED: dict[str, tuple[str, str]] = {
-    "offset_write": ("FQ009", "writes stored work offsets (G10 L2 or L20)"),
-    "settings_write": ("FQ009", "writes settings of the machine"),
-    "dollar_line": ("FQ009", "holds a $ command"),
-    "emergency_stop": ("FQ009", "holds an emergency stop (M112)"),
-    "placeholder": ("FQ010", "holds a placeholder that the slicer left in"),
-    "number_missing": ("FQ010", "holds a word whose number is missing"),
-    "number_overflow": ("FQ010", "holds a number with too many digits"),
-    "oversized_line": ("FQ010", "holds a line too long to be read"),
-}
-
-_REFUSED_WHEN_CUTTING: dict[str, tuple[str, str]] = {
-    "expression": ("FQ011", "uses parameters or expressions, so its path is not provable"),
-    "o_word": ("FQ011", "uses subroutines or loops, so its path is not provable"),
-    "feed_missing": ("FQ012", "cuts before any feed F is set"),
-    "spindle_off_cut": ("FQ012", "cuts while the spindle is off"),
-    "arc_invalid": ("FQ012", "has an arc without a possible centre"),
-    "unclosed_comment": ("FQ012", "has a comment that is not closed"),
-}
-
-
-def hazards(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
-    """FQ009 to FQ012: nothing that changes the machine's memory, cannot be read, or cannot be proven."""
-    table = _REFUSED if profile.process is Process.ADDITIVE else _REFUSED | _REFUSED_WHEN_CUTTING
-    for key, (code, phrase) in table.items():
-        if mark := analysis.hazards.get(key):
-            hint = "Take it out of the file, or run it by hand where it belongs."
-            yield Finding(
-                code=code,
-                severity="error",
-                line=mark.line,
-                column=mark.column,
-                message=f"The program {phrase}.",
-                hint=hint,
-            )
+def homed(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
+    """FQ014: a printer homes before it moves; its motors were off since the last run."""
+    mark = analysis.hazards.get("motion_before_home")
+    if mark is not None and profile.process is Process.ADDITIVE:
+        yield _finding(
+            "FQ014",
+            "warning",
+            mark.line,
+            "The program moves before any G28: it counts on where the nozzle stands.",
+            "Begin with G28.",
+        )
 
 
 def left_on(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
@@ -292,5 +321,6 @@ RULES: tuple[Rule, ...] = (
     realtime_bytes,
     line_length,
     hazards,
+    homed,
     left_on,
 )

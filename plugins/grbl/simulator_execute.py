@@ -95,9 +95,14 @@ class Execution:
         elif block.once == 921:
             offsets.g92 = NOWHERE
         elif block.once in (280, 300):
+            stored = offsets.g28 if block.once == 280 else offsets.g30
             if block.any_axis:
                 yield from self.travel(block.target)
-            yield from self.travel(offsets.g28 if block.once == 280 else offsets.g30)
+                # Only the named axes go on to the stored position (gcode.c, "Move only the axes specified").
+                here = machine.planned
+                x, y, z = (stored[axis] if axis in block.named_axes else here[axis] for axis in range(3))
+                stored = (x, y, z)
+            yield from self.travel(stored)
         if block.once is not None or machine.modes.tool_length_mm or block.modes.coordinates:
             machine.offsets_changed()
 

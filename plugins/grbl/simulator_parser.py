@@ -98,6 +98,7 @@ class Block:
     work_index: int = 0
     work_point: Point | None = None
     any_axis: bool = False
+    named_axes: tuple[int, ...] = ()
 
 
 def read_words(text: str) -> list[tuple[str, float]]:
@@ -169,7 +170,8 @@ class Reader:
         modes = self._modes()
         block = Block(modes, once=self._codes.get("once"), flow=self._codes.get("flow"))
         block.spindle_named = "spindle" in self._codes or "S" in self._values
-        block.any_axis = any(letter in self._values for letter in AXES)
+        block.named_axes = tuple(axis for axis, letter in enumerate(AXES) if letter in self._values)
+        block.any_axis = bool(block.named_axes)
         if self._values.pop("N", 0.0) > MOST_LINE_NUMBER:
             raise Refused(27)
         if block.any_axis and self._axis_code is None:

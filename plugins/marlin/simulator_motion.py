@@ -135,10 +135,11 @@ class Motion:
         radius *= self.unit_mm
         dx, dy = target[0] - x, target[1] - y
         chord = math.hypot(dx, dy)
-        if chord == 0 or abs(radius) < chord / 2:
+        if chord == 0:
             return None
         side = -1.0 if clockwise == (radius > 0) else 1.0
-        height = side * math.sqrt(radius * radius - chord * chord / 4)
+        # A radius too small is taken as half the chord (Marlin, G2_G3.cpp).
+        height = side * math.sqrt(max(0.0, radius * radius - chord * chord / 4))
         return (x + dx / 2 - dy / chord * height, y + dy / 2 + dx / chord * height)
 
     def _go(self, target: list[float], arc: Arc | None) -> Task | None:

@@ -60,6 +60,16 @@ EXAMPLES: dict[str, tuple[str, bytes, int, int]] = {
     "settings_write": ("marlin", b"G1 X0\nM500\n", 2, 1),
     "volumetric": ("marlin", b"G1 X0\nM200 D1.75\n", 2, 1),
     "emergency_stop": ("marlin", b"G1 X0\nM112\n", 2, 1),
+    "repeated_group": ("grbl", b"G0 X0\nG20 G21\n", 2, 1),
+    "unused_word": ("grbl", b"G0 X0\nG0 X1 K1\n", 2, 1),
+    "axes_missing": ("grbl", b"G0 X0\nG92\n", 2, 1),
+    "axes_unused": ("grbl", b"G0 X0\nG80 X1\n", 2, 1),
+    "dwell_missing": ("grbl", b"G0 X0\nG4\n", 2, 1),
+    "machine_curve": ("grbl", b"G0 X0 Y0\nG2 X2 I1\nG53 X1\n", 3, 1),
+    "negative_number": ("grbl", b"G0 X0\nG0 X1 S-5\n", 2, 7),
+    "spindle_no_speed": ("grbl", b"M3\nG0 X0\nG1 X1 F9\n", 3, 1),
+    "several_commands": ("marlin", b"G28\nG90 G1 X1\n", 2, 1),
+    "scale_change": ("marlin", b"G28\nM92 E5\nM92 X80\n", 3, 1),
     "secret": ("marlin", b"G1 X0\n; printhost_apikey = abc\n", 2, 1),
 }
 

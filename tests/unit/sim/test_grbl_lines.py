@@ -112,6 +112,9 @@ def test_g28_goes_by_way_of_the_point(host: Rig) -> None:
     host.wait(10)
     host.send("G28 Z20")
     host.wait(20)
+    assert host.machine.position_mm == (50, 0, 0), "only the named axis goes on to the stored position"
+    host.send("G28")
+    host.wait(20)
     assert host.machine.position_mm == (5, 0, 0)
 
 
