@@ -63,7 +63,7 @@ STORE_RETRY_S = 2.0
 """Pause before the store is tried again on a line that goes on without it."""
 
 REPORTS_KEPT = 1000
-"""Reports that may wait for the store; the agent sends again whatever it got no acknowledgement for."""
+"""Reports that may wait for the store; an agent has far fewer on their way at a time."""
 
 T = TypeVar("T")
 
@@ -223,8 +223,10 @@ class AgentLink:
             if name := self._names.get(message.machine_id):
                 self._telemetry.update(name, message)
         elif isinstance(message, MachineReport | RunReport):
-            if not reports.full():
-                reports.put_nowait(message)
+            if reports.full():
+                # Leaving one out and acknowledging a later one would lose it; a new line brings all again.
+                raise TheirProtocolError(f"agent {self.name} sent {REPORTS_KEPT} reports without an acknowledgement.")
+            reports.put_nowait(message)
         elif isinstance(message, Answer | StopReport):
             answer = self._asked.get(message.command_id)
             if answer is not None and not answer.done():
