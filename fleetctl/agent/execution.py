@@ -37,6 +37,7 @@ DRAIN_PATIENCE_S = 180.0
 """The same after a cancel: the machine finishes what it has planned, and sixteen slow moves take minutes."""
 
 PRESS_CYCLE_START = "press cycle start"
+STOPPED_UNBEGUN = "the machine was stopped before it began"
 
 _OF_ACTIVITY = {
     Activity.RUNNING: RunState.RUNNING,
@@ -149,7 +150,7 @@ class Execution:
     def stop_sent(self) -> None:
         """A software stop went to the machine; what has not begun never will."""
         if not self.started:
-            self.end(RunState.CANCELLED, "everything was stopped before it began")
+            self.end(RunState.CANCELLED, STOPPED_UNBEGUN)
         elif self._starting:
             self._wanted_meanwhile = "stop"
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from fleetctl.agent.backoff import BackOff
 from fleetctl.agent.ears import Ears
-from fleetctl.agent.execution import END_PATIENCE_S, PRESS_CYCLE_START, Execution
+from fleetctl.agent.execution import END_PATIENCE_S, PRESS_CYCLE_START, STOPPED_UNBEGUN, Execution
 from fleetctl.agent.facts import Facts
 from fleetctl.agent.records import MadeSafe
 from fleetctl.agent.shared import Shared
@@ -287,6 +287,9 @@ class Session:
         """Send the stop, within this turn of the loop; whether there was a link to send it on."""
         if self.driver is None:
             return False
+        if self.hand is not None and not self.hand.started:
+            # The fault that the stop brings would refuse it, and that would count against its job.
+            self.hand.end_as(RunState.CANCELLED, STOPPED_UNBEGUN)
         try:
             self.driver.stop()
         except Exception:  # the boundary of a session: one bad driver must not keep the stop from the others

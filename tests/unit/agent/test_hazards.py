@@ -161,3 +161,24 @@ async def test_an_agent_that_was_itself_told_to_end_ends_whoever_says_hello() ->
         await asyncio.sleep(1.0)
         machine.end(EndKind.FINISHED)
         await until(rig.task.done)
+
+
+@under_virtual_clock()
+async def test_a_run_that_a_stop_keeps_from_beginning_does_not_count_against_its_job() -> None:
+    """Real firmware tells of the stop as a fault, which refuses what waits for cycle start."""
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        controller = await online(rig, assigned(profile=MILL))
+        controller.say(start(rig.clock))
+        await until(lambda: "waiting" in controller.states())
+        assert machine.driver is not None
+        stop = machine.driver.stop
+
+        def fault() -> None:
+            stop()
+            machine.listener.activity(Activity.FAULT, "software stop", True)
+
+        machine.driver.stop = fault  # type: ignore[method-assign]
+        controller.say(Stop(command_id="stop-1"))
+        await until(lambda: "cancelled" in controller.states())
+        assert "refused" not in controller.states()
