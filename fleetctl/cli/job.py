@@ -147,4 +147,4 @@ def _tell(answer: bytes, as_json: bool) -> None:
         show_json(answer)
         return
     shown = decode(answer, JobShape)
-    say(Text.assemble(f"{shown.code} is {shown.state}. ", sentence(shown.why)))
+    say(sentence(shown.why, f"{shown.code} is {shown.state}."))

@@ -22,7 +22,7 @@ def machine_table(machines: list[MachineShape]) -> Table | Text:
     """The machines as a table, those that need somebody first; a sentence when there are none."""
     if not machines:
         return Text("No machines yet. Look for some with `fleetctl machine discover`, or try `fleetctl demo`.")
-    made = table("machine", "state", "", "run", "done", "material", "port", right=("done",))
+    made = table("machine", "state", "", "run", "done", "material", right=("done",))
     for each in sorted(machines, key=lambda machine: (need_of(machine), machine.name)):
         made.add_row(
             each.name,
@@ -31,7 +31,6 @@ def machine_table(machines: list[MachineShape]) -> Table | Text:
             each.run.code if each.run else "",
             f"{each.run.progress.fraction:.0%}" if each.run else "",
             each.setup.material,
-            Text(each.port, style=QUIET),
         )
     return made
 

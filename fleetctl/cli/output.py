@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import msgspec
 from rich.console import Console, RenderableType
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -20,7 +21,10 @@ from fleetctl.scheduling.reason import Need, Reason
 
 AMBER = "bold yellow"
 RED = "bold red"
+BAR_WIDTH = 24
 QUIET = "dim"
+STEEL = "steel_blue"
+"""Bars: what runs as it should has no warm colour."""
 
 
 def console() -> Console:
@@ -68,9 +72,14 @@ def facts(pairs: Sequence[tuple[str, RenderableType]]) -> Table:
     made.add_column(style=QUIET, no_wrap=True)
     made.add_column(overflow="fold")
     for name, value in pairs:
-        if value not in ("", None):
+        if str(value):
             made.add_row(name, value)
     return made
+
+
+def bar(total: float, completed: float) -> ProgressBar:
+    """How far something is."""
+    return ProgressBar(total, completed, BAR_WIDTH, complete_style=STEEL, finished_style=STEEL)
 
 
 def style_of(need: Need) -> str:

@@ -14,19 +14,17 @@ import click
 import msgspec
 from rich.console import Group
 from rich.live import Live
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from fleetctl.cli.client import Client, decode
 from fleetctl.cli.command import json_option, with_daemon
 from fleetctl.cli.machine_view import need_of
-from fleetctl.cli.output import QUIET, RED, console, moment, sentence, show_json, style_of, table
+from fleetctl.cli.output import QUIET, RED, bar, console, moment, sentence, show_json, style_of, table
 from fleetctl.fleet.shapes import JobShape, MachineShape, StopShape
 from fleetctl.model.job import JobState
 from fleetctl.scheduling.reason import Need
 
-BAR_WIDTH = 24
 LOOK_AGAIN_S = 1.0
 """Progress is no event: without one the daemon is asked this often."""
 
@@ -128,7 +126,7 @@ def _machines(machines: list[MachineShape]) -> Table:
             each.name,
             Text(each.word, style=style_of(need_of(each))),
             f"{run.code} of {run.job}" if run else "",
-            ProgressBar(total=1.0, completed=run.progress.fraction, width=BAR_WIDTH) if run else "",
+            bar(1.0, run.progress.fraction) if run else "",
             f"{run.progress.fraction:.0%}" if run else "",
             moment(run.progress.end_s) if run else "",
             _temperatures(each),
@@ -149,7 +147,7 @@ def _jobs(jobs: list[JobShape]) -> Table:
         made.add_row(
             each.code,
             each.title or each.program,
-            ProgressBar(total=each.quantity, completed=each.good, width=BAR_WIDTH),
+            bar(each.quantity, each.good),
             f"{each.good} of {each.quantity}",
             str(each.running or ""),
             str(each.scrap or ""),
