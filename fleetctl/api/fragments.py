@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from fleetctl.api.grouping import groups
 from fleetctl.api.pages import ended, job_context, machine_context, part_context, run_context
 from fleetctl.api.permission import Permission
 from fleetctl.api.routing import Call, Routes
@@ -34,6 +35,13 @@ async def _machine_on_floor(_call: Call[None], subject: str, floor: FloorShape) 
     if machine is None:
         raise NotFound(f"There is no machine {subject!r}.")
     return {"m": machine}
+
+
+async def _group(_call: Call[None], subject: str, floor: FloorShape) -> Context:
+    group = next((group for group in groups(floor.machines) if group.name == subject), None)
+    if group is None:
+        raise NotFound(f"There is no group {subject!r}.")
+    return {"group": group}
 
 
 async def _queue(call: Call[None], _subject: str, _floor: FloorShape) -> Context:
@@ -66,6 +74,7 @@ KINDS: dict[str, tuple[str, Loader]] = {
     "needs": ("_needs.html", _nothing),
     "todo": ("_todo.html", _nothing),
     "outcomes": ("_outcomes.html", _nothing),
+    "group": ("_group.html", _group),
     "card": ("_card.html", _machine_on_floor),
     "row": ("_row.html", _machine_on_floor),
     "tile": ("_tile.html", _machine_on_floor),

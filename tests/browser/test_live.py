@@ -46,6 +46,7 @@ async def test_a_state_change_redraws_card_list_and_badge(calm: Room) -> None:
     await expect(page.locator('[data-f="needs"]')).to_contain_text("Fault: door open.")
     await expect(page.locator('[data-f="card/K3"] .chip.red')).to_have_count(1)
     await expect(page.locator(".top .badge")).to_have_text("1")
+    await expect(page.locator('[data-f="group/Printers"]')).to_have_text("Printers · 4 · 1 needs you")
 
 
 async def test_the_order_follows_the_need_once_no_hand_is_there(calm: Room) -> None:

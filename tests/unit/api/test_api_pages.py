@@ -237,7 +237,7 @@ async def test_htmx_gets_the_main_part_only(operator: aiohttp.ClientSession) -> 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_fragment_is_what_the_page_shows(kind: str, operator: aiohttp.ClientSession) -> None:
     subject, where = {
-        "card": ("K1", "/"), "row": ("K1", "/?view=dense"), "tile": ("K1", "/?view=wall"),
+        "group": ("Mills", "/"), "card": ("K1", "/"), "row": ("K1", "/?view=dense"), "tile": ("K1", "/?view=wall"),
         "machine": ("K4", "/machines/K4"), "job": ("J-0002", "/jobs/J-0002"), "run": ("R-0001", "/runs/R-0001"),
         "part": ("P-00008", "/parts/P-00008"), "queue": ("", "/queue"), "todo": ("", "/todo"),
         "outcomes": ("", "/stop"),
