@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from fleetctl.errors import UsageError
+from fleetctl.errors import StoreUnavailable, UsageError
 from fleetctl.fleet.changes import Stamp, log_event
 from fleetctl.fleet.record import Record
 from fleetctl.store import tokens
@@ -25,11 +25,27 @@ class Tokens:
     def __init__(self, record: Record, new_secret: NewSecret) -> None:
         self._record = record
         self._new_secret = new_secret
+        self._known: dict[str, Token] = {}
 
     async def check(self, secret: str) -> Token | None:
-        """Whom a token or login belongs to; None when it is unknown, expired, or a link."""
-        token = await self._record.look(lambda conn: tokens.find(conn, secret, self._record.now_s()))
-        return None if token is None or token.kind is TokenKind.LINK else token
+        """Whom a token or login belongs to; None when it is unknown, expired, or a link.
+
+        While the store fails, those who came in before are still known: they must be able to press stop.
+        """
+        now_s = self._record.now_s()
+        key = tokens.digest(secret)
+        try:
+            token = await self._record.look(lambda conn: tokens.find(conn, secret, now_s))
+        except StoreUnavailable:
+            token = self._known.get(key)
+            if token is None or (token.expires_s is not None and token.expires_s <= now_s):
+                raise
+            return token
+        if token is None or token.kind is TokenKind.LINK:
+            self._known.pop(key, None)
+            return None
+        self._known[key] = token
+        return token
 
     async def create(
         self, name: str, role: str, actor: str, expires_s: float | None = None, kind: str = "token"
@@ -85,4 +101,5 @@ class Tokens:
 
     async def end(self, secret: str) -> None:
         """Forget a secret: log out."""
+        self._known.pop(tokens.digest(secret), None)
         await self._record.change("login", lambda conn, _stamp: tokens.remove(conn, secret))
