@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable
 from typing import TypeVar
 
 import sqlalchemy as sa
 
 from fleetctl.clock import Clock
+from fleetctl.errors import StoreUnavailable
 from fleetctl.fleet.changes import Stamp
 from fleetctl.model.identity import NewId
 from fleetctl.store.reader import StoreReader
 from fleetctl.store.writer import StoreWriter
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -42,6 +46,13 @@ class Record:
             return unit(conn, stamp)
 
         return await self._writer.run(functools.update_wrapper(stamped, unit, updated=()))
+
+    async def note(self, actor: str, unit: Callable[[sa.Connection, Stamp], None]) -> None:
+        """Record what a machine has done already; a store that fails must not make it look undone."""
+        try:
+            await self.change(actor, unit)
+        except StoreUnavailable as error:
+            log.error("what %s had a machine do could not be recorded: %s", actor, error)
 
     async def look(self, read: Callable[[sa.Connection], T]) -> T:
         """Run a read in one snapshot."""

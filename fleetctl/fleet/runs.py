@@ -57,7 +57,7 @@ class Runs:
         def note(conn: sa.Connection, stamp: Stamp) -> None:
             log_event(conn, stamp, "run.verb", run.code, verb=verb)
 
-        await self._record.change(actor, note)
+        await self._record.note(actor, note)
 
     async def _active(self, code: str, *, moves: bool = False) -> tuple[Run, Machine]:
         def read(conn: sa.Connection) -> tuple[Run, Machine]:

@@ -213,3 +213,18 @@ async def test_one_device_gets_no_second_name(book: Book, tmp_path: Path) -> Non
             with pytest.raises(Conflict, match="belongs to K2"):
                 await desk.machines.add(NewMachine(name="K3", driver="marlin", port=name), "tester")
         await desk.machines.add(NewMachine(name="K4", driver="marlin", port=str(tmp_path / "ttyUSB1")), "tester")
+
+
+@under_virtual_clock()
+async def test_what_a_machine_did_is_not_reported_as_failed_because_the_store_fails(book: Book) -> None:
+    """Else a person would believe that a machine goes on which they have paused."""
+    book.job()
+    book.machine()
+    async with desk_of(book) as desk:
+        await desk.connected()
+        [run] = book.dispatch()
+        book.report(run, RunState.RUNNING)
+        desk.disk.full = True
+        await desk.runs.pause(run.code, "tester")
+        await desk.machines.home("K1", "tester")
+        assert [verb.verb for verb in desk.agent.of(Verb)] == ["pause", "home"]
