@@ -8,7 +8,6 @@ import msgspec
 import sqlalchemy as sa
 
 from fleetctl.errors import Conflict, UsageError
-from fleetctl.fleet import texts
 from fleetctl.fleet.agents import Agents
 from fleetctl.fleet.changes import Stamp, check_seen, facts_to, log_event
 from fleetctl.fleet.clearing import clear_machine
@@ -43,9 +42,6 @@ class Machines:
         profile = self._profile(new)
         if not _NAME.fullmatch(new.name):
             raise UsageError("A machine's name has letters, digits, dot, dash and underscore, 63 at most.")
-        texts.text(new.port, "port", texts.TITLE_MOST)
-        texts.text(new.group, "group")
-        texts.setup(new.setup)
         agent = self._agents.names[0]
         await self._record.look(lambda conn: _refuse_shared_device(conn, new.port))
 
@@ -199,8 +195,7 @@ class Machines:
         self._agents.assignments_changed(await self._record.change(actor, unit))
 
     async def set_setup(self, name: str, setup: Setup, actor: str) -> None:
-        """Record what is on the machine now; preflight passes of the old set-up become void (I2). Raises UsageError."""
-        texts.setup(setup)
+        """Record what is on the machine now; preflight passes of the old set-up become void (I2)."""
 
         def unit(conn: sa.Connection, stamp: Stamp) -> None:
             machine = machines.named(conn, name)
