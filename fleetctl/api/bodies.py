@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.multipart import MultipartReader
 
 from fleetctl.errors import UsageError
@@ -26,6 +27,9 @@ BLOCK_BYTES = 256 * 1024
 FIELD_LIMIT_BYTES = 64 * 1024
 JSON_LIMIT_BYTES = 1024 * 1024
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+_NOT_WHOLE = (ValueError, LookupError, HttpProcessingError, web.HTTPException, web.RequestPayloadError)
+"""What aiohttp raises while it reads a body that is cut off or is not what its headers say."""
+
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -45,15 +49,22 @@ def convert(values: object, record: type[Record]) -> Record:
 async def read_body(request: web.Request, record: type[Record]) -> Record:
     """The body of a request as a record, from JSON or a form; no body at all is an empty record."""
     if request.content_type in FORM_TYPES:
-        fields = await request.post()
+        try:
+            fields = await request.post()
+        except web.HTTPException:
+            raise
+        except _NOT_WHOLE as error:
+            raise _cut_off(error) from error
         return from_form(((name, value) for name, value in fields.items() if isinstance(value, str)), record)
     data = await request.read()
     if len(data) > JSON_LIMIT_BYTES:
         raise UsageError(f"The body is larger than {JSON_LIMIT_BYTES} bytes.")
     try:
         return convert(msgspec.json.decode(data) if data.strip() else {}, record)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"The body is not JSON: {error}.") from error
+    except RecursionError as error:
+        raise UsageError("The body is nested too deep.") from error
 
 
 def from_form(fields: Iterable[tuple[str, str]], record: type[Record]) -> Record:
@@ -93,7 +104,7 @@ def _place(values: dict[str, Any], name: str, text: str) -> None:
 def _unix_seconds(text: str) -> float:
     try:
         return datetime.fromisoformat(text).astimezone().timestamp()
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise UsageError(f"{text!r} is not a date and time.", hint="Write it as 2026-11-30T16:00.") from error
 
 
@@ -138,7 +149,7 @@ class Upload:
                     yield file_name(part.filename), self._blocks(reader, part)
                     if self._following is part:
                         raise UsageError("A file was not read to its end.")
-        except (ValueError, web.HTTPException) as error:
+        except _NOT_WHOLE as error:
             raise _cut_off(error) from error
 
     async def _blocks(self, reader: MultipartReader, part: BodyPartReader) -> AsyncIterator[bytes]:
@@ -147,13 +158,14 @@ class Upload:
                 yield bytes(block)
             # Only the boundary after it says that a file is whole: found before whoever stores it sees its end.
             self._following = await _next_part(reader)
-        except ValueError as error:
+        except _NOT_WHOLE as error:
             raise _cut_off(error) from error
 
 
 def _cut_off(error: Exception) -> UsageError:
     return UsageError(
-        f"The upload is not a whole multipart body: {error}.", hint="Send the file again; nothing of it was kept."
+        f"The request is not a whole form or multipart body: {str(error)[:200]}.",
+        hint="Send it again; nothing of it was kept.",
     )
 
 

@@ -182,7 +182,7 @@ async def _queue(call: Call[None], program: ProgramShape, userdata: str) -> str:
     if userdata.strip():
         try:
             wishes = msgspec.json.decode(userdata, type=Wishes)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise UsageError(f"The field userdata does not fit: {error}.") from error
     asked = msgspec.structs.asdict(wishes) | {"program_sha256": program.sha256, "title": program.name}
     return (await call.controller.intake.submit(convert(asked, Submission), call.actor)).code

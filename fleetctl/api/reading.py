@@ -60,14 +60,24 @@ def span(duration_s: float) -> str:
     return f"{seconds // DAY_S} d {seconds % DAY_S // HOUR_S} h"
 
 
+EARLIEST_S = -62_000_000_000.0
+LATEST_S = 253_300_000_000.0
+"""Times that a calendar can write in every time zone, the years 6 to 9996; others are shown as these."""
+
+
+def _writable(at_s: float) -> float:
+    return min(max(at_s, EARLIEST_S), LATEST_S)
+
+
 def iso(at_s: float) -> str:
     """A Unix time for `<time datetime>`."""
-    return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(_writable(at_s), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def clock(at_s: float, now_s: float) -> str:
     """A time of day, with the weekday when it is not today, with the date when it is not this week."""
-    local, today = datetime.fromtimestamp(at_s).astimezone(), datetime.fromtimestamp(now_s).astimezone().date()
+    local = datetime.fromtimestamp(_writable(at_s)).astimezone()
+    today = datetime.fromtimestamp(now_s).astimezone().date()
     days = abs((local.date() - today).days)
     if days == 0:
         return f"{local:%H:%M}"

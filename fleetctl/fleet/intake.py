@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 import sqlalchemy as sa
 
 from fleetctl.errors import UsageError
+from fleetctl.fleet import texts
 from fleetctl.fleet.changes import Stamp, log_event
 from fleetctl.fleet.record import Record
 from fleetctl.fleet.shapes import JobShape, ProgramShape, Submission
@@ -27,6 +28,7 @@ T = TypeVar("T")
 
 GREATEST_QUANTITY = 100_000
 GREATEST_YIELD = 1000
+GREATEST_PRIORITY = 1_000_000
 
 
 class OffLoop(Protocol):
@@ -94,6 +96,12 @@ def _validate(submission: Submission) -> None:
         raise UsageError(f"The quantity must be from 1 to {GREATEST_QUANTITY}, not {submission.quantity}.")
     if not 1 <= submission.yield_parts <= GREATEST_YIELD:
         raise UsageError(f"The yield of a run must be from 1 to {GREATEST_YIELD}, not {submission.yield_parts}.")
+    if abs(submission.priority) > GREATEST_PRIORITY:
+        raise UsageError(f"The priority must be from -{GREATEST_PRIORITY} to {GREATEST_PRIORITY}.")
+    texts.text(submission.title, "title", texts.TITLE_MOST)
+    texts.text(submission.material, "material")
+    texts.text(submission.group, "group")
+    texts.date(submission.due_s, "due date")
     if submission.remake_interrupted not in set(RemakeInterrupted):
         raise UsageError("remake_interrupted is at_clear or at_once.")
 

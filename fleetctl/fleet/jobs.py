@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from fleetctl.fleet import texts
 from fleetctl.fleet.changes import Stamp, check_seen, job_to
 from fleetctl.fleet.commands import withdraw
 from fleetctl.fleet.record import Record
@@ -18,7 +19,8 @@ class Jobs:
         self._record = record
 
     async def hold(self, code: str, reason: str, actor: str, seen: int | None = None) -> None:
-        """Start nothing more of a job until it is released. Raises NotFound, Conflict."""
+        """Start nothing more of a job until it is released. Raises UsageError, NotFound, Conflict."""
+        texts.text(reason, "reason", texts.REASON_MOST)
 
         def unit(conn: sa.Connection, stamp: Stamp) -> None:
             job = jobs.coded(conn, code)

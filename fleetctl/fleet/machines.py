@@ -8,6 +8,7 @@ import msgspec
 import sqlalchemy as sa
 
 from fleetctl.errors import Conflict, UsageError
+from fleetctl.fleet import texts
 from fleetctl.fleet.agents import Agents
 from fleetctl.fleet.changes import Stamp, check_seen, facts_to, log_event
 from fleetctl.fleet.clearing import clear_machine
@@ -42,6 +43,9 @@ class Machines:
         profile = self._profile(new)
         if not _NAME.fullmatch(new.name):
             raise UsageError("A machine's name has letters, digits, dot, dash and underscore, 63 at most.")
+        texts.text(new.port, "port", texts.TITLE_MOST)
+        texts.text(new.group, "group")
+        texts.setup(new.setup)
         agent = self._agents.names[0]
         await self._record.look(lambda conn: _refuse_shared_device(conn, new.port))
 
@@ -196,6 +200,7 @@ class Machines:
 
     async def set_setup(self, name: str, setup: Setup, actor: str) -> None:
         """Record what is on the machine now; preflight passes of the old set-up become void (I2)."""
+        texts.setup(setup)
 
         def unit(conn: sa.Connection, stamp: Stamp) -> None:
             machine = machines.named(conn, name)

@@ -8,6 +8,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from fleetctl.errors import UsageError
+from fleetctl.fleet import texts
 from fleetctl.fleet.changes import Stamp, check_seen, part_to, settle_places
 from fleetctl.fleet.checks import add_result
 from fleetctl.fleet.record import Record
@@ -39,6 +40,8 @@ class Parts:
     ) -> PartShape:
         """A person assessed a part: pass makes it good, fail scrap. Raises UsageError, NotFound, Conflict."""
         given = _member(Result, result)
+        texts.text(reason, "reason", texts.REASON_MOST)
+        texts.text(characteristic, "characteristic")
         found = CheckResult(check="person", result=given, reason=reason, value=value, characteristic=characteristic)
 
         def unit(conn: sa.Connection, stamp: Stamp) -> None:
@@ -54,6 +57,7 @@ class Parts:
     ) -> PartShape:
         """A person decides about a part. Raises UsageError, NotFound, Conflict."""
         decided = _member(Disposition, disposition)
+        texts.text(reason, "reason", texts.REASON_MOST)
 
         def unit(conn: sa.Connection, stamp: Stamp) -> None:
             part = parts.coded(conn, code)

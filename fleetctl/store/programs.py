@@ -18,6 +18,9 @@ _preflights = sa.select(preflights).where(
 )
 
 
+SHA256_DIGITS = 64
+
+
 class Program(msgspec.Struct, frozen=True, kw_only=True):
     """One program and its facts. A transformed one names its parent and the transformation."""
 
@@ -59,11 +62,11 @@ def get(conn: sa.Connection, sha256: str) -> Program:
     """The program with this hash, or with a unique prefix of at least six characters. Raises NotFound, UsageError."""
     if len(sha256) < 6:
         raise UsageError("Give at least six characters of the program's SHA-256.")
-    rows = (
-        conn.execute(sa.select(programs).where(programs.c.sha256.startswith(sha256)).limit(2))
-        .mappings()
-        .all()
-    )
+    if len(sha256) == SHA256_DIGITS:
+        wanted = programs.c.sha256 == sha256
+    else:
+        wanted = programs.c.sha256.startswith(sha256.lower(), autoescape=True)
+    rows = conn.execute(sa.select(programs).where(wanted).limit(2)).mappings().all()
     if not rows:
         raise NotFound(f"There is no program {sha256[:12]} here.")
     if len(rows) > 1:

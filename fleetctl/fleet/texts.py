@@ -1,0 +1,59 @@
+"""What people write about things: how long a text may be and what signs it may hold, before it goes on record.
+
+Pure. It must not know whose text it is.
+"""
+
+from __future__ import annotations
+
+import math
+
+from fleetctl.errors import UsageError
+from fleetctl.model.profile import Setup
+
+NAME_MOST = 64
+"""Names of materials, groups and tools: the width of their columns."""
+
+TITLE_MOST = 200
+REASON_MOST = 1000
+TOOLS_MOST = 100
+
+FARTHEST_MM = 100_000.0
+"""No work offset is farther from machine zero; more is a slip of the keyboard."""
+
+OFFSET_NAMES = frozenset({f"G{number}" for number in range(54, 60)} | {"G59.1", "G59.2", "G59.3"})
+
+LATEST_S = 253_402_300_799.0
+"""The end of the year 9999, Unix seconds: the last time that can be written as a date."""
+
+
+def text(value: str, what: str, most: int = NAME_MOST) -> str:
+    """`value` if it is printable and at most `most` characters. Raises UsageError that names `what`."""
+    if len(value) > most:
+        raise UsageError(f"The {what} has {len(value)} characters; at most {most} are kept.")
+    if not all(character.isprintable() or character == "\n" for character in value):
+        raise UsageError(f"The {what} holds a character that cannot be shown.")
+    return value
+
+
+def date(at_s: float | None, what: str) -> float | None:
+    """`at_s` if it is a time that can be written down. Raises UsageError."""
+    if at_s is not None and not 0.0 <= at_s <= LATEST_S:
+        raise UsageError(f"The {what} {at_s:g} is no time; give Unix seconds.")
+    return at_s
+
+
+def setup(value: Setup) -> Setup:
+    """`value` if a machine can be set up so. Raises UsageError."""
+    text(value.material, "material")
+    if len(value.tools) > TOOLS_MOST:
+        raise UsageError(f"There are {len(value.tools)} tools; at most {TOOLS_MOST} are kept.")
+    for tool in value.tools:
+        text(tool, "name of a tool")
+    if value.nozzle_mm is not None and not 0.0 < value.nozzle_mm <= 10.0:
+        raise UsageError(f"A nozzle of {value.nozzle_mm:g} mm is not likely; give its diameter in mm.")
+    for name, offset_mm in value.offsets_mm.items():
+        if name not in OFFSET_NAMES:
+            raise UsageError(f"{name[:20]!r} is no work offset.", hint="They are G54 to G59 and G59.1 to G59.3.")
+        if not all(math.isfinite(part) and abs(part) <= FARTHEST_MM for part in offset_mm):
+            raise UsageError(f"The offset {name} is farther than {FARTHEST_MM:g} mm from machine zero.")
+    return value
