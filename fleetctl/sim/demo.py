@@ -121,7 +121,12 @@ class Demo:
         command += ["--parts-per-program", str(machine.parts_per_program), "--nominal-mm", f"{NOMINAL_MM:g}"]
         command += ["--defect-rate", f"{DEFECT_RATE:g}"]
         if machine.kind == "mill":
+            # $20 and $22: soft limits and homing, so that it must be homed after power-on, as a real one.
             command += ["--set", f"work_mm={','.join(f'{each:g}' for each in sample.MILL_OFFSET_MM)}"]
+            command += ["--set", "settings=20=1,22=1"]
+        else:
+            # Most printers' boards reset when their port is opened: the way back from a halt without a hand on it.
+            command.append("--dtr-reset")
         if machine.by_socket:
             return [*command, "--tcp", self._port(machine).removeprefix("socket://")]
         return [*command, "--link", self._port(machine)]

@@ -7,6 +7,7 @@ interrupted run left half-made.
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from fleetctl.sim.site import Json, Refused, SiteApi, Unreachable
 LOOK_EVERY_S = 0.5
 HASTE_S = (1.0, 3.0)
 """How long this person takes from seeing what to do until it is done: least and most, wall seconds."""
+
+CHANGED_MEANWHILE = frozenset({"conflict", "illegal-transition", "stopped"})
+"""Refusals that a next look clears up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +100,12 @@ class Operator:
         now_s = self._clock.monotonic()
         seen = {task.key for task in tasks}
         self._due_s = {key: due_s for key, due_s in self._due_s.items() if key in seen}
+        due = []
         for task in tasks:
             due_s = self._due_s.setdefault(task.key, now_s + self._luck.uniform(*HASTE_S))
             if due_s <= now_s and task.key not in self._left_alone:
-                await self._do(task)
+                due.append(self._do(task))
+        await asyncio.gather(*due)
 
     async def _do(self, task: Task) -> None:
         body: dict[str, Json] = {} if task.version is None else {"version": task.version}
@@ -108,15 +114,24 @@ class Operator:
         try:
             await self._api.post(f"{task.target}/{task.verb}", body)
         except Refused as refused:
-            # 409: it changed between looking and acting, as for any person; the next look shows what is true now.
-            if refused.status != 409:
-                self._left_alone.add(task.key)
-                self._say(f"{task.subject}: the operator could not {task.verb}: {refused.message}")
             self._due_s.pop(task.key, None)
+            await self._cope(task, refused)
             return
         self.deeds += 1
         self._due_s.pop(task.key, None)
         self._say(f"The operator {_deed(task)}.")
+
+    async def _cope(self, task: Task, refused: Refused) -> None:
+        """What a person does when a deed did not work."""
+        if refused.problem_code in CHANGED_MEANWHILE:
+            return
+        if task.verb == "reset":
+            # A halted board hears nothing; opening the port pulls its reset line, as on most real boards.
+            await self._api.post(f"{task.target}/reconnect")
+            self._say(f"The operator switches {task.subject} off and on, because it did not hear a reset.")
+        else:
+            self._left_alone.add(task.key)
+            self._say(f"{task.subject}: the operator could not {task.verb}: {refused.message}")
 
 
 def _deed(task: Task) -> str:

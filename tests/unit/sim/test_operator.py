@@ -23,6 +23,7 @@ class Site:
         self.machines = list(machines)
         self.posted: list[tuple[str, Any]] = []
         self.refusal = refusal
+        self.refused_once = False
 
     async def get(self, path: str) -> Any:
         assert path == "machines"
@@ -30,7 +31,7 @@ class Site:
 
     async def post(self, path: str, body: Any = None) -> Any:
         self.posted.append((path, body))
-        if self.refusal is not None:
+        if self.refusal is not None and not (self.refused_once and len(self.posted) > 1):
             raise self.refusal
 
 
@@ -112,10 +113,21 @@ async def test_a_state_that_changed_meanwhile_is_looked_at_again() -> None:
     assert len(site.posted) == 2 and said == []
 
 
+async def test_a_board_that_does_not_hear_its_reset_is_switched_off_and_on() -> None:
+    site = Site(machine("K1", "fault", "reset"), refusal=Refused(409, "machine-error", "Press its button."))
+    site.refused_once = True
+    person, time, said = operator(site)
+    await person.look()
+    time.now_s += HASTE_S[1]
+    await person.look()
+    assert [path for path, _ in site.posted] == ["machines/K1/reset", "machines/K1/reconnect"]
+    assert said == ["The operator switches K1 off and on, because it did not hear a reset."]
+
+
 async def test_a_deed_that_is_refused_for_good_is_told_once() -> None:
-    site = Site(machine("K1", "fault", "reset"), refusal=Refused(422, "usage", "No."))
+    site = Site(machine("K1", "suspect", "home"), refusal=Refused(422, "usage", "No."))
     person, time, said = operator(site)
     for _ in range(6):
         await person.look()
         time.now_s += HASTE_S[1]
-    assert len(site.posted) == 1 and said == ["K1: the operator could not reset: No."]
+    assert len(site.posted) == 1 and said == ["K1: the operator could not home: No."]
