@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     seeds = [asked.seed] if asked.seed is not None else range(asked.first, asked.first + asked.seeds)
     for seed in seeds:
         scenario = draw(seed, tuple(sorted(known)), asked.hours)
-        outcome = run_world(scenario, known, say=print if asked.trace else None)
+        outcome = run_world(scenario, known, say=_say if asked.trace else None)
         outcomes.append(outcome)
         _tell(outcome)
         if asked.until_s and time.perf_counter() - began_s > asked.until_s:
@@ -48,28 +48,35 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, help="live through this one world")
     parser.add_argument("--first", type=int, default=1, help="first of several seeds")
     parser.add_argument("--seeds", type=int, default=20, help="how many seeds")
-    parser.add_argument("--hours", type=float, default=0.0, help="hours of trouble, by the controller's clock")
-    parser.add_argument("--until-s", type=float, default=0.0, help="begin no further world after so many real seconds")
+    parser.add_argument("--hours", type=float, default=0.0, help="hours of trouble by the controller's clock")
+    parser.add_argument(
+        "--until-s", type=float, default=0.0, help="begin no further world after so many real seconds"
+    )
     parser.add_argument("--trace", action="store_true", help="print the log of every world")
     return parser
 
 
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
 def _tell(outcome: Outcome) -> None:
     for violation in outcome.violations[:10]:
-        print(f"seed {outcome.seed}: {violation}")
+        _say(f"seed {outcome.seed}: {violation}")
     if outcome.violations:
-        print(f"  replay: python -m fleetctl.testing.simulation --seed {outcome.seed} --trace")
+        _say(f"  replay: python -m fleetctl.testing.simulation --seed {outcome.seed} --trace")
 
 
 def _sum_up(outcomes: list[Outcome], real_s: float, cpu_s: float) -> None:
     counts: Counter[str] = sum((outcome.counts for outcome in outcomes), Counter())
     for name, count in sorted(counts.items()):
-        print(f"{count:10d} {name}")
+        _say(f"{count:10d} {name}")
     run_h, job_h, fleet_h = (sum(getattr(o, name) for o in outcomes) for name in ("run_h", "job_h", "fleet_h"))
     bad = sum(bool(outcome.violations) for outcome in outcomes)
-    print(f"{len(outcomes)} worlds, {bad} with violations, {real_s:.1f} s, {cpu_s:.1f} s CPU, log {digest(outcomes)[:16]}")
+    _say(f"{len(outcomes)} worlds, {bad} with violations, {real_s:.1f} s, {cpu_s:.1f} s CPU")
+    _say(f"log {digest(outcomes)[:16]}")
     for name, hours in (("fleet", fleet_h), ("run", run_h), ("job", job_h)):
-        print(f"{name}-hours {hours:.1f}: {hours / real_s:.2f} per second, {hours / cpu_s:.2f} per CPU second")
+        _say(f"{name}-hours {hours:.1f}: {hours / real_s:.2f} per second, {hours / cpu_s:.2f} per CPU second")
 
 
 if __name__ == "__main__":

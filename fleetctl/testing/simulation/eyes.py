@@ -39,11 +39,11 @@ class Eyes:
     def active_run(self, machine: str) -> ActiveRun | None:
         """The run that is active on the machine of this name."""
         row = self.connection.execute(
-            "SELECT r.id, r.code, r.program_sha256, r.state, r.started FROM runs r JOIN machines m ON m.id = r.machine_id"
-            " WHERE r.active AND m.name = ?",
+            "SELECT r.id, r.code, r.program_sha256, r.state, r.started FROM runs r"
+            " JOIN machines m ON m.id = r.machine_id WHERE r.active AND m.name = ?",
             (machine,),
         ).fetchone()
-        return None if row is None else ActiveRun(*row[:4], bool(row[4]))
+        return None if row is None else ActiveRun(row[0], row[1], row[2], row[3], started=bool(row[4]))
 
     def last_sequence(self) -> int:
         """The number of the newest event."""

@@ -41,7 +41,7 @@ class Gauge:
         if attempt is None or not attempt.complete:
             self._record.violation("I4", f"a check is asked about {part.part_code}, which nobody made")
         luck, chance = self.luck, self._rng.random()
-        await self._clock.sleep(self._rng.uniform(0.0, 3.0))
+        await self._clock.sleep(self._rng.uniform(0.0, luck.check_delay_s))
         if chance < luck.check_no_opinion:
             return None
         if self._rng.random() < luck.check_silent:

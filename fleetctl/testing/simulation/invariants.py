@@ -1,4 +1,4 @@
-"""The invariants of DESIGN section 4 that can be seen in the record, checked inside every unit and after every COMMIT.
+"""The invariants of DESIGN section 4 that can be seen in the record: checked in every unit and after every COMMIT.
 
 Statements here are written against the tables and not with the repositories, so that the two check each other. What
 is seen at the machine is checked by `rig` and `wire`. This module must not change anything.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from fleetctl.model.job import JobState
 from fleetctl.model.machine import is_ready
@@ -81,7 +82,8 @@ class Invariants:
         """After every COMMIT, before anybody hears of it; gives how many events are new."""
         known = len(self._committed)
         new = self._eyes.rows(
-            "SELECT sequence, at_s, kind, subject, actor, data FROM events WHERE sequence > ? ORDER BY sequence", known
+            "SELECT sequence, at_s, kind, subject, actor, data FROM events WHERE sequence > ? ORDER BY sequence",
+            known,
         )
         for number, row in enumerate(new, known + 1):
             if row[0] != number:
@@ -112,9 +114,10 @@ class Invariants:
         ):
             self._record.violation("I3", f"{code} is {state} (run started: {started}), which its run contradicts")
         for row in self._eyes.rows(_JOBS):
-            self._job(*row)
+            self._job(*cast(tuple[str, str, int], row))
 
-    def _job(self, code, state, quantity, held, good, surplus, least, greatest, wrong) -> None:  # type: ignore[no-untyped-def]
+    def _job(self, code: str, state: str, *counts: int) -> None:
+        quantity, held, good, surplus, least, greatest, wrong = counts
         if held > quantity or least < 1 or greatest > quantity:
             self._record.violation("I3", f"{code} has {quantity} places; {held} are held, from {least} to {greatest}")
         if wrong:

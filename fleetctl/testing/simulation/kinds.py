@@ -22,8 +22,8 @@ class MachineKind:
     """One machine type.
 
     `harmless` matches lines that a session may send by itself at any time: questions, and heaters, spindle and
-    coolant off. `acts` matches what the firmware takes for a command at all: a line that lost its N on the wire is not
-    one. `needs` says which verb of a person any other own line needs. `machine_faults` are kinds for
+    coolant off. `acts` matches what the firmware takes for a command at all: a line that lost its N on the wire
+    is not one. `needs` says which verb of a person any other own line needs. `machine_faults` are kinds for
     `SimulatedMachine.inject`; `wire_out_faults` tells whether garbled lines are found out by the firmware.
     """
 

@@ -150,4 +150,3 @@ class Switchboard:
             lose=luck.peer_lose,
             duplicate=luck.peer_duplicate,
         )
-

@@ -78,7 +78,9 @@ class Mischief:
             on = self._rng.random() < 0.5
             await self._desk.act(f"unattended {name} {on}", lambda c: c.machines.set_unattended(name, on, WHO))
         elif not rig.bed and rig.at_rest():
-            await self._desk.act(f"clear {name}", lambda c: c.machines.clear(name, None, (), WHO, self._version(name)))
+            await self._desk.act(
+                f"clear {name}", lambda c: c.machines.clear(name, None, (), WHO, self._version(name))
+            )
 
     async def _stop(self) -> None:
         if self._rng.random() < 0.5:

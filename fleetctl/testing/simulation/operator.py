@@ -26,8 +26,9 @@ WHO = "operator:simulated"
 DOUBLE_CLICK = 0.15
 
 _NEEDS_SOMEBODY = """
-SELECT EXISTS (SELECT 1 FROM machines WHERE activity IN ('fault', 'waiting', 'paused') OR link != 'online' OR clearance = 'uncleared'
-               OR position = 'suspect' OR service != 'in-service')
+SELECT EXISTS (SELECT 1 FROM machines WHERE activity IN ('fault', 'waiting', 'paused') OR link != 'online'
+               OR clearance = 'uncleared' OR position = 'suspect' OR service != 'in-service')
+    OR EXISTS (SELECT 1 FROM runs WHERE state = 'failed' AND NOT settled)
     OR EXISTS (SELECT 1 FROM parts WHERE state IN ('hold', 'rework', 'made'))
     OR EXISTS (SELECT 1 FROM jobs WHERE state = 'held')
     OR EXISTS (SELECT 1 FROM settings WHERE key = 'stop' AND json_extract(value, '$.stopped'))
@@ -47,6 +48,7 @@ class Desk:
         if life is None or not life.process.alive:
             return None
         task = life.process.spawn(make(life.controller), what)
+        task.add_done_callback(_notice)  # also when whoever asks is gone by then
         await asyncio.wait([task])
         if task.cancelled():
             self._record.log(f"asked {what}: the connection was lost")
@@ -83,6 +85,7 @@ class Operator:
         delay_s: tuple[float, float],
     ) -> None:
         self.attentive = False
+        self._seen_sequence = 0
         self._desk = desk
         self._eyes = eyes
         self._rigs = rigs
@@ -95,8 +98,14 @@ class Operator:
         """Walk round until cancelled."""
         while True:
             await self._clock.sleep(self._rng.uniform(*((0.5, 4.0) if self.attentive else self._delay_s)))
-            if self._eyes.rows(_NEEDS_SOMEBODY)[0][0]:
+            if self._news() and self._eyes.rows(_NEEDS_SOMEBODY)[0][0]:
                 await self.round()
+
+    def _news(self) -> bool:
+        """Whether something happened since the last look; without news a person looks again only now and then."""
+        sequence, before = self._eyes.last_sequence(), self._seen_sequence
+        self._seen_sequence = sequence
+        return sequence != before or self._rng.random() < 0.2
 
     async def round(self) -> None:
         """Look at the floor once, and do what it asks for."""
@@ -117,7 +126,7 @@ class Operator:
     async def _machine(self, machine: MachineShape) -> None:
         rig, name = self._rigs[machine.name], machine.name
         action = machine.why.action if machine.why is not None else None
-        if machine.link != "online" and rig.sim.activity in rig.kind.halted:
+        if machine.link != "online" and rig.is_dead():
             self._press_reset(rig)
         if action is None:
             return
@@ -176,8 +185,13 @@ class Operator:
 
     async def _job(self, job: JobShape) -> None:
         action = job.why.action if job.why is not None else None
-        if action is not None and action.target.startswith("jobs/") and (self.attentive or self._rng.random() < 0.3):
+        if action is None or (not self.attentive and self._rng.random() < 0.7):
+            return
+        kind, _, name = action.target.partition("/")
+        if kind == "jobs":
             await self._desk.act(f"release {job.code}", lambda c: c.jobs.release(job.code, WHO, job.version))
+        elif action.verb == "service":
+            await self._desk.act(f"look at {name}", lambda c: c.machines.set_service(name, "in-service", WHO))
 
     async def _parts(self, floor: FloorShape) -> None:
         for item in floor.todo:
@@ -211,6 +225,12 @@ class Operator:
         async with asyncio.TaskGroup() as clicks:
             clicks.create_task(self._desk.act(what, make))
             clicks.create_task(self._desk.act(f"{what} (again)", make))
+
+
+def _notice(task: asyncio.Task[Any]) -> None:
+    """Take the exception, so that nobody complains that it was never taken."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _where(error: BaseException) -> str:

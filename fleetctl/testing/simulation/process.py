@@ -88,7 +88,7 @@ def track_tasks(loop: VirtualClockLoop) -> None:
     assert make is not None
 
     def make_tracked(loop: Any, work: Any, **options: Any) -> Any:
-        task = make(loop, work, **options)
+        task: Any = make(loop, work, **options)
         process = _current.get()
         if process is not None:
             process.adopt(task)

@@ -50,7 +50,7 @@ class Library:
 
 
 def make_program(dialect: str, number: int, rng: random.Random, *, lines: int, duration_s: float) -> SimulatedProgram:
-    """A program of about `lines` lines that takes a machine about `duration_s`; `number` (1 to 99) keeps it unique."""
+    """A program of about `lines` lines and `duration_s` on the machine; `number` (1 to 99) keeps it unique."""
     if dialect == "marlin":
         steps, style = list(_print(number, rng, lines, duration_s)), (_marlin_file_line, _marlin_executed)
     else:

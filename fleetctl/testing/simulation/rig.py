@@ -107,6 +107,10 @@ class Rig:
         taken, self.bed = self.bed, []
         return taken
 
+    def is_dead(self) -> bool:
+        """Nobody can reach the board any more: it was halted, or waits for nothing but a reset."""
+        return self.sim.activity in self.kind.halted or bool(getattr(self.sim, "critical", False))
+
     def press_reset(self) -> None:
         """The button on the board."""
         self.sim.reset(self.memory.now_s())
@@ -198,18 +202,18 @@ class Rig:
 class _Quiet:
     """A machine whose firmware was built without the busy keep-alive: under a lapse it would fill the link.
 
-    A firmware says it every two seconds of its own time, which are 30 ms of the host's at a lapse of 60.
+    A firmware says it every two seconds of its own time, which are 8 ms of the host's at a lapse of 240. The host
+    asks for it when it greets the board (M113), so it is put off again after every byte.
     """
 
     def __init__(self, sim: SimulatedMachine) -> None:
         self._sim = sim
-        self.receive = sim.receive
+        self.take_output = sim.take_output
         self.next_deadline = sim.next_deadline
         self.elapse = sim.elapse
 
-    def take_output(self) -> bytes:
-        """What the machine says, without `echo:busy`."""
-        data = self._sim.take_output()
-        if b"echo:busy" not in data:
-            return data
-        return b"".join(line for line in data.splitlines(keepends=True) if not line.startswith(b"echo:busy"))
+    def receive(self, data: bytes, now_s: float) -> None:
+        """Bytes from the host."""
+        self._sim.receive(data, now_s)
+        if getattr(self._sim, "busy_s", 0.0):
+            self._sim.busy_s = 0.0  # type: ignore[attr-defined]

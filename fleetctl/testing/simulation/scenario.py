@@ -30,6 +30,7 @@ class Luck:
     peer_lose: float = 0.0
     peer_delay_s: float = 0.0
     wire_rate: float = 0.0
+    check_delay_s: float = 3.0
     check_fails: float = 0.1
     check_silent: float = 0.0
     check_no_opinion: float = 0.0
@@ -72,6 +73,8 @@ class Scenario:
     limit_s: float
     operator_delay_s: tuple[float, float]
     luck: Luck = field(default_factory=Luck)
+    reader_turns: int = 3
+    """Greatest number of turns of the loop that a read of the store takes."""
 
 
 def draw(seed: int, kinds: tuple[str, ...] = ("marlin", "grbl"), hours: float = 0.0) -> Scenario:
@@ -93,6 +96,24 @@ def draw(seed: int, kinds: tuple[str, ...] = ("marlin", "grbl"), hours: float = 
         limit_s=2 * 3600.0,
         operator_delay_s=(5.0, 90.0) if slow else (1.0, 20.0),
         luck=_luck(rng),
+        reader_turns=rng.choice((3, 3, 12)),
+    )
+
+
+def crowded(seed: int) -> Scenario:
+    """A world in which places are fought for: plates larger than what is missing, half of all parts scrap, several
+    machines ready at once, and checks that answer at once. Finds a place that is given twice."""
+    return Scenario(
+        seed=seed,
+        lapse=240.0,
+        machines=("marlin",) * 4,
+        programs=(ProgramPlan(kind="marlin", lines=12, duration_s=900.0),),
+        jobs=tuple(JobPlan(program=0, quantity=quantity, yield_parts=4, remake="at_once") for quantity in (5, 9, 13)),
+        trouble_s=200.0,
+        limit_s=2 * 3600.0,
+        operator_delay_s=(0.2, 1.0),
+        luck=Luck(check_delay_s=0.0, check_fails=0.5),
+        reader_turns=12,
     )
 
 
@@ -134,6 +155,7 @@ def _luck(rng: random.Random) -> Luck:
         peer_lose=some(0.2, 0.001, 0.02),
         peer_delay_s=some(0.6, 0.01, 2.0),
         wire_rate=some(0.3, 0.0005, 0.01),
+        check_delay_s=rng.choice((0.0, 3.0)),
         check_fails=rng.choice((0.0, 0.1, 0.1, 0.3)),
         check_silent=some(0.4, 0.05, 0.3),
         check_no_opinion=some(0.4, 0.05, 0.5),

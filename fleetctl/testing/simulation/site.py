@@ -60,6 +60,7 @@ class Ground:
     disk: Disk
     invariants: Invariants
     record: Record
+    reader_turns: int
     ended: Callable[[Process, BaseException | None], None]
 
 
@@ -96,7 +97,7 @@ class ControllerLife:
                 new_id=fresh_ids(ground.clock, rng),
                 new_secret=lambda: f"{rng.getrandbits(256):064x}",
                 open_writer=open_writer,
-                reader=InspectedReader(ground.database, rng, ground.invariants.explained),
+                reader=InspectedReader(ground.database, rng, ground.invariants.explained, ground.reader_turns),
                 blobs=ground.blobs,
                 dials={AGENT: lambda: ground.switchboard.dial(self.process)},
                 drivers=ground.drivers,

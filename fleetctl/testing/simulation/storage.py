@@ -101,8 +101,8 @@ class InspectedWriter:
 class InspectedReader:
     """A `StoreReader`: the inline one, that shows every value it gives to `look`."""
 
-    def __init__(self, database: Database, rng: random.Random, look: Look) -> None:
-        self._inner = InlineReader(database, chance=rng)
+    def __init__(self, database: Database, rng: random.Random, look: Look, turns: int) -> None:
+        self._inner = InlineReader(database, chance=rng, max_delay_turns=turns)
         self._look = look
 
     async def run(self, read: Callable[[sa.Connection], T]) -> T:

@@ -1,4 +1,4 @@
-"""The cable between an agent and a machine, with an eye on what goes out: program lines only on the link that began them.
+"""The cable between an agent and a machine, watched: program lines go out only on the link that began them.
 
 Checks I12 (a new link never goes on with a program), I13 (no real-time byte in the ordinary lane) and that the lines
 sent are those of one program in order. It must not know why anything is sent.

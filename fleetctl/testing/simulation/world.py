@@ -139,6 +139,7 @@ class World:
             disk=self.disk,
             invariants=self.invariants,
             record=self.record,
+            reader_turns=scenario.reader_turns,
             ended=self._ended,
         )
         self.desk = Desk(lambda: self.controller, self.record)
@@ -174,7 +175,8 @@ class World:
     def _stop_known(self) -> str:
         """The stop that holds on record and that the agent was told of; empty when there is none."""
         row = self.eyes.rows(
-            "SELECT json_extract(value, '$.stop_id') FROM settings WHERE key = 'stop' AND json_extract(value, '$.stopped')"
+            "SELECT json_extract(value, '$.stop_id') FROM settings"
+            " WHERE key = 'stop' AND json_extract(value, '$.stopped')"
         )
         stop_id = str(row[0][0]) if row else ""
         return stop_id if stop_id == self.switchboard.heard.stop_id else ""
@@ -389,11 +391,9 @@ class World:
     def _measure(self) -> None:
         now_s = self.clock.wall().timestamp()
         scale = self.scenario.lapse / 3600
-        row = self.eyes.rows(
-            "SELECT coalesce(sum(coalesce(ended_s, ?) - coalesce(started_s, coalesce(ended_s, ?))), 0), count(*) FROM runs",
-            now_s,
-            now_s,
-        )[0]
+        row = self.eyes.rows("SELECT coalesce(sum(coalesce(ended_s, ?) - started_s), 0), count(*) FROM runs", now_s)[
+            0
+        ]
         self._run_h = float(str(row[0])) * scale
         self.record.counts["runs"] = int(str(row[1]))
         row = self.eyes.rows("SELECT coalesce(sum(coalesce(done_s, ?) - created_s), 0), count(*) FROM jobs", now_s)[0]
