@@ -15,6 +15,9 @@ from fleetctl.scheduling.situation import Fit, OpenJob, Situation
 from fleetctl.store import events, jobs, machines, parts, programs, runs, settings
 from fleetctl.store.programs import Preflight
 
+OTHER_KIND = "FQ004"
+"""The finding that says that a program is for another kind of machine."""
+
 NOBODY_ASSESSES_AFTER_S = 60.0
 """A check answers within 30 s (`hooks.CHECK_WITHIN_S`): a part without a word for longer waits for a person."""
 
@@ -72,11 +75,13 @@ def parts_on(conn: sa.Connection, machine: Machine) -> list[Part]:
 
 def fit(preflight: Preflight) -> Fit:
     """A gate's saying in the words of scheduling."""
-    error = next((finding for finding in preflight.findings if finding.severity == "error"), None)
-    if error is None:
+    errors = [finding for finding in preflight.findings if finding.severity == "error"]
+    if not errors:
         return Fit(passed=preflight.passed)
-    where = f"line {error.line}: " if error.line else ""
-    return Fit(passed=preflight.passed, obstacle=f"{where}{error.message}")
+    other_kind = next((finding for finding in errors if finding.code == OTHER_KIND), None)
+    telling = other_kind or errors[0]
+    where = f"line {telling.line}: " if telling.line else ""
+    return Fit(passed=preflight.passed, obstacle=f"{where}{telling.message}", other_kind=other_kind is not None)
 
 
 def _fits(conn: sa.Connection, open_jobs: list[Job], every_machine: list[Machine]) -> dict[tuple[str, str], Fit]:

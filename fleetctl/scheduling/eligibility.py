@@ -30,7 +30,8 @@ def misfit(job: Job, machine: Machine, situation: Situation) -> Reason | None:
             code="preflight-pending", sentence=f"The program has not been checked against {machine.name} yet."
         )
     if not fit.passed:
-        return Reason(code="preflight", sentence=f"The program does not fit {machine.name}: {fit.obstacle}")
+        code = "other-kind" if fit.other_kind else "preflight"
+        return Reason(code=code, sentence=f"The program does not fit {machine.name}: {fit.obstacle}")
     if job.material and machine.setup.material.casefold() != job.material.casefold():
         loaded = machine.setup.material or "nothing on record"
         return Reason(

@@ -22,10 +22,14 @@ class OpenJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fit(msgspec.Struct, frozen=True):
-    """What the preflight gate said of one program on one configuration; `obstacle` is its first error."""
+    """What the preflight gate said of one program on one configuration; `obstacle` is its first error.
+
+    `other_kind` says that the program is written for another kind of machine; then that is the obstacle.
+    """
 
     passed: bool
     obstacle: str = ""
+    other_kind: bool = False
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,8 @@ from fleetctl.scheduling.reason import Action, Need, Reason
 from fleetctl.scheduling.situation import OpenJob, Situation
 
 HEALED_BY_WAITING = frozenset({"busy", "preflight-pending"})
+SAYS_LITTLE = ("other-kind", "pinned", "group")
+"""Misfits that tell a person less than any other about why nothing fits, the least telling last."""
 
 
 def stopped(situation: Situation) -> Reason:
@@ -44,22 +46,32 @@ def _waits_for_parts(item: OpenJob) -> Reason | None:
     if item.tally.hold:
         return Reason(
             code="parts-on-hold",
-            sentence=f"{item.tally.hold} part(s) of {item.job.code} are on hold: a person must decide about them.",
+            sentence=f"{_parts(item.tally.hold)} of {item.job.code} {_are(item.tally.hold)} on hold: "
+            "a person must decide.",
             need=Need.PERSON,
         )
     if item.unassessed:
         return Reason(
             code="parts-unassessed",
-            sentence=f"{item.unassessed} part(s) of {item.job.code} are made and no check has assessed them: "
-            "a person must say whether they are good.",
+            sentence=f"{_parts(item.unassessed)} of {item.job.code} {_are(item.unassessed)} made and not assessed by any "
+            "check: a person must say what is good.",
             need=Need.PERSON,
         )
     if item.tally.running:
+        last = "The last part" if item.tally.running == 1 else f"The last {item.tally.running} parts"
         return Reason(
             code="being-made",
-            sentence=f"The last {item.tally.running} part(s) of {item.job.code} are being made or assessed.",
+            sentence=f"{last} of {item.job.code} {_are(item.tally.running)} being made or assessed.",
         )
     return None
+
+
+def _parts(count: int) -> str:
+    return "1 part" if count == 1 else f"{count} parts"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _waits_for_machine(item: OpenJob, situation: Situation) -> Reason:
@@ -74,16 +86,20 @@ def _waits_for_machine(item: OpenJob, situation: Situation) -> Reason:
     asked = [reason for reason in reasons if reason.action is not None or reason.code not in HEALED_BY_WAITING]
     busy = len(reasons) - len(asked)
     if not asked:
-        return Reason(code="busy", sentence=f"All {busy} machine(s) that fit {item.job.code} are busy.")
+        whole = "The only machine that fits" if busy == 1 else f"All {busy} machines that fit"
+        return Reason(code="busy", sentence=f"{whole} {item.job.code} {_are(busy)} busy.")
     first = min(asked, key=lambda reason: reason.need)
-    others = f" {busy} other machine(s) that fit are busy." if busy else ""
+    others = ""
+    if busy:
+        others = f" {busy} other machine{'' if busy == 1 else 's'} that fit{'s' if busy == 1 else ''} {_are(busy)} busy."
     return Reason(code=first.code, sentence=first.sentence + others, need=first.need, action=first.action)
 
 
 def _no_machine_fits(item: OpenJob, situation: Situation) -> Reason:
     reasons = [reason for m in situation.machines if (reason := misfit(item.job, m, situation)) is not None]
     # What a person can lift says more than what never changes; that the job is for others says least.
-    telling = min(reasons, key=lambda r: (r.action is None, r.need, r.code in ("pinned", "group")))
+    little = {code: rank for rank, code in enumerate(SAYS_LITTLE)}
+    telling = min(reasons, key=lambda r: (r.action is None, r.need, little.get(r.code, -1)))
     return Reason(
         code="no-machine-fits",
         sentence=f"No machine here fits {item.job.code}. {telling.sentence}",
@@ -123,7 +139,7 @@ def why_run(run: Run, machine: Machine, situation: Situation) -> Reason | None:
     if run.state is RunState.PAUSED:
         return Reason(
             code="paused",
-            sentence=f"{run.code} is paused{_because(run.reason)}.",
+            sentence=f"{run.code} is paused{_because('' if run.reason == 'paused' else run.reason)}.",
             need=Need.PAUSED,
             action=Action(label="Resume", target=target, verb="resume"),
         )

@@ -52,12 +52,21 @@ def test_no_machine_fits_names_the_line() -> None:
     assert reason.need is Need.PERSON
 
 
+def test_no_machine_fits_tells_of_the_machine_of_the_right_kind() -> None:
+    mill, printer = machine("A1", configuration_hash="mill"), machine("K1", configuration_hash="printer")
+    fits = {
+        ("program", "mill"): Fit(False, "line 5: This is a marlin program", other_kind=True),
+        ("program", "printer"): Fit(False, "line 7: X reaches 300 mm"),
+    }
+    assert "does not fit K1: line 7" in reason_of(situation([open_job("J-1")], [mill, printer], fits=fits)).sentence
+
+
 def test_an_uncleared_machine_is_the_thing_to_do_even_when_another_is_busy() -> None:
     uncleared = machine("K1", facts=facts(clearance=Clearance.UNCLEARED))
     now = situation([open_job("J-1")], [uncleared, machine("K2")], active={"K2": run_on("K2")}, to_clear={"K1": 2})
     reason = reason_of(now)
     assert "Clear the bed of K1: 2 parts" in reason.sentence
-    assert "1 other machine(s) that fit are busy" in reason.sentence
+    assert "1 other machine that fits is busy." in reason.sentence
     assert reason.action is not None
     assert (reason.action.target, reason.action.verb) == ("machines/K1", "clear")
     assert reason.need is Need.CLEAR_FOR_WORK
