@@ -26,11 +26,22 @@ def clear_machine(conn: sa.Connection, machine: Machine, good: int | None, bad: 
     """Make a machine clear. Raises Conflict while a run is active, UsageError when the count cannot be."""
     if runs.find(conn, machine_id=machine.id, active_only=True):
         raise Conflict(f"{machine.name} has an active run; it cannot be clear.", machine=machine.name)
-    for run in _runs_to_settle(conn, machine):
+    settling = _runs_to_settle(conn, machine)
+    _refuse_strangers(conn, machine, settling, bad)
+    for run in settling:
         _settle(conn, run, good, bad, stamp)
     if machine.facts.clearance is not Clearance.CLEAR:
         facts_to(conn, machine, msgspec.structs.replace(machine.facts, clearance=Clearance.CLEAR), stamp)
         log_event(conn, stamp, "machine.cleared", machine.name, good=good)
+
+
+def _refuse_strangers(conn: sa.Connection, machine: Machine, settling: list[Run], bad: frozenset[str]) -> None:
+    """A mistyped code must not leave the bad part among the good ones."""
+    lying = sorted(part.code for run in settling for part in parts.of_run(conn, run.id))
+    strangers = sorted(bad - set(lying))
+    if strangers:
+        there = f"there {'is' if len(lying) == 1 else 'are'} {', '.join(lying)}" if lying else "no part of a run is there"
+        raise Conflict(f"{', '.join(strangers)} does not lie on {machine.name}; {there}.", machine=machine.name)
 
 
 def _runs_to_settle(conn: sa.Connection, machine: Machine) -> list[Run]:
@@ -66,7 +77,8 @@ def _passing(lying: list[Part], undecided: list[Part], wanted: int | None) -> li
         return []
     already = sum(part.state in (PartState.GOOD, PartState.DELIVERED) for part in lying)
     if not 0 <= wanted <= len(lying):
-        raise UsageError(f"There are {len(lying)} parts; {wanted} of them cannot be good.")
+        there = "There is 1 part" if len(lying) == 1 else f"There are {len(lying)} parts"
+        raise UsageError(f"{there}; {wanted} cannot be good.")
     return undecided[: max(0, wanted - already)]
 
 

@@ -50,9 +50,21 @@ def test_more_good_parts_than_there_are_is_an_error_and_changes_nothing(book: Bo
     machine = book.machine()
     book.finish(book.dispatch()[0])
     before = book.kinds()
-    with pytest.raises(UsageError, match="There are 1 parts"):
+    with pytest.raises(UsageError, match="There is 1 part; 2"):
         clear(book, machine, good=2)
     assert book.kinds() == before
+    assert book.tally(job) == Tally(running=1)
+
+
+def test_a_bad_part_that_does_not_lie_there_is_an_error_and_changes_nothing(book: Book) -> None:
+    job = book.job()
+    machine = book.machine()
+    book.finish(book.dispatch()[0])
+    before = book.kinds()
+    with pytest.raises(Conflict, match="P-09999 does not lie on .*; there is P-"):
+        clear(book, machine, bad=("P-09999",))
+    assert book.kinds() == before
+    assert book.again(machine).facts.clearance is Clearance.UNCLEARED
     assert book.tally(job) == Tally(running=1)
 
 
