@@ -23,11 +23,14 @@ class FleetctlError(Exception):
         self.hint = hint
         super().__init__(self.message)
 
+    @property
+    def where(self) -> str:
+        """What goes before the message: the machine, unless the message begins with it, and the line."""
+        named = not self.machine or self.message.startswith(self.machine)
+        return ("" if named else f"{self.machine}: ") + (f"line {self.line}: " if self.line else "")
+
     def __str__(self) -> str:
-        where = "".join(
-            part for part in (f"{self.machine}: " if self.machine else "", f"line {self.line}: " if self.line else "")
-        )
-        return f"{where}{self.message}" + (f" {self.hint}" if self.hint else "")
+        return f"{self.where}{self.message}" + (f" {self.hint}" if self.hint else "")
 
 
 class OperatorError(FleetctlError):

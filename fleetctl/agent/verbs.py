@@ -86,7 +86,7 @@ def _hand(session: Session) -> Execution:
 
 def _no_hand(session: Session) -> None:
     if session.hand is not None:
-        raise MachineBusy(f"Run {session.hand.run_id} is in hand.", machine=session.name)
+        raise MachineBusy("A run is on it; wait for its end, or cancel it.", machine=session.name)
 
 
 async def _pause(_verb: Verb, session: Session, driver: Driver) -> list[str]:

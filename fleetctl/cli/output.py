@@ -44,10 +44,8 @@ def say(text: RenderableType) -> None:
 
 def show_error(error: FleetctlError) -> None:
     """The error as one red sentence, and below it what to do next."""
-    where = f"{error.machine}: " if error.machine else ""
-    where += f"line {error.line}: " if error.line else ""
     screen = error_console()
-    screen.print(Text(where + error.message, style="red"))
+    screen.print(Text(error.where + error.message, style="red"))
     if error.hint:
         screen.print(Text(error.hint))
 

@@ -21,6 +21,8 @@ def step(table: Mapping[S, frozenset[S]], current: S, following: S, what: str) -
     `what` names the thing in the message, such as "run R-12".
     """
     if following not in table[current]:
+        if following is current:
+            raise IllegalTransition(f"{what} is {current.value} already.")
         raise IllegalTransition(f"{what} is {current.value} and cannot become {following.value}.")
     return following
 

@@ -137,7 +137,7 @@ class MarlinState:
         if self._phase is Phase.FAULT:
             raise MachineError("The machine has a fault.", hint="Clear the fault first.")
         if self._phase is not Phase.IDLE or self._occupied:
-            raise MachineBusy("The machine is doing something else.")
+            raise MachineBusy("It is busy; ask again when it is idle.")
 
     def _homed(self, ask: Ask, now: float) -> None:
         self._occupied = False
