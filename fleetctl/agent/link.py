@@ -19,6 +19,7 @@ from fleetctl.agent.shared import Shared
 from fleetctl.model.messages import (
     PROTOCOL_VERSION,
     Hello,
+    Stop,
     ToAgent,
     ToController,
     Welcome,
@@ -72,6 +73,7 @@ class ControllerLink:
         self._welcome = welcome
         self._in_flight = in_flight
         self._line: Line | None = None
+        self._askers: dict[str, Line] = {}
 
     async def serve(self, peer: PeerLink) -> None:
         """Serve one link until it ends; any number at a time, of which one is the controller's."""
@@ -90,6 +92,9 @@ class ControllerLink:
 
     def post(self, outcome: Outcome) -> None:
         """Send an outcome if there is a line; without one it is fetched by repeating the command."""
+        asker = self._askers.pop(outcome.command_id, None)
+        if asker is not None:
+            asker.send(outcome)
         if self._line is not None:
             self._line.post(outcome)
 
@@ -111,6 +116,18 @@ class ControllerLink:
                 self._greet(line, message, tasks)
             elif line is self._line:
                 self._take(message)
+            elif isinstance(message, Stop):
+                self._stop_by_somebody(line, message)
+
+    def _stop_by_somebody(self, line: Line, stop: Stop) -> None:
+        """Whoever may open our socket may stop, above all when the controller is dead or hangs. The controller is
+        greeted anew, and learns of the stop by our Welcome.
+        """
+        log.warning("stop %s did not come from the controller", stop.command_id)
+        self._askers[stop.command_id] = line
+        self._take(stop)
+        if self._line is not None:
+            self._line.close()
 
     def _greet(self, line: Line, hello: Hello, tasks: asyncio.TaskGroup) -> None:
         if hello.protocol_version != PROTOCOL_VERSION:

@@ -1,6 +1,15 @@
-"""`fleetctl estop`: stop everything, now; and release the stop."""
+"""`fleetctl estop`: stop everything, now; and release the stop. Without a controller the agent is asked directly."""
 
 from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Group
@@ -9,21 +18,53 @@ from rich.text import Text
 from fleetctl.cli.client import Client, decode
 from fleetctl.cli.command import json_option, with_daemon
 from fleetctl.cli.output import QUIET, RED, say, show_json, table
+from fleetctl.cli.where import DaemonUnavailable, data_directory
+from fleetctl.config import Config
+from fleetctl.errors import LinkError
 from fleetctl.fleet.shapes import StopShape
+from fleetctl.model.messages import Stop, StopReport, decode_to_controller, encode
+from fleetctl.transport.peer import connect_peer
 
 CONFIRMED = "confirmed"
+
+ANSWER_WITHIN_S = 15.0
+"""A controller asks every agent within three seconds and waits five for a busy store; one that takes longer hangs."""
+
+AGENT_WITHIN_S = 5.0
+"""The agent gives firmware two seconds to confirm."""
+
+
+def or_by_the_agent(callback: Callable[..., None]) -> Callable[..., None]:
+    """A stop must not depend on the controller: when it does not answer, the agent of this computer is told."""
+
+    @wraps(callback)
+    def either(**given: Any) -> None:
+        try:
+            callback(**given)
+        except (DaemonUnavailable, TimeoutError) as error:
+            why = error.message if isinstance(error, DaemonUnavailable) else "The controller does not answer."
+            if given["release"]:
+                raise DaemonUnavailable(
+                    f"Nothing was released. {why}", hint="Start it with `fleetctl serve`."
+                ) from error
+            elsewhere = given["url"] or os.environ.get("FLEETCTL_URL")
+            say(_by_the_agent(None if elsewhere else data_directory(given["data"]), why))
+
+    return either
 
 
 @click.command()
 @click.option("--release", is_flag=True, help="Let work start again; nothing that was stopped goes on by itself.")
 @json_option
+@or_by_the_agent
 @with_daemon
 async def estop(client: Client, release: bool, as_json: bool) -> None:
     """Stop every machine and start nothing until a person releases the stop.
 
     This is a software stop, not a safety-rated emergency stop: when somebody is in danger, use the machine's switch.
     """
-    answer = await client.post("estop/release" if release else "estop")
+    async with asyncio.timeout(ANSWER_WITHIN_S):
+        answer = await client.post("estop/release" if release else "estop")
     show_json(answer) if as_json else say(stop_report(decode(answer, StopShape)))
 
 
@@ -36,3 +77,39 @@ def stop_report(stop: StopShape) -> Group:
         made.add_row(name, Text(outcome, style="" if outcome == CONFIRMED else RED))
     head = Text("Everything is stopped. Nothing starts until somebody says `fleetctl estop --release`.", style=RED)
     return Group(head, made, Text(stop.note, style=QUIET))
+
+
+def _by_the_agent(data: Path | None, why: str) -> Group:
+    """What the agent said; None: it is on another computer. Raises DaemonUnavailable when nobody was stopped."""
+    if data is None:
+        raise DaemonUnavailable(f"NOTHING WAS STOPPED. {why}", hint="Use the machines' own switches, now.")
+    try:
+        report = asyncio.run(_tell_agent(Config(data=data).agent_socket))
+    except (LinkError, TimeoutError) as error:
+        raise DaemonUnavailable(
+            f"NOTHING WAS STOPPED. {why} The agent does not answer either.",
+            hint="Use the machines' own switches, now.",
+        ) from error
+    counts = Counter(outcome.outcome for outcome in report.outcomes)
+    said = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) or "it holds no machine"
+    return Group(
+        Text(f"{why} The agent of this computer took the stop: {said}.", style=RED),
+        Text("Machines of other computers were not told. Nothing starts here until somebody says"),
+        Text("`fleetctl estop --release`, once the controller runs again."),
+    )
+
+
+async def _tell_agent(socket: Path) -> StopReport:
+    """Stop everything that the agent at `socket` holds. Raises LinkError, TimeoutError."""
+    async with asyncio.timeout(AGENT_WITHIN_S):
+        peer = await connect_peer(socket, asyncio.get_running_loop().time() + AGENT_WITHIN_S)
+        try:
+            peer.send(encode(Stop(command_id=uuid.uuid4().hex)))
+            async for data in peer:
+                message = decode_to_controller(data)
+                if isinstance(message, StopReport):
+                    return message
+        finally:
+            peer.close()
+            await peer.wait_closed()
+    raise LinkError("The agent closed the line.")

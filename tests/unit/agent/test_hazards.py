@@ -7,7 +7,7 @@ import asyncio
 from fleetctl.driver.api import EndKind, Telemetry
 from fleetctl.errors import MachineError
 from fleetctl.model.machine import Activity, Position
-from fleetctl.model.messages import Answer, Leave, MachineReport, RunReport, Stop
+from fleetctl.model.messages import Answer, Leave, MachineReport, RunReport, Stop, StopReport, Welcome
 from fleetctl.testing.fixtures import under_virtual_clock
 from tests.unit.agent.rig import MILL, PRINTER, FakeMachine, assigned, online, running, start, until, verb
 
@@ -182,3 +182,24 @@ async def test_a_run_that_a_stop_keeps_from_beginning_does_not_count_against_its
         controller.say(Stop(command_id="stop-1"))
         await until(lambda: "cancelled" in controller.states())
         assert "refused" not in controller.states()
+
+
+@under_virtual_clock()
+async def test_i15_a_stop_comes_from_whoever_may_open_the_socket_and_the_controller_learns_of_it() -> None:
+    """`fleetctl estop` while the controller is dead or hangs."""
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        controller = await online(rig, assigned())
+        controller.say(start(rig.clock))
+        await until(lambda: "running" in controller.states())
+        somebody = rig.connect()
+        somebody.say(verb(rig.clock, "home", "theirs"))
+        somebody.say(Stop(command_id="stop-by-hand"))
+        await until(lambda: somebody.of(StopReport))
+        assert [outcome.outcome for outcome in somebody.last(StopReport).outcomes] == ["confirmed"]
+        assert "home" not in machine.calls, "nothing but a stop is taken from them"
+        await until(lambda: controller.peer.lost is not None)
+        second = rig.connect()
+        second.hello(assigned())
+        await until(lambda: second.of(Welcome))
+        assert second.last(Welcome).stop_id == "stop-by-hand"
