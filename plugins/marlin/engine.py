@@ -166,7 +166,7 @@ class MarlinEngine(Answers):
                 VerbDone(Verb.MAKE_SAFE, "Heaters off was sent, but a halted firmware does not answer. Look at it.")
             )
             return
-        if self._waiting:
+        if self._waiting and not self._wait_here_instead():
             self._events.append(
                 VerbDone(Verb.MAKE_SAFE, "The firmware waits for a person and takes no command; its heat stays on.")
             )

@@ -195,6 +195,19 @@ class Sending(MarlinState):
             self._events.append(WaitingForPerson(self._prompt or "the machine waits for a person"))
             self._prompt = ""
 
+    def _wait_here_instead(self) -> bool:
+        """A firmware that waits takes no `M104 S0`. After M0 and M1 it does nothing but read on, so with nothing else
+        in flight it is woken and the waiting goes on here, paused. Whether that could be done.
+        """
+        oldest = self._link.oldest
+        plain = isinstance(oldest, tuple) and words.code(oldest[0]) in words.PLAIN_WAITS
+        if not (plain and len(self._link.window) == 1 and self._can("EMERGENCY_PARSER")):
+            return False
+        self._reheat = self._heating_lines()
+        self._hold("it waited long for a person")
+        self._urgent.append(b"M108\n")
+        return True
+
     def _wake(self) -> None:
         if not self._can("EMERGENCY_PARSER"):
             raise MachineError("This firmware hears nothing while it waits.", hint="Press the button at the machine.")

@@ -147,6 +147,9 @@ SLOW_CODES = frozenset(
     {b"G4", b"G28", b"G29", b"G30", b"G32", b"G34", b"G76", b"M109", b"M190", b"M191", b"M226", b"M303", b"M400"}
 )
 PERSON_CODES = frozenset({b"M0", b"M1", b"M600", b"M601"})
+PLAIN_WAITS = frozenset({b"M0", b"M1"})
+"""They only wait; M600 and M601 move and extrude once they are woken."""
+
 CODE = re.compile(rb"(?:N\d+ )?([GM])0*(\d+)")
 
 

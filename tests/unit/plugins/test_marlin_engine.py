@@ -488,3 +488,49 @@ def test_any_split_of_the_same_bytes_gives_the_same_events() -> None:
 
     whole = told(heard.splitlines(keepends=True))
     assert told(heard[i : i + 1] for i in range(len(heard))) == whole
+
+
+def waiting(line: str, **options: Iterable[str]) -> Talk:
+    """A program that waits for a person at full heat."""
+    talk = running([line, "G1 X1"], **options)
+    assert talk.sent() == [line]
+    talk.says(" T:205.0 /205.0 B:60.0 /60.0", "echo:busy: paused for user")
+    assert talk.events(WaitingForPerson)
+    return talk
+
+
+def test_heat_goes_off_while_m0_waits_and_comes_back_before_the_next_line() -> None:
+    talk = waiting("M0")
+    talk.engine.make_safe(talk.now)
+    assert talk.engine.take_urgent() == b"M108\n"
+    assert talk.sent() == [], "the board still waits"
+    talk.says("ok")
+    assert talk.sent() == ["M400"]
+    talk.says("ok")
+    talk.answer_all()
+    assert VerbDone(Verb.MAKE_SAFE) in talk.told
+    assert StateChanged(Activity.PAUSED, "it waited long for a person") in talk.told
+    talk.passes(4.0)
+    assert "G1 X1" not in talk.program(), "nothing moves until a person says so"
+    talk.engine.resume(talk.now)
+    talk.told += talk.engine.events()
+    sent = []
+    while lines := talk.program():
+        sent += lines
+        talk.says("ok")
+        if "G1 X1" in sent:
+            break
+    assert sent[-3:] == ["M190 S60", "M109 S205", "G1 X1"]
+
+
+@pytest.mark.parametrize(
+    ("line", "capabilities"), [("M600", CAPABILITIES), ("M0", ("AUTOREPORT_TEMP", "AUTOREPORT_POS"))]
+)
+def test_a_wait_that_cannot_be_taken_over_keeps_its_heat_and_says_so(
+    line: str, capabilities: tuple[str, ...]
+) -> None:
+    talk = waiting(line, capabilities=capabilities)
+    talk.engine.make_safe(talk.now)
+    talk.told += talk.engine.events()
+    assert talk.engine.take_urgent() == b""
+    assert any(isinstance(done, VerbDone) and "heat stays on" in done.error for done in talk.told)
