@@ -117,9 +117,10 @@ def _lists_where_wanted(values: dict[str, Any], record: type[msgspec.Struct]) ->
     }
 
 
-def read_query(query: Mapping[str, str], record: type[Record]) -> Record:
-    """The query string as a record."""
-    return from_form(query.items(), record)
+def read_query(query: Mapping[str, str], record: type[Record], *, of_page: bool = False) -> Record:
+    """The query string as a record. The address of a page may carry names of others, as links from mail do."""
+    known = {field.encode_name for field in msgspec.structs.fields(record)}
+    return from_form(((name, text) for name, text in query.items() if name in known or not of_page), record)
 
 
 class Upload:

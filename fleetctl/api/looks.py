@@ -5,7 +5,7 @@ Glyph names are symbols of `web/static/sprite.svg`. Looks: `plain`, `outline`, `
 
 from __future__ import annotations
 
-from fleetctl.fleet.shapes import MachineShape, TodoItem
+from fleetctl.fleet.shapes import FloorShape, MachineShape, TodoItem
 from fleetctl.scheduling.reason import Need, Reason
 
 PAUSED_TOO_LONG_S = 15 * 60
@@ -114,3 +114,12 @@ def todo_page(item: TodoItem) -> str:
 def urgent(todo: tuple[TodoItem, ...]) -> tuple[TodoItem, ...]:
     """What needs a person now, most urgent first; what is only convenient is not counted."""
     return tuple(item for item in todo if item.reason.need < Need.WHEN_CONVENIENT)
+
+
+def seen(floor: FloorShape) -> dict[str, int]:
+    """The versions of machines and their runs that a page shows, by the target of an action on them.
+
+    A button of a job names a machine: without the machine's version a late tap would clear a bed nobody looked at.
+    """
+    found = {f"machines/{machine.name}": machine.version for machine in floor.machines}
+    return found | {f"runs/{machine.run.code}": machine.run.version for machine in floor.machines if machine.run}

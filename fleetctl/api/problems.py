@@ -43,6 +43,12 @@ STATUS: tuple[tuple[type[errors.FleetctlError], HTTPStatus], ...] = (
 """The first class that fits gives the status; anything else is our bug, 500."""
 
 
+SAID_PLAINLY = {
+    HTTPStatus.NOT_FOUND: "There is nothing at this address.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take that method.",
+}
+
+
 def status_of(error: errors.FleetctlError) -> HTTPStatus:
     """The HTTP status of one of our errors."""
     return next((status for kind, status in STATUS if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -66,7 +72,7 @@ def from_http(error: web.HTTPException) -> Problem:
     """The problem of an error that aiohttp itself raised: no such address, wrong method, body too large."""
     status = HTTPStatus(error.status)
     code = status.name.lower().replace("_", "-")
-    detail = error.text or status.phrase
+    detail = SAID_PLAINLY.get(status) or error.text or status.phrase
     return Problem(type="about:blank", title=status.phrase, status=status, detail=detail, code=code)
 
 

@@ -149,7 +149,7 @@ class Call(Generic[Body]):
 
     def ask(self, record: type[Record]) -> Record:
         """The query string as a record."""
-        return read_query(self.request.query, record)
+        return read_query(self.request.query, record, of_page=not self.request.path.startswith("/api/"))
 
 
 def wants_page(request: web.Request) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from fleetctl.api import grouping, looks, reading
 from fleetctl.api.fragments import KINDS
 from fleetctl.scheduling.reason import Need
-from tests.unit.api.fake_controller import FakeController
+from tests.unit.api.fake_controller import FakeController, replace
 from tests.unit.api.fake_floor import SHA, calm_floor, needs
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
@@ -129,12 +129,44 @@ async def test_every_wait_has_its_sentence_and_its_button_on_floor_and_to_do(
     assert all("Clear the bed of K4: 6 parts." in html for html in (job, queue))
 
 
-async def test_an_action_does_not_carry_the_version_of_another_thing(operator: aiohttp.ClientSession) -> None:
+async def test_an_action_does_not_carry_the_version_of_another_thing(
+    operator: aiohttp.ClientSession, world: FakeController
+) -> None:
+    world.run["R-0003"] = replace(world.run["R-0003"], version=71)
+    world.machine["M1"] = replace(world.machine["M1"], run=world.run["R-0003"], version=72)
+    world.machine["K4"] = replace(world.machine["K4"], version=73)
     html = await page(operator, "/todo")
     start = re.search(r'<form[^>]*action="/api/v1/runs/R-0003/start".*?</form>', html, re.S)
     clear = re.search(r'<form[^>]*action="/api/v1/machines/K4/clear".*?</form>', html, re.S)
-    assert start and 'name="version"' not in start[0]  # the to-do item is about the machine
-    assert clear and 'name="version" value="3"' in clear[0]
+    assert start and 'name="version" value="71"' in start[0]
+    assert clear and 'name="version" value="73"' in clear[0]
+
+
+async def test_every_button_that_moves_something_says_what_was_seen(admin: aiohttp.ClientSession) -> None:
+    """A late tap is refused only where the form carries the version of the thing it acts on."""
+    found = 0
+    for path in PAGES:
+        html = await page(admin, path)
+        for form in re.findall(r'<form class="act".*?</form>', html, re.S):
+            if re.search(r'action="/api/v1/(machines|runs|jobs|parts)/', form):
+                found += 1
+                assert 'name="version" value="' in form, (path, form[:200])
+    assert found > 20
+
+
+async def test_a_page_ignores_what_others_put_into_its_address(viewer: aiohttp.ClientSession) -> None:
+    for path in ("/?fbclid=x&view=dense", "/queue?utm_source=mail", "/machines/K1?gclid=7"):
+        await page(viewer, path)
+    async with viewer.get("/api/v1/runs?fbclid=x") as answer:
+        assert answer.status == 400
+
+
+async def test_a_page_that_is_not_there_is_one_calm_page(viewer: aiohttp.ClientSession) -> None:
+    async with viewer.get("/nowhere", headers=BROWSER) as answer:
+        html = await answer.text()
+        assert answer.status == 404 and "There is nothing at this address." in html
+    checked = Checker(html)
+    assert not checked.wrong and len(checked.ids) == len(set(checked.ids))
 
 
 async def test_the_floor_says_so_when_nothing_needs_anybody(
@@ -149,7 +181,6 @@ async def test_the_floor_says_so_when_nothing_needs_anybody(
 
 
 async def test_names_are_escaped(admin: aiohttp.ClientSession, world: FakeController) -> None:
-    from tests.unit.api.fake_controller import replace
 
     world.job["J-0002"] = replace(world.job["J-0002"], title="<script>alert(1)</script>")
     for path in ("/queue", "/jobs/J-0002"):
