@@ -22,6 +22,18 @@ _last_started = (
     .order_by(runs.c.created_s.desc(), runs.c.id.desc())
     .limit(1)
 )
+_failed_often = (
+    # Few or none, and found by their index: only these pairs are worth looking at their newest runs.
+    sa.select(runs.c.machine_id, runs.c.program_sha256)
+    .where(
+        runs.c.state == RunState.FAILED.value,
+        runs.c.settled.is_(sa.false()),
+        runs.c.program_sha256.in_(sa.bindparam("keys", expanding=True)),
+    )
+    .group_by(runs.c.machine_id, runs.c.program_sha256)
+    .having(sa.func.count() >= sa.bindparam("count", type_=sa.Integer))
+    .subquery()
+)
 _newest_endings = (
     sa.select(
         runs.c.machine_id,
@@ -36,11 +48,14 @@ _newest_endings = (
         )
         .label("place"),
     )
-    .where(
-        runs.c.program_sha256.in_(sa.bindparam("keys", expanding=True)),
-        runs.c.active.is_(sa.false()),
-        runs.c.state != RunState.REFUSED.value,
+    .join(
+        _failed_often,
+        sa.and_(
+            _failed_often.c.machine_id == runs.c.machine_id,
+            _failed_often.c.program_sha256 == runs.c.program_sha256,
+        ),
     )
+    .where(runs.c.active.is_(sa.false()), runs.c.state != RunState.REFUSED.value)
     .subquery()
 )
 _failing = (

@@ -161,6 +161,9 @@ ONE_ACTIVE_RUN_PER_MACHINE = sa.Index(
 )
 
 sa.Index("ix_runs_job_id", runs.c.job_id)
+sa.Index("ix_runs_machine_id_created_s", runs.c.machine_id, runs.c.created_s)
+sa.Index("ix_runs_state_settled", runs.c.state, runs.c.settled)
+sa.Index("ix_jobs_state", jobs.c.state)
 
 parts = sa.Table(
     "parts",
@@ -186,6 +189,9 @@ ONE_LIVE_PART_PER_PLACE = sa.Index(
     sqlite_where=parts.c.live.is_(sa.true()),
     postgresql_where=parts.c.live.is_(sa.true()),
 )
+
+sa.Index("ix_parts_job_id_state", parts.c.job_id, parts.c.state)
+sa.Index("ix_parts_state", parts.c.state)
 
 results = sa.Table(
     "results",
