@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
 import msgspec
 
 from fleetctl.api.permission import Permission
 from fleetctl.api.routing import API, Call, Routes, Seen
 from fleetctl.errors import Conflict
+from fleetctl.fleet.bus import Overrun
 from fleetctl.fleet.shapes import RunShape
 
 routes = Routes("runs")
@@ -14,6 +20,8 @@ routes = Routes("runs")
 RUNS = f"{API}/runs"
 ONE = f"{RUNS}/{{code}}"
 LIMIT = 1000
+REPORTED_WITHIN_S = 2.0
+"""How long an answer waits for the machine's own report, so that it shows what came of the verb."""
 
 
 class RunQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +39,23 @@ async def seen(call: Call[Seen]) -> str:
     if version is not None and version != (await call.controller.views.run(code)).version:
         raise Conflict(f"{code} changed meanwhile; look again before acting.")
     return code
+
+
+@asynccontextmanager
+async def reported(call: Call[Any], code: str) -> AsyncIterator[None]:
+    """Do a verb inside, then wait until the run is reported in its new state; in vain for one that takes its time."""
+    events = call.controller.bus.subscribe()
+    try:
+        yield
+        try:
+            async with asyncio.timeout(REPORTED_WITHIN_S):
+                async for event in events:
+                    if event.subject == code and event.kind != "run.verb":
+                        return
+        except (TimeoutError, Overrun):
+            return  # The verb was taken all the same; the record is what it is.
+    finally:
+        events.close()
 
 
 @routes.route("GET", RUNS, permission=Permission.VIEW, query=RunQuery, answer=list[RunShape])
@@ -52,7 +77,8 @@ async def run(call: Call[None]) -> RunShape:
 async def pause(call: Call[Seen]) -> RunShape:
     """Hold motion in a controlled way."""
     code = await seen(call)
-    await call.controller.runs.pause(code, call.actor)
+    async with reported(call, code):
+        await call.controller.runs.pause(code, call.actor)
     return await call.controller.views.run(code)
 
 
@@ -60,7 +86,8 @@ async def pause(call: Call[Seen]) -> RunShape:
 async def resume(call: Call[Seen]) -> RunShape:
     """Go on after a pause."""
     code = await seen(call)
-    await call.controller.runs.resume(code, call.actor)
+    async with reported(call, code):
+        await call.controller.runs.resume(code, call.actor)
     return await call.controller.views.run(code)
 
 
@@ -68,7 +95,8 @@ async def resume(call: Call[Seen]) -> RunShape:
 async def cancel(call: Call[Seen]) -> RunShape:
     """End a run in a controlled way, heaters and spindle off."""
     code = await seen(call)
-    await call.controller.runs.cancel(code, call.actor)
+    async with reported(call, code):
+        await call.controller.runs.cancel(code, call.actor)
     return await call.controller.views.run(code)
 
 
@@ -76,5 +104,6 @@ async def cancel(call: Call[Seen]) -> RunShape:
 async def start(call: Call[Seen]) -> RunShape:
     """Cycle start: a person beside the machine lets the run begin (I14)."""
     code = await seen(call)
-    await call.controller.runs.cycle_start(code, call.actor)
+    async with reported(call, code):
+        await call.controller.runs.cycle_start(code, call.actor)
     return await call.controller.views.run(code)

@@ -148,7 +148,8 @@ async def test_every_button_that_moves_something_says_what_was_seen(admin: aioht
     for path in PAGES:
         html = await page(admin, path)
         for form in re.findall(r'<form class="act".*?</form>', html, re.S):
-            if re.search(r'action="/api/v1/(machines|runs|jobs|parts)/', form):
+            # A stop is always meant, whatever changed meanwhile.
+            if re.search(r'action="/api/v1/(machines|runs|jobs|parts)/', form) and '/stop"' not in form:
                 found += 1
                 assert 'name="version" value="' in form, (path, form[:200])
     assert found > 20

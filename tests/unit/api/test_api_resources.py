@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import aiohttp
 import pytest
 
@@ -242,3 +243,17 @@ async def test_health(nobody: aiohttp.ClientSession, world: FakeController) -> N
 
     world.views.last_sequence = unavailable  # type: ignore[method-assign]
     assert (await problem(await nobody.get("/healthz")))["status"] == 503
+
+
+async def test_a_verb_answers_with_what_the_machine_then_reported(
+    operator: aiohttp.ClientSession, world: FakeController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = world.runs.pause
+
+    async def later(code: str, actor: str) -> None:
+        world.tell("run.verb", code, actor)
+        asyncio.get_running_loop().call_later(0.05, lambda: asyncio.ensure_future(at_once(code, actor)))
+
+    monkeypatch.setattr(world.runs, "pause", later)
+    said = await (await operator.post("/api/v1/runs/R-0001/pause")).json()
+    assert said["state"] == "paused"
