@@ -139,7 +139,7 @@ async def serve(config: Config, say: Callable[[str], None] = print) -> None:
         config.address_file.write_text(url + "\n")
         try:
             link = await controller.tokens.create("first start", Role.ADMIN, ADMIN, expires_s=3600.0, kind="link")
-            say(f"fleetctl is at {url}/   sign in once with {url}/login?once={link}")
+            say(f"fleetctl is at {url}/\nSign in with this link, once, within an hour:\n{url}/login?once={link}")
             await _until_signalled(controller)
         finally:
             config.address_file.unlink(missing_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 import msgspec
-from rich.text import Text
 
 from fleetctl.cli.client import Client, decode
 from fleetctl.cli.command import json_option, with_daemon
@@ -63,7 +62,11 @@ async def add_machine(
         options=dict(_pair(each) for each in options),
         unattended=unattended,
     )
-    tell(await client.post("machines", new), as_json)
+    answer = await client.post("machines", new)
+    if as_json:
+        show_json(answer)
+        return
+    say(f"{name} is added and is being connected. See how it is: `fleetctl machine show {name}`.")
 
 
 @machine.command("list")
@@ -156,7 +159,7 @@ async def reconnect_machine(client: Client, name: str, as_json: bool) -> None:
 @json_option
 @with_daemon
 async def command_machine(client: Client, name: str, text: str, as_json: bool) -> None:
-    """Send one line to the machine and print what it answers; during a run only questions and overrides."""
+    """Send one line to the machine, outside a run, and print what it answers. The machine may move."""
     answer = await client.post(f"machines/{name}/command", {"text": text})
     if as_json:
         show_json(answer)
@@ -221,4 +224,4 @@ def tell(answer: bytes, as_json: bool) -> None:
         show_json(answer)
         return
     shown = decode(answer, MachineShape)
-    say(Text.assemble(f"{shown.name}: {shown.sentence} ", sentence(shown.why)))
+    say(sentence(shown.why, f"{shown.name}: {shown.sentence}."))

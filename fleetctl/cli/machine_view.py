@@ -6,6 +6,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from fleetctl.api.reading import heater, temperature
 from fleetctl.cli.output import QUIET, facts, sentence, style_of, table
 from fleetctl.cli.part import part_table
 from fleetctl.fleet.shapes import MachineShape
@@ -42,7 +43,7 @@ def machine_card(shown: MachineShape) -> Group:
     pairs: list[tuple[str, str | Text]] = [
         ("machine", shown.name),
         ("state", Text(shown.sentence, style=style_of(need_of(shown)))),
-        ("why", sentence(shown.why)),
+        ("why", sentence(shown.why) if shown.why and shown.why.sentence != shown.sentence else ""),
         ("run", f"{shown.run.code} of {shown.run.job}, {shown.run.progress.fraction:.0%}" if shown.run else ""),
         ("facts", " · ".join(states)),
         ("temperatures", _temperatures(shown)),
@@ -74,8 +75,7 @@ def found_table(ports: list[FoundPort]) -> Table | Text:
 
 def _temperatures(shown: MachineShape) -> str:
     return " · ".join(
-        f"{heater} {now:.0f} of {target:.0f} degC" if target else f"{heater} {now:.0f} degC"
-        for heater, (now, target) in shown.temperatures_degc.items()
+        f"{heater(name)} {temperature(now, target)}" for name, (now, target) in shown.temperatures_degc.items()
     )
 
 

@@ -122,4 +122,5 @@ def _tell(answer: bytes, as_json: bool) -> None:
         show_json(answer)
         return
     shown = decode(answer, RunShape)
-    say(Text.assemble(f"{shown.code} on {shown.machine} is {shown.state}. ", sentence(shown.why, shown.reason)))
+    said = f"{shown.code} on {shown.machine} is {shown.state}." if shown.why is None else ""
+    say(Text.assemble(said, sentence(shown.why, f" {shown.reason}" if shown.reason else "")))

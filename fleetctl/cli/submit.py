@@ -12,7 +12,7 @@ from fleetctl.cli.client import Client, decode
 from fleetctl.cli.command import json_option, with_daemon
 from fleetctl.cli.output import error_console, say, show_json
 from fleetctl.clock import SystemClock
-from fleetctl.errors import UsageError
+from fleetctl.errors import NotGcode, UsageError
 from fleetctl.fleet.shapes import JobShape, ProgramShape, Submission
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -78,11 +78,15 @@ async def submit(
 async def _send(client: Client, files: tuple[Path, ...]) -> list[ProgramShape]:
     """Upload every file, with a bar each on the error stream."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=error_console(), transient=True) as progress:
+    screen = error_console()
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
         programs = []
         for path in files:
             task = progress.add_task(path.name, total=path.stat().st_size)
-            programs.append(await client.upload(path, lambda count, task=task: progress.advance(task, count)))  # type: ignore[misc]
+            try:
+                programs.append(await client.upload(path, lambda count, task=task: progress.advance(task, count)))  # type: ignore[misc]
+            except NotGcode as error:
+                raise NotGcode(f"{path.name}: {error.where}{error.message}", hint=error.hint) from error
         return programs
 
 

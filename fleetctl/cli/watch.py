@@ -17,9 +17,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from fleetctl.api.reading import heater
 from fleetctl.cli.client import Client, decode
 from fleetctl.cli.command import json_option, with_daemon
-from fleetctl.cli.machine_view import need_of
+from fleetctl.cli.job import job_table
+from fleetctl.cli.machine_view import machine_table, need_of
 from fleetctl.cli.output import QUIET, RED, bar, console, moment, sentence, show_json, style_of, table
 from fleetctl.fleet.shapes import JobShape, MachineShape, StopShape
 from fleetctl.model.job import JobState
@@ -115,7 +117,9 @@ def room_view(room: Room) -> Group:
     head += [sentence(each.why) for each in waiting]
     if not head:
         head.append(Text("Nothing needs you.", style=QUIET))
-    return Group(*head, Text(), _machines(room.machines), Text(), _jobs(room.jobs))
+    machines = _machines(room.machines) if room.machines else machine_table([])
+    jobs = _jobs(room.jobs) if room.jobs else job_table([])
+    return Group(*head, Text(), machines, Text(), jobs)
 
 
 def _machines(machines: list[MachineShape]) -> Table:
@@ -135,7 +139,7 @@ def _machines(machines: list[MachineShape]) -> Table:
 
 
 def _temperatures(machine: MachineShape) -> Text:
-    parts = [f"{name} {now:.0f}/{target:.0f}" for name, (now, target) in machine.temperatures_degc.items()]
+    parts = [f"{heater(name)} {now:.0f}/{target:.0f}" for name, (now, target) in machine.temperatures_degc.items()]
     if machine.spindle_rpm:
         parts.append(f"spindle {machine.spindle_rpm:.0f}")
     return Text("  ".join(parts), style=QUIET)

@@ -264,3 +264,36 @@ def test_watch_leaves_when_all_is_done(daemon: PretendDaemon, capsys: pytest.Cap
     assert status == 0 and "6 of 6" in out and "Nothing needs you." in out
     status, out, _ = ask(daemon, capsys, "watch", "--until-done", "--json")
     assert status == 0 and json.loads(out)["sequence"] == 9
+
+
+def test_a_refused_file_is_named(daemon: PretendDaemon, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    problem = {
+        "type": "x",
+        "title": "x",
+        "status": 422,
+        "detail": "The file is empty.",
+        "code": "not-gcode",
+        "line": 1,
+    }
+    daemon.answer("POST programs", problem, status=422)
+    (tmp_path / "clip.gcode").write_bytes(b"")
+    status, out, err = ask(daemon, capsys, "submit", str(tmp_path / "clip.gcode"), "--quantity", "1")
+    assert (status, out, err) == (1, "", "clip.gcode: line 1: The file is empty.")
+
+
+def test_a_machine_that_was_added_is_not_called_offline(
+    daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answer("POST machines", shapes.machine(why=WAIT, word="offline"), status=201)
+    status, out, _ = ask(daemon, capsys, *"machine add K1 --driver marlin --port p".split())
+    assert status == 0 and out.startswith("K1 is added and is being connected.")
+
+
+def test_a_machine_is_named_once_and_its_heaters_as_people_call_them(
+    daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problem = {"type": "x", "title": "x", "status": 409, "detail": "K1 is busy.", "code": "machine", "machine": "K1"}
+    daemon.answer("POST machines/K1/home", problem, status=409)
+    assert ask(daemon, capsys, "machine", "home", "K1")[2] == "K1 is busy."
+    daemon.answer("GET machines/K1", shapes.machine(temperatures_degc={"T0": (193.4, 215.0), "B": (60.0, 0.0)}))
+    assert "nozzle 193 / 215 °C · bed 60 °C" in ask(daemon, capsys, "machine", "show", "K1")[1]
