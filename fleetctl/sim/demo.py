@@ -91,16 +91,19 @@ class Demo:
         The answer is empty when the sample order is all good parts, else the reason why it is not.
         """
         made = await api.post("tokens", {"name": "demo", "role": "operator"})
-        async with SiteApi(self.url, made["secret"]) as as_operator, asyncio.TaskGroup() as tasks:
-            helpers = (
-                tasks.create_task(Operator(as_operator, self._clock, self._say, SEED).work()),
-                tasks.create_task(self._keep_daemon()),
-            )
-            try:
-                return await self._watch_order(api, once=once)
-            finally:
-                for helper in helpers:
-                    helper.cancel()
+        try:
+            async with SiteApi(self.url, made["secret"]) as as_operator, asyncio.TaskGroup() as tasks:
+                helpers = (
+                    tasks.create_task(Operator(as_operator, self._clock, self._say, SEED).work()),
+                    tasks.create_task(self._keep_daemon()),
+                )
+                try:
+                    return await self._watch_order(api, once=once)
+                finally:
+                    for helper in helpers:
+                        helper.cancel()
+        except ExceptionGroup as group:  # what a helper raised, such as a controller that does not come back
+            raise group.exceptions[0] from group
 
     async def end(self) -> None:
         """End everything that was started or adopted: the controller, its agent, then the machines."""

@@ -127,11 +127,14 @@ class Operator:
             return
         if task.verb == "reset":
             # A halted board hears nothing; opening the port pulls its reset line, as on most real boards.
-            await self._api.post(f"{task.target}/reconnect")
-            self._say(f"The operator switches {task.subject} off and on, because it did not hear a reset.")
-        else:
-            self._left_alone.add(task.key)
-            self._say(f"{task.subject}: the operator could not {task.verb}: {refused.message}")
+            try:
+                await self._api.post(f"{task.target}/reconnect")
+                self._say(f"The operator switches {task.subject} off and on, because it did not hear a reset.")
+                return
+            except Refused as again:
+                refused = again
+        self._left_alone.add(task.key)
+        self._say(f"{task.subject}: the operator could not {task.verb}: {refused.message}")
 
 
 def _deed(task: Task) -> str:

@@ -124,6 +124,15 @@ async def test_a_board_that_does_not_hear_its_reset_is_switched_off_and_on() -> 
     assert said == ["The operator switches K1 off and on, because it did not hear a reset."]
 
 
+async def test_a_board_that_cannot_even_be_switched_is_left_alone() -> None:
+    site = Site(machine("K1", "fault", "reset"), refusal=Refused(409, "machine-error", "No."))
+    person, time, said = operator(site)
+    for _ in range(4):
+        await person.look()
+        time.now_s += HASTE_S[1]
+    assert len(site.posted) == 2 and said == ["K1: the operator could not reset: No."]
+
+
 async def test_a_deed_that_is_refused_for_good_is_told_once() -> None:
     site = Site(machine("K1", "suspect", "home"), refusal=Refused(422, "usage", "No."))
     person, time, said = operator(site)
