@@ -13,6 +13,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from fleetctl.agent.backoff import BackOff
+from fleetctl.agent.early import make_safe_while_connecting
 from fleetctl.agent.ears import Ears
 from fleetctl.agent.execution import END_PATIENCE_S, PRESS_CYCLE_START, STOPPED_UNBEGUN, Execution
 from fleetctl.agent.facts import Facts
@@ -139,12 +140,16 @@ class Session:
         """Open and identify; then, before the machine counts as online, make safe what a run left hot."""
         self.facts.activity, self.facts.activity_reason = Activity.IDLE, ""
         deadline_s = self._shared.clock.monotonic() + CONNECT_PATIENCE_S
+        unsafe = self._shared.journal.state.content.unsafe.get(self.assignment.machine_id)
+        early = self._early(driver) if unsafe else None
         try:
             async with asyncio.timeout_at(deadline_s + CLOSE_PATIENCE_S):
                 identity = await driver.connect(deadline_s)
         except TimeoutError as error:
             raise LinkError(f"The driver did not connect within {CONNECT_PATIENCE_S:.0f} s.") from error
-        unsafe = self._shared.journal.state.content.unsafe.get(self.assignment.machine_id)
+        finally:
+            if early is not None:
+                early.cancel()
         if self.stopped or unsafe:
             await self._make_safe(driver)
         self.facts.firmware = f"{identity.firmware} {identity.version}".strip()
@@ -157,6 +162,10 @@ class Session:
                 await driver.close()
         except Exception:  # the boundary of a session: closing is the driver's code too
             log.exception("%s: the driver did not close its link", self.name)
+
+    def _early(self, driver: Driver) -> asyncio.Task[None]:
+        assert self._tasks is not None
+        return self._tasks.create_task(make_safe_while_connecting(driver, self._shared.clock, self.name))
 
     async def _connect_guarded(self, driver: Driver) -> None:
         await self._guarded(self._connect(driver))

@@ -203,3 +203,31 @@ async def test_i15_a_stop_comes_from_whoever_may_open_the_socket_and_the_control
         second.hello(assigned())
         await until(lambda: second.of(Welcome))
         assert second.last(Welcome).stop_id == "stop-by-hand"
+
+
+@under_virtual_clock()
+async def test_a_machine_that_still_moves_when_the_next_agent_comes_is_made_safe_before_it_is_identified() -> None:
+    """A mill answers nothing but its state until it rests, which may take minutes."""
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        controller = await online(rig, assigned())
+        controller.say(start(rig.clock))
+        await until(lambda: "running" in controller.states())
+        machine.acknowledge(3)
+        await asyncio.sleep(1.0)
+        file = await rig.kill()
+    machine.calls.clear()
+    machine.hangs.add("connect")
+    async with running({"m1": machine}, file, boot="boot-2"):
+        await until(lambda: "make_safe" in machine.calls, 3.0)
+        assert machine.calls[0] == "connect"
+
+
+@under_virtual_clock()
+async def test_a_machine_that_owes_nothing_is_not_spoken_to_before_it_is_identified() -> None:
+    machine = FakeMachine()
+    machine.hangs.add("connect")
+    async with running({"m1": machine}) as rig:
+        rig.connect().hello(assigned())
+        await asyncio.sleep(20.0)
+        assert machine.calls == ["connect"]

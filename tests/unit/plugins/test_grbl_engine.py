@@ -476,3 +476,17 @@ def test_a_controller_that_was_not_reset_keeps_its_place() -> None:
         question = talk.lines.pop(0)
         talk.says(*(["$13=0", "$22=0"] if question == "$$" else ANSWERS[question]), "ok")
     assert not any(isinstance(event, PositionSuspect) for event in talk.told)
+
+
+def test_a_mill_that_still_moves_when_we_come_can_be_made_safe_at_once() -> None:
+    talk = Talk("Run")
+    talk.engine.connected(talk.now)
+    talk.listen()
+    talk.engine.make_safe(talk.now)
+    talk.listen()
+    assert b"\x18" in talk.urgent
+    talk.state = "Idle"
+    talk.says(BANNER)
+    talk.identify()
+    assert VerbDone(Verb.MAKE_SAFE) in talk.told
+    assert talk.events(Ready)
