@@ -74,7 +74,7 @@ async def program(call: Call[None]) -> ProgramShape:
 )
 async def preflight(call: Call[None]) -> list[PreflightShape]:
     """Whether the program fits a machine as it is set up now, with each finding; without `machine`, for all."""
-    sha = (await call.controller.views.program(call.path["sha"])).sha256
     machine = call.ask(PreflightQuery).machine
-    names = [machine] if machine else [one.name for one in await call.controller.views.machines()]
-    return [await call.controller.views.preflight(sha, name) for name in names]
+    if machine:
+        return [await call.controller.views.preflight(call.path["sha"], machine)]
+    return list((await call.controller.views.program(call.path["sha"])).machines)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
+
 import msgspec
 import sqlalchemy as sa
 
@@ -12,7 +15,10 @@ from fleetctl.preflight.gate import check
 from fleetctl.preflight.rules import RULE_SET
 from fleetctl.scheduling.situation import Situation
 from fleetctl.store import programs
-from fleetctl.store.programs import Preflight
+from fleetctl.store.programs import Preflight, Program
+
+PORTION = 20
+"""Sayings put on record in one unit of work, so that none holds up the writer."""
 
 
 class Gate:
@@ -23,26 +29,44 @@ class Gate:
 
     async def ask(self, sha256: str, machine: Machine) -> Preflight:
         """What the gate says of a program on a machine as it is set up now. Raises NotFound."""
-        configuration = machine.configuration_hash
-        known = await self._record.look(lambda conn: programs.find_preflight(conn, sha256, configuration, RULE_SET))
-        return known or await self._check(sha256, machine)
+        return (await self.ask_all(sha256, [machine]))[machine.configuration_hash]
+
+    async def ask_all(self, sha256: str, machines: Sequence[Machine]) -> dict[str, Preflight]:
+        """The same of several machines, by their configuration. Machines that are set up alike are asked of once."""
+        wanted = {machine.configuration_hash: machine for machine in machines}
+        said = await self._record.look(lambda conn: programs.preflights_of(conn, [sha256], wanted, RULE_SET))
+        found = {preflight.configuration_hash: preflight for preflight in said}
+        missing = [machine for configuration, machine in wanted.items() if configuration not in found]
+        found |= await self._check(sha256, missing)
+        return found
 
     async def fill(self, situation: Situation) -> bool:
         """Ask for everything that a decision in this situation lacks; True when something was missing."""
-        missing = {
-            (item.job.program_sha256, machine.configuration_hash): machine
-            for item in situation.jobs
-            for machine in situation.machines
-            if (item.job.program_sha256, machine.configuration_hash) not in situation.fits
-        }
-        for (sha256, _), machine in missing.items():
-            await self._check(sha256, machine)
+        missing: dict[str, dict[str, Machine]] = {}
+        for item in situation.jobs:
+            sha256 = item.job.program_sha256
+            for machine in situation.machines:
+                if (sha256, machine.configuration_hash) not in situation.fits:
+                    missing.setdefault(sha256, {})[machine.configuration_hash] = machine
+        for sha256, machines in missing.items():
+            await self._check(sha256, list(machines.values()))
         return bool(missing)
 
-    async def _check(self, sha256: str, machine: Machine) -> Preflight:
+    async def _check(self, sha256: str, machines: Sequence[Machine]) -> dict[str, Preflight]:
+        """Ask the gate itself: the program is read once, and what is said goes on record in portions."""
+        found: dict[str, Preflight] = {}
+        if not machines:
+            return found
         program = await self._record.look(lambda conn: programs.get(conn, sha256))
+        for start in range(0, len(machines), PORTION):
+            portion = [self._say(program, machine) for machine in machines[start : start + PORTION]]
+            await self._record.change("gate", functools.partial(_remember, portion))
+            found |= {preflight.configuration_hash: preflight for preflight in portion}
+        return found
+
+    def _say(self, program: Program, machine: Machine) -> Preflight:
         verdict = check(program.analysis, machine.profile, machine.setup)
-        preflight = Preflight(
+        return Preflight(
             program_sha256=program.sha256,
             configuration_hash=machine.configuration_hash,
             rule_set=verdict.rule_set,
@@ -51,8 +75,7 @@ class Gate:
             at_s=self._record.now_s(),
         )
 
-        def remember(conn: sa.Connection, stamp: Stamp) -> None:
-            programs.put_preflight(conn, msgspec.structs.replace(preflight, at_s=stamp.at_s))
 
-        await self._record.change("gate", remember)
-        return preflight
+def _remember(said: Sequence[Preflight], conn: sa.Connection, stamp: Stamp) -> None:
+    for preflight in said:
+        programs.put_preflight(conn, msgspec.structs.replace(preflight, at_s=stamp.at_s))

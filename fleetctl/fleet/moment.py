@@ -30,6 +30,7 @@ class Moment:
         self.conn = conn
         self.situation = situation
         self._telemetry = telemetry
+        self._line_counts: dict[str, int] = {}
 
     @cached_property
     def _machines(self) -> dict[str, Machine]:
@@ -42,6 +43,11 @@ class Moment:
     @cached_property
     def _open(self) -> dict[str, OpenJob]:
         return {item.job.id: item for item in self.situation.jobs}
+
+    def _line_count(self, sha256: str) -> int:
+        if sha256 not in self._line_counts:
+            self._line_counts[sha256] = programs.line_count(self.conn, sha256)
+        return self._line_counts[sha256]
 
     def machine(self, machine: Machine) -> MachineShape:
         """One machine with its run, its parts and what it needs."""
@@ -105,7 +111,7 @@ class Moment:
         )
 
     def _progress(self, run: Run, machine: Machine) -> ProgressShape:
-        lines = programs.get(self.conn, run.program_sha256).analysis.lines
+        lines = self._line_count(run.program_sha256)
         reading = self._telemetry.get(machine.name)
         live = reading if reading is not None and reading.run_id == run.id and run.active else None
         acknowledged = max(run.acknowledged_line, live.acknowledged_line if live else 0)
@@ -165,7 +171,7 @@ class Moment:
     def parts(self, found: Sequence[Part]) -> list[PartShape]:
         """Parts with their results."""
         given = parts.results_of(self.conn, [part.id for part in found])
-        by_run = {run_id: runs.get(self.conn, run_id) for run_id in {part.run_id for part in found}}
+        by_run = runs.several(self.conn, {part.run_id for part in found})
         codes = {job_id: jobs.get(self.conn, job_id).code for job_id in {part.job_id for part in found}}
         return [
             PartShape(

@@ -45,7 +45,10 @@ class Record:
         def stamped(conn: sa.Connection) -> T:
             return unit(conn, stamp)
 
-        return await self._writer.run(functools.update_wrapper(stamped, unit, updated=()))
+        named: Callable[..., object] = unit
+        while isinstance(named, functools.partial):
+            named = named.func
+        return await self._writer.run(functools.update_wrapper(stamped, named, updated=()))
 
     async def note(self, actor: str, unit: Callable[[sa.Connection, Stamp], None]) -> None:
         """Record what a machine has done already; a store that fails must not make it look undone."""

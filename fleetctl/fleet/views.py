@@ -162,7 +162,8 @@ class Views:
     async def program(self, sha256: str) -> ProgramShape:
         """One program with what the gate says of it on every machine."""
         program, every = await self._record.look(lambda conn: (programs.get(conn, sha256), machines.every(conn)))
-        sayings = [preflight_shape(machine, await self._gate.ask(program.sha256, machine)) for machine in every]
+        said = await self._gate.ask_all(program.sha256, every)
+        sayings = [preflight_shape(machine, said[machine.configuration_hash]) for machine in every]
         return _program(program, tuple(sayings))
 
     async def preflight(self, sha256: str, machine: str) -> PreflightShape:

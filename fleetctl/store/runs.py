@@ -14,6 +14,7 @@ from fleetctl.model.run import ACTIVE, Run, RunState
 from fleetctl.store.tables import commands, runs
 
 _by_id = sa.select(runs).where(runs.c.id == sa.bindparam("key"))
+_by_ids = sa.select(runs).where(runs.c.id.in_(sa.bindparam("keys", expanding=True)))
 _by_code = sa.select(runs).where(runs.c.code == sa.bindparam("key"))
 _active = sa.select(runs).where(runs.c.active.is_(sa.true())).order_by(runs.c.created_s, runs.c.id)
 _last_started = (
@@ -88,6 +89,12 @@ def add(conn: sa.Connection, run: Run) -> None:
 def get(conn: sa.Connection, run_id: str) -> Run:
     """The run with this id. Raises NotFound."""
     return _found(conn.execute(_by_id, {"key": run_id}).mappings().one_or_none(), run_id)
+
+
+def several(conn: sa.Connection, run_ids: Iterable[str]) -> dict[str, Run]:
+    """Runs by id; an id that is not on record is left out."""
+    found = conn.execute(_by_ids, {"keys": list(run_ids)}).mappings()
+    return {run.id: run for run in map(_run, found)}
 
 
 def coded(conn: sa.Connection, code: str) -> Run:

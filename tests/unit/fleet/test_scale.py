@@ -1,0 +1,167 @@
+"""A room of many machines with a long past: what a decision or a page reads does not grow with the past.
+
+Counted, not timed: statements sent to the database, and whether it can answer each by an index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from fleetctl.fleet import todo
+from fleetctl.fleet.changes import Stamp
+from fleetctl.fleet.gate import PORTION, Gate
+from fleetctl.fleet.moment import Moment
+from fleetctl.model.machine import Machine
+from fleetctl.model.profile import Setup
+from fleetctl.model.run import RunState
+from fleetctl.scheduling.situation import Situation
+from fleetctl.store import machines, parts, runs
+from tests.unit.fleet.conftest import Book
+
+GROWING = ("runs", "parts", "events", "results")
+"""Tables that keep the past."""
+
+ACTIVE_ONLY = "USING INDEX uq_runs_machine_active"
+"""This index holds one run of each machine at most, so all of it may be read."""
+
+
+@contextmanager
+def statements(book: Book) -> Iterator[list[tuple[str, Any]]]:
+    """What is sent to the database meanwhile."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        sent.append((statement, parameters))
+
+    sa.event.listen(book.database.read_engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        sa.event.remove(book.database.read_engine, "before_cursor_execute", note)
+
+
+def whole_floor(moment: Moment) -> None:
+    for machine in moment.situation.machines:
+        moment.machine(machine)
+    for item in moment.situation.jobs:
+        moment.job(item.job)
+    todo.items(moment)
+
+
+def read(book: Book, look: Callable[[Moment], object]) -> None:
+    situation = book.situation()
+    book.look(lambda conn: look(Moment(conn, situation, {})))
+
+
+def test_what_is_read_with_every_decision_is_found_by_an_index(book: Book) -> None:
+    book.job(quantity=9)
+    for name in ("K1", "K2", "K3"):
+        book.machine(name)
+    done, *_ = book.dispatch()
+    book.finish(done)
+    with statements(book) as sent:
+        book.situation()
+        read(book, whole_floor)
+        book.look(lambda conn: runs.find(conn, machine_id="machine-K1", limit=20))
+        book.look(lambda conn: parts.of_job(conn, done.job_id))
+    assert len(sent) > 10
+    for statement, parameters in sent:
+        plan = book.look(lambda conn, s=statement, p=parameters: _plan(conn, s, p))
+        whole = [step for step in plan if any(step.startswith(f"SCAN {table}") for table in GROWING)]
+        assert not [step for step in whole if ACTIVE_ONLY not in step], (statement, plan)
+
+
+def _plan(conn: sa.Connection, statement: str, parameters: Any) -> list[str]:
+    return [str(row[3]) for row in conn.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, parameters)]
+
+
+def statements_for(book: Book, machine_count: int, look: Callable[[Moment], object]) -> int:
+    known = len(book.look(machines.every))
+    for number in range(known, machine_count):
+        book.machine(f"N{number}")
+    with statements(book) as sent:
+        read(book, look)
+    return len(sent)
+
+
+def test_a_decision_takes_the_same_statements_for_any_number_of_ready_machines(book: Book) -> None:
+    book.job(quantity=40)
+    few = statements_for(book, 3, lambda moment: None)
+    assert statements_for(book, 30, lambda moment: None) == few
+
+
+def test_the_floor_takes_a_few_statements_for_each_machine(book: Book) -> None:
+    book.job(quantity=40)
+    few, many = statements_for(book, 5, whole_floor), statements_for(book, 25, whole_floor)
+    assert many - few <= 20 * 8
+
+
+def test_parts_of_a_job_take_the_same_statements_for_any_number(book: Book) -> None:
+    job = book.job(quantity=12)
+    machine = book.machine("K1")
+    counts = []
+    for _ in range(2):
+        for _ in range(4):
+            [run] = book.dispatch()
+            book.finish(run)
+            book.change(lambda conn, stamp: _cleared(conn, machine, stamp))
+        with statements(book) as sent:
+            read(book, lambda moment: moment.parts(parts.of_job(moment.conn, job.id)))
+        counts.append(len(sent))
+    assert counts[0] == counts[1]
+
+
+def _cleared(conn: sa.Connection, machine: Machine, stamp: Stamp) -> None:
+    found = machines.get(conn, machine.id)
+    machines.set_facts(conn, found, machine.facts, stamp.at_s)
+
+
+class CountingRecord:
+    """The record of the book, with its changes counted."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self.changes = 0
+
+    def now_s(self) -> float:
+        return 1_800_000_000.0
+
+    async def look(self, unit: Callable[..., Any]) -> Any:
+        return self._book.look(unit)
+
+    async def change(self, actor: str, unit: Callable[..., Any]) -> Any:
+        self.changes += 1
+        return self._book.change(unit, actor=actor)
+
+
+async def test_the_gate_is_asked_of_sixty_machines_in_a_few_commits(book: Book) -> None:
+    for number in range(60):
+        book.machine(f"N{number}", setup=Setup(material=f"spool {number}"))
+    book.job()
+    record = CountingRecord(book)
+    gate = Gate(record)  # type: ignore[arg-type]
+    situation: Situation = book.situation()
+    assert await gate.fill(situation)
+    assert record.changes == 60 / PORTION
+    assert len(book.situation().fits) == 60
+    assert not await gate.fill(book.situation())
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_a_machine_where_two_runs_failed_is_found_among_many(book: Book, settled: bool) -> None:
+    book.job(quantity=9)
+    machine = book.machine("K1")
+    for _ in range(2):
+        [run] = book.dispatch()
+        book.report(run, RunState.PREPARING, started=False)
+        book.report(run, RunState.RUNNING)
+        book.report(run, RunState.FAILED, reason="jam")
+        book.change(lambda conn, stamp: _cleared(conn, machine, stamp))
+    if settled:
+        book.change(lambda conn, stamp: runs.settle_failed(conn, machine.id))
+    assert bool(book.situation().blocked) is not settled
