@@ -136,7 +136,7 @@ async def serve(config: Config, say: Callable[[str], None] = print) -> None:
     async with _controller(config) as controller:
         server = await _listen(controller, config)
         url = _address(config, server.addresses[0][1])
-        config.address_file.write_text(url + "\n")
+        _tell_address(config, url)
         try:
             link = await controller.tokens.create("first start", Role.ADMIN, ADMIN, expires_s=3600.0, kind="link")
             say(f"fleetctl is at {url}/\nSign in with this link, once, within an hour:\n{url}/login?once={link}")
@@ -144,6 +144,13 @@ async def serve(config: Config, say: Callable[[str], None] = print) -> None:
         finally:
             config.address_file.unlink(missing_ok=True)
             await server.cleanup()
+
+
+def _tell_address(config: Config, url: str) -> None:
+    """Write the address where the command line finds it, whole or not at all."""
+    unfinished = config.address_file.with_suffix(".new")
+    unfinished.write_text(url + "\n")
+    unfinished.replace(config.address_file)
 
 
 async def _listen(controller: Controller, config: Config) -> web.AppRunner:
@@ -262,10 +269,13 @@ async def run_agent(config: Config) -> None:
         leave = _leave_gradually(agent)
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, leave)
+        failed: BaseExceptionGroup[FleetctlError] | None = None
         try:
             await agent.run()
         except* FleetctlError as group:
-            raise group.exceptions[0] from None
+            failed = group
+        if failed is not None:
+            raise failed.exceptions[0] from None
 
 
 def open_serial_or_network(clock: Clock, port: str, profile: Profile) -> Transport:
