@@ -162,6 +162,7 @@ class AgentLink:
         welcome = await self._welcome(peer)
         self._greeted = True
         reports: asyncio.Queue[Report] = asyncio.Queue(REPORTS_KEPT)
+        broken: BaseExceptionGroup[Exception] | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen(peer, reports))
@@ -174,7 +175,10 @@ class AgentLink:
                 group.create_task(self._carry_commands(peer))
                 group.create_task(self._carry_assignments(peer))
         except* (FleetctlError, msgspec.DecodeError) as errors:
-            raise LinkError(str(_first(errors))) from errors
+            broken = errors
+        # Raised outside the block: Debian 12's Python wraps what is raised in it in a group that nobody catches.
+        if broken is not None:
+            raise LinkError(str(_first(broken))) from broken
 
     async def _agree_on_the_stop(self, peer: PeerLink, held: str) -> None:
         """A stop that was pressed or released while we greeted was sent to nobody. `held`: what the agent holds.
