@@ -40,7 +40,7 @@ def _refuse_strangers(conn: sa.Connection, machine: Machine, settling: list[Run]
     lying = sorted(part.code for run in settling for part in parts.of_run(conn, run.id))
     strangers = sorted(bad - set(lying))
     if strangers:
-        there = f"there {'is' if len(lying) == 1 else 'are'} {', '.join(lying)}" if lying else "no part of a run is there"
+        there = f"on it: {', '.join(lying)}" if lying else "no part of a run is on it"
         raise Conflict(f"{', '.join(strangers)} does not lie on {machine.name}; {there}.", machine=machine.name)
 
 
