@@ -111,4 +111,4 @@ def clearing(machine: Machine, situation: Situation) -> Reason:
 
 
 def _because(reason: str) -> str:
-    return f" ({reason})" if reason else ""
+    return f" ({reason.rstrip('.')})" if reason else ""

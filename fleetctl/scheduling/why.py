@@ -53,8 +53,8 @@ def _waits_for_parts(item: OpenJob) -> Reason | None:
     if item.unassessed:
         return Reason(
             code="parts-unassessed",
-            sentence=f"{_parts(item.unassessed)} of {item.job.code} {_are(item.unassessed)} made and not assessed by any "
-            "check: a person must say what is good.",
+            sentence=f"{_parts(item.unassessed)} of {item.job.code} {_are(item.unassessed)} made and no check has an "
+            "opinion: a person must say what is good.",
             need=Need.PERSON,
         )
     if item.tally.running:
@@ -91,7 +91,7 @@ def _waits_for_machine(item: OpenJob, situation: Situation) -> Reason:
     first = min(asked, key=lambda reason: reason.need)
     others = ""
     if busy:
-        others = f" {busy} other machine{'' if busy == 1 else 's'} that fit{'s' if busy == 1 else ''} {_are(busy)} busy."
+        others = " 1 other machine that fits is busy." if busy == 1 else f" {busy} other machines that fit are busy."
     return Reason(code=first.code, sentence=first.sentence + others, need=first.need, action=first.action)
 
 

@@ -285,7 +285,7 @@ def test_a_machine_that_was_added_is_not_called_offline(
     daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
     daemon.answer("POST machines", shapes.machine(why=WAIT, word="offline"), status=201)
-    status, out, _ = ask(daemon, capsys, *"machine add K1 --driver marlin --port p".split())
+    status, out, _ = ask(daemon, capsys, "machine", "add", "K1", "--driver", "marlin", "--port", "p")
     assert status == 0 and out.startswith("K1 is added and is being connected.")
 
 

@@ -61,7 +61,7 @@ def test_a_bad_part_that_does_not_lie_there_is_an_error_and_changes_nothing(book
     machine = book.machine()
     book.finish(book.dispatch()[0])
     before = book.kinds()
-    with pytest.raises(Conflict, match="P-09999 does not lie on .*; on it: P-"):
+    with pytest.raises(Conflict, match=r"P-09999 does not lie on .*; on it: P-"):
         clear(book, machine, bad=("P-09999",))
     assert book.kinds() == before
     assert book.again(machine).facts.clearance is Clearance.UNCLEARED
