@@ -61,6 +61,8 @@ _log = logging.getLogger(__name__)
 WEB = Path(fleetctl.__file__).parent / "web"
 SHUTDOWN_S = 5.0
 COMPRESS_FROM_BYTES = 1024
+CLIENT_LEFT = 499
+"""What the access log says of a request whose client went away; the number is a common custom of web servers."""
 
 _RESOURCES = (
     machines, jobs, runs, parts, programs, events, estop, tokens, health,
@@ -167,7 +169,8 @@ def _errors_as_problems(site: Site) -> Callable[..., Awaitable[web.StreamRespons
                 raise
             return _refuse(site, request, problems.from_http(error))
         except ConnectionError:
-            raise  # The client left in the middle; there is nobody to answer.
+            # The client left in the middle: nobody reads this, and it is no error of ours to be logged as one.
+            return web.Response(status=CLIENT_LEFT)
         except Exception:  # noqa: BLE001 - the request boundary: one bug must not end the daemon
             reference = secrets.token_hex(4)
             _log.exception("request %s %s failed (%s)", request.method, request.path, reference)

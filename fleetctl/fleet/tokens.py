@@ -7,6 +7,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from fleetctl.errors import StoreUnavailable, UsageError
+from fleetctl.fleet import texts
 from fleetctl.fleet.changes import Stamp, log_event
 from fleetctl.fleet.record import Record
 from fleetctl.store import tokens
@@ -17,6 +18,10 @@ NewSecret = Callable[[], str]
 
 LINK_LASTS_S = 3600.0
 LOGIN_LASTS_S = 30 * 24 * 3600.0
+LONGEST_S = 10 * 365 * 24 * 3600.0
+
+NAME_MOST = 40
+"""A login is on record under this name with an id behind it, in a column of 64."""
 
 
 class Tokens:
@@ -51,6 +56,11 @@ class Tokens:
         self, name: str, role: str, actor: str, expires_s: float | None = None, kind: str = "token"
     ) -> str:
         """A fresh secret; `expires_s` is how long it lasts. The same name again replaces the older secret."""
+        texts.text(name, "name", NAME_MOST)
+        if not name.strip() or "\n" in name:
+            raise UsageError("Give the name of a person or program.")
+        if expires_s is not None and not 0.0 < expires_s <= LONGEST_S:
+            raise UsageError(f"A token lasts for more than 0 and at most {LONGEST_S:g} seconds.")
         try:
             wanted, what = Role(role), TokenKind(kind)
         except ValueError as error:

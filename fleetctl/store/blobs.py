@@ -65,11 +65,10 @@ class BlobStore:
 
     def verify(self, sha256: str) -> bool:
         """Whether the stored content still has its hash (I4). Reads the whole file; raises `NotFound`."""
-        digest = hashlib.sha256()
-        with self.open(sha256) as file:
-            while block := file.read(BLOCK_BYTES):
-                digest.update(block)
-        return digest.hexdigest() == sha256
+        path = self.path(sha256)
+        if not path.is_file():
+            raise NotFound(f"The file of program {sha256[:12]} is not stored here.")
+        return _has_hash(path, sha256)
 
     def sweep_temp(self) -> int:
         """Remove what uploads cut off by a crash left; returns how many. Only while nobody writes."""
@@ -132,8 +131,8 @@ class BlobWriter:
             os.fsync(self._descriptor)
             target = self._store.path(blob.sha256)
             _make_directory(target.parent)
-            # A stored file of another size was damaged from outside; the good copy replaces it.
-            if not (target.is_file() and target.stat().st_size == blob.size_bytes):
+            # A stored file that was damaged from outside is replaced: sending it again is how a person mends it.
+            if not (target.is_file() and target.stat().st_size == blob.size_bytes and _has_hash(target, blob.sha256)):
                 self._path.replace(target)
             _sync_directory(target.parent)
         except OSError as error:
@@ -152,6 +151,14 @@ class BlobWriter:
     def _require_open(self) -> None:
         if not self._open:
             raise RuntimeError("this upload has ended")
+
+
+def _has_hash(path: Path, sha256: str) -> bool:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest() == sha256
 
 
 def _make_directory(path: Path) -> None:

@@ -119,6 +119,8 @@ def test_an_upload_cut_off_in_the_middle_leaves_nothing(site: RealSite) -> None:
         wait_for("the first blocks", lambda: len(stored_files(site)) > len(before))
     wait_for("the cut upload to be gone", lambda: stored_files(site) == before)
     assert len(site.events()) == events
+    # Somebody who leaves is no error of ours.
+    assert "Traceback" not in (site.home / "controller.log").read_text()
 
 
 @pytest.mark.parametrize(

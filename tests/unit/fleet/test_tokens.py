@@ -93,3 +93,14 @@ async def test_roles_are_ours(book: Book) -> None:
     tokens, _ = desk(book)
     with pytest.raises(UsageError):
         await tokens.create("x", "emperor", "admin")
+
+
+@under_virtual_clock()
+async def test_a_token_that_makes_no_sense_is_refused(book: Book) -> None:
+    tokens, _ = desk(book)
+    for name in ("", " ", "a" * 41, "two\nlines", "a\0b"):
+        with pytest.raises(UsageError):
+            await tokens.create(name, "viewer", "admin")
+    for lasts_s in (0.0, -1.0, 1e308, float("nan")):
+        with pytest.raises(UsageError):
+            await tokens.create("wall", "viewer", "admin", expires_s=lasts_s)
