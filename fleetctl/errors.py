@@ -14,7 +14,12 @@ class FleetctlError(Exception):
     code = "error"
 
     def __init__(
-        self, message: str | None = None, *, machine: str | None = None, line: int | None = None, hint: str | None = None
+        self,
+        message: str | None = None,
+        *,
+        machine: str | None = None,
+        line: int | None = None,
+        hint: str | None = None,
     ) -> None:
         """`machine` is its name, `line` a 1-based line of the program, `hint` what to do next."""
         self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]

@@ -22,7 +22,7 @@ from fleetctl.preflight.words import (
 
 Rule = Callable[[Analysis, Profile, Setup], Iterator[Finding]]
 
-RULE_SET = "2026-11.2"
+RULE_SET = "2026-11.3"
 """Version of the rules; a pass given by another version is void (I2). Count up with every change of a verdict."""
 
 TOLERANCE_MM = 0.001
@@ -292,9 +292,11 @@ def homed(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Findin
     """FQ014: a printer homes before it moves; its motors were off since the last run."""
     mark = analysis.hazards.get("motion_before_home")
     if mark is not None and profile.process is Process.ADDITIVE:
+        # Lifting the nozzle first is common; a program that never homes counts on what nobody can know.
+        severity: Severity = "warning" if analysis.first_home_line else "error"
         yield _finding(
             "FQ014",
-            "warning",
+            severity,
             mark.line,
             "The program moves before any G28: it counts on where the nozzle stands.",
             "Begin with G28.",

@@ -148,6 +148,13 @@ def test_a_print_does_not_go_on_a_mill_nor_the_reverse() -> None:
     assert "FQ004" in [code for code, _ in errors(judge(MILLING))]
 
 
+def test_a_print_that_never_homes_is_refused_and_one_that_lifts_first_is_not() -> None:
+    assert "FQ014" in [code for code, _ in errors(judge(PRINT.replace("G28\n", "")))]
+    lifted = judge(PRINT.replace("G28\n", "G91\nG1 Z5 F600\nG90\nG28\n"))
+    assert lifted.passed, lifted.findings
+    assert ("FQ014", "warning") in [(finding.code, finding.severity) for finding in lifted.findings]
+
+
 def test_a_heater_left_on_is_said_but_passes() -> None:
     verdict = judge(PRINT.replace("M104 S0\n", ""))
     assert verdict.passed
