@@ -86,9 +86,14 @@ cdef inline void keep_code(Core* s, uint8_t letter, int64_t value, int64_t colum
 
 cdef inline bint ends_here(Core* s, const uint8_t* p) noexcept nogil:
     """Only blanks and comments follow."""
-    while p[0] == 32 or p[0] == 9:
-        p += 1
-    return s.kind[p[0]] in (KIND_LF, KIND_CR, KIND_SEMICOLON, KIND_OPEN)
+    while True:
+        while p[0] == 32 or p[0] == 9:
+            p += 1
+        if s.kind[p[0]] != KIND_OPEN:
+            return s.kind[p[0]] in (KIND_LF, KIND_CR, KIND_SEMICOLON)
+        while p[0] != 41 and s.kind[p[0]] != KIND_LF and s.kind[p[0]] != KIND_CR:
+            p += 1
+        p += p[0] == 41
 
 
 cdef inline const uint8_t* odd_start(Core* s, const uint8_t* p, uint8_t k, const uint8_t* start) noexcept nogil:

@@ -63,6 +63,7 @@ class Reading:
     frame: list[str] = field(default_factory=lambda: ["start"] * 3)
     abs_frame: list[str] = field(default_factory=list)
     shift: list[Fraction] = field(default_factory=lambda: [Fraction(0)] * 3)
+    foreign: list[bool] = field(default_factory=lambda: [False] * 3)
     known: list[bool] = field(default_factory=lambda: [False] * 3)
     e_last: Fraction = Fraction(0)
     feed: Fraction | None = None
@@ -163,7 +164,7 @@ def modes(r: Reading, g: list[int]) -> tuple[bool, bool, bool, bool]:
             r.plane = code // 10
         elif code in FRAMES:
             r.wcs = FRAMES[code]
-            r.abs_frame = [r.wcs] * 3
+            r.abs_frame = ["start" if foreign else r.wcs for foreign in r.foreign]
         elif code == 530:
             machine = True
         elif code not in (40, 280, 920, 921):
@@ -196,10 +197,11 @@ def nonmodal(r: Reading, code: int, w: dict[str, Fraction]) -> bool:
             if axis in w or everything:
                 r.shift[a] = r.pos[a] - r.mm(w.get(axis, Fraction(0)))
                 r.abs_frame[a] = r.frame[a]
+                r.foreign[a] = r.dialect.cnc and r.frame[a] != r.wcs
                 place(r, a, r.pos[a], r.frame[a])
     elif code == 921:
-        r.shift, r.abs_frame = [Fraction(0)] * 3, [r.wcs] * 3
-    return code in (40, 280, 920, 921)
+        r.shift, r.abs_frame, r.foreign = [Fraction(0)] * 3, [r.wcs] * 3, [False] * 3
+    return code in ((280, 920) if r.dialect.cnc else (40, 280, 920, 921))
 
 
 def target(r: Reading, a: int, value: Fraction, machine: bool) -> tuple[Fraction, str]:
