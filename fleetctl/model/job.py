@@ -72,7 +72,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """Parts of one job by what they mean for it. Scrap, unmade and surplus parts hold no place."""
+    """Parts of one job by what they mean for it. Scrap and surplus hold no place; unmade is not counted."""
 
     good: int = 0
     hold: int = 0

@@ -102,7 +102,8 @@ def tallies(conn: sa.Connection, job_ids: Iterable[str]) -> dict[str, Tally]:
     keys = list(job_ids)
     counts = {key: dict.fromkeys(("good", "hold", "running", "scrap", "surplus"), 0) for key in keys}
     for row in conn.execute(_per_state, {"keys": keys}):
-        counts[row.job_id][_column(PartState(row.state), bool(row.placed))] += row.n
+        if row.state != PartState.UNMADE:  # Nothing was ever begun: neither a part nor scrap.
+            counts[row.job_id][_column(PartState(row.state), bool(row.placed))] += row.n
     return {key: Tally(**columns) for key, columns in counts.items()}
 
 

@@ -71,6 +71,7 @@ def test_what_an_ending_means_for_the_parts(book: Book, ending: RunState, starte
     [part] = book.parts(job)
     assert part.state is state
     assert part.live == (state in (PartState.MADE, PartState.HOLD))
+    assert book.tally(job).scrap == (state is PartState.SCRAP)
 
 
 def test_i3_an_interrupted_run_keeps_its_place_so_nothing_is_made_twice(book: Book) -> None:
