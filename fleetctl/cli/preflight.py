@@ -135,7 +135,7 @@ def _report(
 def _facts(analysis: Analysis) -> Table:
     grams = sum(analysis.filament_g.values())
     metres = sum(analysis.filament_mm.values()) / 1000
-    heaters = ", ".join(f"{name} {use.max_degc:g} degC" for name, use in sorted(analysis.temperatures.items()))
+    heaters = ", ".join(f"{name} {use.max_degc:g} °C" for name, use in sorted(analysis.temperatures.items()))
     return facts(
         (
             ("size", f"{size(analysis.size_bytes)}, {analysis.lines} lines, {analysis.commands} commands"),

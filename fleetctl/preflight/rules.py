@@ -141,7 +141,7 @@ def temperatures(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator
                 "FQ002",
                 "error",
                 use.max_line,
-                f"The program heats the {heater} to {use.max_degc:g} degC; no such heater is on record here.",
+                f"The program heats the {heater} to {use.max_degc:g} °C; no such heater is on record here.",
                 "Choose another machine, or enter the heater's limit in the profile.",
             )
         elif cap is not None and use.max_degc > cap:
@@ -149,7 +149,7 @@ def temperatures(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator
                 "FQ002",
                 "error",
                 use.max_line,
-                f"The program heats the {heater} to {use.max_degc:g} degC; this machine allows {cap:g} degC.",
+                f"The program heats the {heater} to {use.max_degc:g} °C; this machine allows {cap:g} °C.",
                 "Slice again with a lower temperature or choose another machine.",
             )
 
@@ -307,7 +307,7 @@ def left_on(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Find
     """FQ013: heaters and spindle are off at the end."""
     for heater, use in analysis.temperatures.items():
         if use.end_degc > 0:
-            message = f"The {heater} is left on at {use.end_degc:g} degC after the last line."
+            message = f"The {heater} is left on at {use.end_degc:g} °C after the last line."
             yield _finding("FQ013", "warning", use.end_line, message, "Add M104 S0 and M140 S0 to the end script.")
     if analysis.spindle is not None and analysis.spindle.end_on:
         message = "The spindle is left on after the last line."

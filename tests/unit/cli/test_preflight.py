@@ -31,7 +31,7 @@ def ask(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, s
 
 def test_facts_need_no_daemon(bracket: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = ask(capsys, "preflight", bracket)
-    assert status == 0 and "layers 16" in out and "nozzle 205 degC" in out and "No error found." in out
+    assert status == 0 and "layers 16" in out and "nozzle 205 °C" in out and "No error found." in out
 
 
 def test_a_program_that_fits(bracket: Path, capsys: pytest.CaptureFixture[str]) -> None:
