@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -9,10 +10,11 @@ import msgspec
 from aiohttp import web
 
 from fleetctl.api.permission import Permission
+from fleetctl.api.reported import reported
 from fleetctl.api.routing import API, Call, Empty, Routes
 from fleetctl.errors import Conflict
 from fleetctl.fleet.shapes import MachineShape, NewMachine, StopShape
-from fleetctl.model.machine import Service
+from fleetctl.model.machine import Activity, Position, Service
 from fleetctl.model.profile import Setup
 from fleetctl.plugin.hookspecs import FoundPort
 
@@ -85,6 +87,11 @@ async def seen(call: Call[Any]) -> str:
     return name
 
 
+async def shows(call: Call[Any], what: Callable[[MachineShape], bool]) -> bool:
+    """Whether the machine is now as `what` says."""
+    return what(await call.controller.views.machine(call.path["name"]))
+
+
 @routes.route("GET", MACHINES, permission=Permission.VIEW, answer=list[MachineShape])
 async def machines(call: Call[None]) -> list[MachineShape]:
     """Every machine as it is now."""
@@ -148,7 +155,8 @@ async def clear(call: Call[ClearRequest]) -> MachineShape:
 async def reset(call: Call[Versioned]) -> MachineShape:
     """Clear a fault; the machine may lose its position by it."""
     name = await seen(call)
-    await call.controller.machines.reset(name, call.actor)
+    async with reported(call, name, lambda: shows(call, lambda machine: machine.activity != Activity.FAULT)):
+        await call.controller.machines.reset(name, call.actor)
     return await call.controller.views.machine(name)
 
 
@@ -156,7 +164,8 @@ async def reset(call: Call[Versioned]) -> MachineShape:
 async def home(call: Call[Versioned]) -> MachineShape:
     """Home all axes; the machine moves."""
     name = await seen(call)
-    await call.controller.machines.home(name, call.actor)
+    async with reported(call, name, lambda: shows(call, lambda machine: machine.position == Position.KNOWN)):
+        await call.controller.machines.home(name, call.actor)
     return await call.controller.views.machine(name)
 
 
@@ -164,7 +173,8 @@ async def home(call: Call[Versioned]) -> MachineShape:
 async def trust_position(call: Call[Versioned]) -> MachineShape:
     """Vouch for where the tool is, in place of homing, for a machine that cannot home; nothing moves."""
     name = await seen(call)
-    await call.controller.machines.trust_position(name, call.actor)
+    async with reported(call, name, lambda: shows(call, lambda machine: machine.position == Position.KNOWN)):
+        await call.controller.machines.trust_position(name, call.actor)
     return await call.controller.views.machine(name)
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import AbstractAsyncContextManager
 
 import msgspec
 
 from fleetctl.api.permission import Permission
+from fleetctl.api.reported import reported
 from fleetctl.api.routing import API, Call, Routes, Seen
 from fleetctl.errors import Conflict
-from fleetctl.fleet.bus import Overrun
 from fleetctl.fleet.shapes import RunShape
 
 routes = Routes("runs")
@@ -20,8 +17,6 @@ routes = Routes("runs")
 RUNS = f"{API}/runs"
 ONE = f"{RUNS}/{{code}}"
 LIMIT = 1000
-REPORTED_WITHIN_S = 2.0
-"""How long an answer waits for the machine's own report, so that it shows what came of the verb."""
 
 
 class RunQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,21 +36,14 @@ async def seen(call: Call[Seen]) -> str:
     return code
 
 
-@asynccontextmanager
-async def reported(call: Call[Any], code: str) -> AsyncIterator[None]:
-    """Do a verb inside, then wait until the run is reported in its new state; in vain for one that takes its time."""
-    events = call.controller.bus.subscribe()
-    try:
-        yield
-        try:
-            async with asyncio.timeout(REPORTED_WITHIN_S):
-                async for event in events:
-                    if event.subject == code and event.kind != "run.verb":
-                        return
-        except (TimeoutError, Overrun):
-            return  # The verb was taken all the same; the record is what it is.
-    finally:
-        events.close()
+def moved(call: Call[Seen], code: str, before: RunShape) -> AbstractAsyncContextManager[None]:
+    """Do a verb inside, then wait until the run is in another state than before."""
+
+    async def so() -> bool:
+        now = await call.controller.views.run(code)
+        return (now.state, now.started) != (before.state, before.started)
+
+    return reported(call, code, so)
 
 
 @routes.route("GET", RUNS, permission=Permission.VIEW, query=RunQuery, answer=list[RunShape])
@@ -77,7 +65,7 @@ async def run(call: Call[None]) -> RunShape:
 async def pause(call: Call[Seen]) -> RunShape:
     """Hold motion in a controlled way."""
     code = await seen(call)
-    async with reported(call, code):
+    async with moved(call, code, await call.controller.views.run(code)):
         await call.controller.runs.pause(code, call.actor)
     return await call.controller.views.run(code)
 
@@ -86,7 +74,7 @@ async def pause(call: Call[Seen]) -> RunShape:
 async def resume(call: Call[Seen]) -> RunShape:
     """Go on after a pause."""
     code = await seen(call)
-    async with reported(call, code):
+    async with moved(call, code, await call.controller.views.run(code)):
         await call.controller.runs.resume(code, call.actor)
     return await call.controller.views.run(code)
 
@@ -95,7 +83,7 @@ async def resume(call: Call[Seen]) -> RunShape:
 async def cancel(call: Call[Seen]) -> RunShape:
     """End a run in a controlled way, heaters and spindle off."""
     code = await seen(call)
-    async with reported(call, code):
+    async with moved(call, code, await call.controller.views.run(code)):
         await call.controller.runs.cancel(code, call.actor)
     return await call.controller.views.run(code)
 
@@ -104,6 +92,6 @@ async def cancel(call: Call[Seen]) -> RunShape:
 async def start(call: Call[Seen]) -> RunShape:
     """Cycle start: a person beside the machine lets the run begin (I14)."""
     code = await seen(call)
-    async with reported(call, code):
+    async with moved(call, code, await call.controller.views.run(code)):
         await call.controller.runs.cycle_start(code, call.actor)
     return await call.controller.views.run(code)

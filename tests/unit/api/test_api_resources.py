@@ -258,3 +258,18 @@ async def test_a_verb_answers_with_what_the_machine_then_reported(
     monkeypatch.setattr(world.runs, "pause", later)
     said = await (await operator.post("/api/v1/runs/R-0001/pause")).json()
     assert said["state"] == "paused"
+
+
+async def test_homing_answers_with_the_position_that_was_then_reported(
+    operator: aiohttp.ClientSession, world: FakeController, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.change_machine("K3", "x", position="suspect")
+    at_once = world.machines.home
+
+    async def later(name: str, actor: str) -> None:
+        world.tell("machine.verb", name, actor)
+        asyncio.get_running_loop().call_later(0.05, lambda: asyncio.ensure_future(at_once(name, actor)))
+
+    monkeypatch.setattr(world.machines, "home", later)
+    said = await (await operator.post("/api/v1/machines/K3/home")).json()
+    assert said["position"] == "known"
