@@ -81,27 +81,23 @@ def job_table(jobs: list[JobShape]) -> Table | Text:
     """The jobs as a table, or a sentence when there are none."""
     if not jobs:
         return Text("No jobs. Ask for parts with `fleetctl submit FILE --quantity N`.")
-    made = table("job", "part", "good", "hold", "running", "to make", "scrap", "state", "why it waits", right=COUNTS)
+    shown = [word for word in COUNTS if any(getattr(each, word) for each in jobs)]
+    made = table("job", "part", "good", *shown, "state", "why it waits", right=("good", *shown))
     for each in jobs:
+        counts = [str(getattr(each, word) or "") for word in shown]
         made.add_row(
             each.code,
             each.title or each.program,
             f"{each.good} of {each.quantity}",
-            _count(each.hold),
-            _count(each.running),
-            _count(each.to_make),
-            _count(each.scrap),
+            *counts,
             each.state,
-            sentence(each.why),
+            Text() if each.state == "cancelled" else sentence(each.why),
         )
     return made
 
 
-COUNTS = ("good", "hold", "running", "to make", "scrap")
-
-
-def _count(number: int) -> str:
-    return str(number) if number else ""
+COUNTS = ("hold", "running", "scrap")
+"""Columns of `job list` where there is something to count; what is left to make follows from them."""
 
 
 def _card(shown: JobShape) -> Table:
