@@ -211,3 +211,24 @@ async def test_the_page_is_used_by_keyboard_alone(path: str, busy: Room) -> None
     assert any("Stop all" in text for text in reached)
     if path != "/queue":
         assert {"Reset the fault", "Cleared", "Cycle start"} <= reached
+
+
+async def test_a_tap_without_an_answer_says_so_and_is_sent_once_more_only_by_hand(busy: Room) -> None:
+    page = await busy.page("/todo", size="phone")
+    button = page.locator("#do-machines-K3-reset")
+    await page.route("**/api/v1/**", lambda route: route.abort())
+    await button.click()
+    await expect(button).to_have_text("No answer, retry")
+    await expect(page.locator("#problem")).to_contain_text("may have arrived all the same")
+    await page.unroute("**/api/v1/**")
+    await page.context.set_offline(True)
+    await button.click()
+    await expect(button).to_have_text("Not sent, retry")
+    await page.context.set_offline(False)
+    assert not busy.world.calls
+    await expect(button).to_have_text("Reset the fault")  # drawn anew once the link is back
+    await button.click()
+    await expect(page.locator("#problem")).to_be_empty()
+    await expect(page.get_by_text("Fault: heater 1")).to_have_count(0)
+    assert [call[0] for call in busy.world.calls] == ["reset"]
+    busy.complaints.clear()  # the browser itself notes the requests that failed

@@ -137,6 +137,17 @@ if (document.body.dataset.seq) {
   for (const hand of ['pointerdown', 'pointermove', 'keydown', 'wheel']) addEventListener(hand, () => { touched = Date.now() }, { passive: true })
   addEventListener('input', event => { if (event.target.form) event.target.dataset.dirty = '1' })
   addEventListener('htmx:afterSwap', index)
+  addEventListener('htmx:beforeRequest', () => document.getElementById('problem').replaceChildren())
+  // A tap without an answer says so on its own button and is not kept: a late "Cleared" would move a machine.
+  addEventListener('htmx:sendError', event => {
+    const box = document.getElementById('problem'), notice = document.createElement('p')
+    const button = event.detail.requestConfig.triggeringEvent?.submitter || event.target.querySelector('button')
+    if (button) button.textContent = navigator.onLine ? box.dataset.unanswered : box.dataset.unsent
+    notice.className = 'problem'
+    notice.textContent = box.dataset.look
+    box.replaceChildren(notice)
+  })
+  addEventListener('online', refreshAll)
   addEventListener('changed', refreshAll)
   document.addEventListener('visibilitychange', () => {
     clearTimeout(hidden)
