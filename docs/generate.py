@@ -50,7 +50,10 @@ def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Com
     """Every command below `command`, groups first, with the words that call it."""
     yield path, command
     if isinstance(command, click.Group):
-        for name, child in sorted(command.commands.items()):
+        context = click.Context(command)
+        for name in sorted(command.list_commands(context)):
+            child = command.get_command(context, name)
+            assert child is not None
             yield from commands(child, f"{path} {name}")
 
 

@@ -1,5 +1,5 @@
-"""The only file that wires things together: the real daemon and the simulated one are built here, from the same
-parts, with other surroundings (`Seams`)."""
+"""Wires the controller together: the real one and the simulated one are built here, from the same parts, with
+other surroundings (`Seams`). The agent's process is wired in `agent_app`, so that it loads nothing of this."""
 
 from __future__ import annotations
 
@@ -17,16 +17,11 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from fleetctl import __version__
-from fleetctl.agent.agent import Agent, Surroundings
-from fleetctl.agent.blocking import Threads
-from fleetctl.agent.files import OsJournalFile
-from fleetctl.agent.programs import ProgramCache
 from fleetctl.api.server import listen, make_app
 from fleetctl.clock import Clock, SystemClock
 from fleetctl.config import Config
 from fleetctl.driver.api import DriverType
-from fleetctl.errors import ConfigurationError, FleetctlError
+from fleetctl.errors import ConfigurationError
 from fleetctl.fleet.agents import Agents
 from fleetctl.fleet.bus import Bus
 from fleetctl.fleet.checks import Checks
@@ -47,21 +42,16 @@ from fleetctl.fleet.stop import StopButton
 from fleetctl.fleet.telemetry import Telemetry
 from fleetctl.fleet.tokens import Tokens
 from fleetctl.fleet.views import Views
-from fleetctl.model.identity import NewId, uuid7
+from fleetctl.lock import DataDirectoryLock
+from fleetctl.model.identity import NewId, fresh_ids
 from fleetctl.model.messages import Leave
-from fleetctl.model.profile import Profile
 from fleetctl.plugin.manager import PluginManager
 from fleetctl.store import migrate
 from fleetctl.store.blobs import BlobStore
 from fleetctl.store.database import Database
-from fleetctl.store.lock import DataDirectoryLock
 from fleetctl.store.reader import Reader, StoreReader
 from fleetctl.store.tokens import Role
 from fleetctl.store.writer import OnCommit, StoreWriter, Writer
-from fleetctl.transport.base import Transport
-from fleetctl.transport.opener import TransportOpener
-from fleetctl.transport.peer import serve_peers
-from fleetctl.transport.serial_port import SerialSettings
 
 log = logging.getLogger(__name__)
 
@@ -119,16 +109,6 @@ def build_controller(site: str, seams: Seams) -> Controller:
         dispatcher=Dispatcher(record, agents, gate, seams.clock, lambda: stop.owed),
         checks=Checks(record, hooks, seams.clock),
     )
-
-
-def build_agent(surroundings: Surroundings) -> Agent:
-    """The agent in these surroundings; it does nothing before `run`."""
-    return Agent(surroundings)
-
-
-def fresh_ids(clock: Clock, rng: random.Random) -> NewId:
-    """UUIDv7 ids from the clock and 74 random bits each."""
-    return lambda: uuid7(int(clock.wall().timestamp() * 1000), rng.getrandbits(74))
 
 
 async def serve(config: Config, say: Callable[[str], None] = print) -> None:
@@ -191,7 +171,7 @@ async def _controller(config: Config) -> AsyncIterator[Controller]:
             Seams(
                 clock=clock,
                 rng=rng,
-                new_id=fresh_ids(clock, rng),
+                new_id=fresh_ids(clock.wall, rng.getrandbits),
                 new_secret=functools.partial(secrets.token_urlsafe, 32),
                 open_writer=open_writer,
                 reader=reader,
@@ -237,58 +217,3 @@ async def _until_signalled(controller: Controller) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop)
     with contextlib.suppress(asyncio.CancelledError):
         await task
-
-
-async def run_agent(config: Config) -> None:
-    """Run the agent of this computer: the first signal lets runs finish, the second interrupts them."""
-    config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    config.agent_journal.parent.mkdir(mode=0o700, exist_ok=True)
-    clock = SystemClock()
-    rng = random.SystemRandom()
-    with DataDirectoryLock(config.data, "agent"):
-        plugins = PluginManager()
-        plugins.load()
-        agent = build_agent(
-            Surroundings(
-                name=config.agent,
-                version=__version__,
-                clock=clock,
-                rng=rng,
-                new_id=fresh_ids(clock, rng),
-                journal_file=OsJournalFile(config.agent_journal),
-                journal_blocking=Threads("journal", 1),
-                programs=ProgramCache(config.programs, Threads("programs", 4)),
-                drivers=plugins.drivers(),
-                open_transport=functools.partial(open_serial_or_network, clock),
-                listen=functools.partial(serve_peers, config.agent_socket),
-                pid=os.getpid(),
-                reports_in_flight=64,
-                watch_loop=True,
-            )
-        )
-        leave = _leave_gradually(agent)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, leave)
-        failed: BaseExceptionGroup[FleetctlError] | None = None
-        try:
-            await agent.run()
-        except* FleetctlError as group:
-            failed = group
-        if failed is not None:
-            raise failed.exceptions[0] from None
-
-
-def open_serial_or_network(clock: Clock, port: str, profile: Profile) -> Transport:
-    """The transport for a machine's port, with the profile's baud rate where the port does not say one."""
-    return TransportOpener(clock, serial=SerialSettings(baud=profile.baud)).make(port)
-
-
-def _leave_gradually(agent: Agent) -> Callable[[], None]:
-    asked = 0
-
-    def leave() -> None:
-        nonlocal asked
-        asked += 1
-        agent.leave("idle" if asked == 1 else "now")
-
-    return leave

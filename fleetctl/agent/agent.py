@@ -1,7 +1,7 @@
 """The agent: a record of the parts that hold machine links, and how they begin and end together.
 
-Every effect is handed in (`Surroundings`), because `fleetctl.app` builds the real agent and the simulated one
-from the same parts. This module must not know the store, a driver's words or the controller's rules.
+Every effect is handed in (`Surroundings`): `fleetctl.agent_app` builds the real agent and the simulation its own from
+the same parts. This module must not know the store, a driver's words or the controller's rules.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import click
 
-from fleetctl.cli.output import show_error
 from fleetctl.cli.root import root
 from fleetctl.errors import FleetctlError, UsageError
 
@@ -24,10 +23,10 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and leave the process with its exit status."""
-    sys.exit(run(arguments))
+    sys.exit(invoke(arguments))
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
+def invoke(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     try:
         status = root.main(args=arguments, prog_name="fleetctl", standalone_mode=False)
@@ -35,18 +34,24 @@ def run(arguments: Sequence[str] | None = None) -> int:
         wrong.show()
         return wrong.exit_code
     except UsageError as error:
-        show_error(error)
+        _show(error)
         return WRONG_USAGE
     except FleetctlError as error:
-        show_error(error)
+        _show(error)
         return FAILED
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except TimeoutError:
-        show_error(FleetctlError("The daemon took too long to answer.", hint="Look at it with `fleetctl doctor`."))
+        _show(FleetctlError("The daemon took too long to answer.", hint="Look at it with `fleetctl doctor`."))
         return FAILED
     except BrokenPipeError:
         # Whoever read our output (`| head`) has had enough; what Python still holds must not be written at exit.
         sys.stdout = None
         return OK
     return status if isinstance(status, int) else OK
+
+
+def _show(error: FleetctlError) -> None:
+    from fleetctl.cli.output import show_error  # Here, so that the agent does not carry rich.
+
+    show_error(error)

@@ -16,6 +16,6 @@ from fleetctl.config import load
 )
 def agent(data: Path | None) -> None:
     """Run the agent of a data directory. `fleetctl serve` starts one by itself; it outlives the controller."""
-    from fleetctl import app  # Here, so that every other command starts in half the time.
+    from fleetctl.agent_app import run_agent  # Here, so that every other command starts sooner.
 
-    asyncio.run(app.run_agent(load(None, data, None)))
+    asyncio.run(run_agent(load(None, data, None)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from enum import StrEnum
 
 NewId = Callable[[], str]
@@ -16,6 +17,11 @@ def uuid7(wall_ms: int, random_bits: int) -> str:
     value = (wall_ms & ((1 << 48) - 1)) << 80 | 0x7 << 76 | rand_a << 64 | 0b10 << 62 | rand_b
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def fresh_ids(wall: Callable[[], datetime], random_bits: Callable[[int], int]) -> NewId:
+    """Gives UUIDv7 ids of the time that `wall` tells (UTC), with 74 bits each from `random_bits(74)`."""
+    return lambda: uuid7(int(wall().timestamp() * 1000), random_bits(74))
 
 
 class CodeKind(StrEnum):

@@ -1,4 +1,4 @@
-"""The two processes of a site as they live and die: built by `fleetctl.app`, killed, and started again.
+"""The two processes of a site as they live and die: built from the real parts, killed, and started again.
 
 Responsible for what survives what: the database and the journal survive a kill, the journal's unsynced tail does not
 survive a power cut, machines go on moving. It must not know when anybody dies.
@@ -16,11 +16,12 @@ from fleetctl.agent.agent import Agent, Surroundings
 from fleetctl.agent.blocking import inline
 from fleetctl.agent.files import MemoryJournalFile
 from fleetctl.agent.programs import ProgramCache
-from fleetctl.app import Seams, build_agent, build_controller, fresh_ids
+from fleetctl.app import Seams, build_controller
 from fleetctl.driver.api import DriverType
 from fleetctl.errors import LinkUnavailable
 from fleetctl.fleet.controller import Controller
 from fleetctl.fleet.hooks import HookSource
+from fleetctl.model.identity import fresh_ids
 from fleetctl.model.profile import Profile
 from fleetctl.store.blobs import BlobStore
 from fleetctl.store.database import Database
@@ -94,7 +95,7 @@ class ControllerLife:
             Seams(
                 clock=ground.clock,
                 rng=rng,
-                new_id=fresh_ids(ground.clock, rng),
+                new_id=fresh_ids(ground.clock.wall, rng.getrandbits),
                 new_secret=lambda: f"{rng.getrandbits(256):064x}",
                 open_writer=open_writer,
                 reader=InspectedReader(ground.database, rng, ground.invariants.explained, ground.reader_turns),
@@ -123,13 +124,13 @@ class AgentLife:
         rng = random.Random(ground.rng.getrandbits(64))
         self._rng = rng
         with self.process.inside():
-            self.agent: Agent = build_agent(
+            self.agent = Agent(
                 Surroundings(
                     name=AGENT,
                     version="0",
                     clock=ground.clock,
                     rng=rng,
-                    new_id=fresh_ids(ground.clock, rng),
+                    new_id=fresh_ids(ground.clock.wall, rng.getrandbits),
                     journal_file=journal,
                     journal_blocking=inline,
                     programs=ProgramCache(ground.blobs.root, inline),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fleetctl.cli import run as fleetctl
+from fleetctl.cli import invoke as fleetctl
 from fleetctl.fleet.shapes import ExplainShape, MachineVerdict, ResultShape, StopShape
 from fleetctl.plugin.hookspecs import FoundPort
 from fleetctl.scheduling.reason import Need, Reason

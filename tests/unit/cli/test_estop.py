@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetctl.cli import run as fleetctl
+from fleetctl.cli import invoke as fleetctl
 from fleetctl.model.messages import Stop, StopOutcome, StopReport, ToAgent, decode_to_agent, encode
 from fleetctl.transport.peer import PeerLink, serve_peers
 

@@ -11,7 +11,7 @@ import pytest
 
 from fleetctl import __version__
 from fleetctl.cli import doctor, main, simulate
-from fleetctl.cli import run as fleetctl
+from fleetctl.cli import invoke as fleetctl
 
 from .daemon import PretendDaemon
 

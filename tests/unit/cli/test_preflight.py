@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fleetctl.cli import run as fleetctl
+from fleetctl.cli import invoke as fleetctl
 from fleetctl.model.profile import PROFILES, Setup
 from fleetctl.sim import sample
 

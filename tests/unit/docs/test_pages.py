@@ -52,7 +52,7 @@ def test_every_command_line_is_understood(page: Path) -> None:
 def understand(command: click.Command, words: list[str], name: str) -> None:
     """Parse the words without doing anything. Raises click.ClickException."""
     if isinstance(command, click.Group) and words and not words[0].startswith("-"):
-        child = command.commands.get(words[0])
+        child = command.get_command(click.Context(command), words[0])
         if child is None:
             raise click.UsageError(f"{name} has no command {words[0]!r}")
         understand(child, words[1:], f"{name} {words[0]}")

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from fleetctl.errors import DataDirectoryInUse
-from fleetctl.store.lock import DataDirectoryLock
+from fleetctl.lock import DataDirectoryLock
 
 HOLD = """
 import sys
 from pathlib import Path
-from fleetctl.store.lock import DataDirectoryLock
+from fleetctl.lock import DataDirectoryLock
 lock = DataDirectoryLock(Path(sys.argv[1]))
 lock.acquire()
 print("held", flush=True)
