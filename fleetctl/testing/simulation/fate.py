@@ -12,6 +12,7 @@ from typing import Protocol
 
 from fleetctl.clock import Clock
 from fleetctl.testing.simulation.mischief import Mischief
+from fleetctl.testing.simulation.process import begin_outside
 from fleetctl.testing.simulation.record import Record
 from fleetctl.testing.simulation.rig import Rig
 from fleetctl.testing.simulation.scenario import Luck
@@ -57,6 +58,7 @@ class Fate:
         self._rng = rng
         self._clock = clock
         self._record = record
+        self._hands: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
         """Let everything happen that this seed has in store."""
@@ -73,11 +75,32 @@ class Fate:
                 if between_s:
                     group.create_task(self._again_and_again(between_s, strike))
 
-    def committed(self) -> None:
-        """A COMMIT happened: now and then somebody dies a few turns of the loop later."""
-        if self._luck.kill_at_commit and self._rng.random() < self._luck.kill_at_commit:
-            kill = self._rng.choice((self._victims.kill_controller, self._victims.kill_agent))
-            _after_turns(self._rng.randint(0, 30), lambda: kill("a few turns after a COMMIT"))
+    def committed(self, kinds: frozenset[str]) -> None:
+        """A COMMIT with events of these kinds: now and then somebody dies a few turns of the loop later, or presses
+        the stop while a start is on its way."""
+        self._perhaps(self._luck.kill_at_commit, 30, "a few turns after a COMMIT")
+        if self._luck.stop_at_claim and "run.claimed" in kinds and self._rng.random() < self._luck.stop_at_claim:
+            _after_turns(self._rng.randint(0, 30), self._press_stop)
+
+    def begun(self) -> None:
+        """A machine executes the first line of a program: the worst moment to lose what was written before it."""
+        self._perhaps(self._luck.kill_at_begin, 6, "at the first line of a program")
+
+    def _perhaps(self, chance: float, most_turns: int, why: str) -> None:
+        if not chance or self._rng.random() >= chance:
+            return
+        turns, victim = self._rng.randint(0, most_turns), self._rng.randrange(3)
+        if victim == 0:
+            _after_turns(turns, lambda: self._victims.kill_controller(why))
+        elif victim == 1:
+            _after_turns(turns, lambda: self._victims.kill_agent(why))
+        else:
+            _after_turns(turns, lambda: self._victims.cut_power(machines=False))
+
+    def _press_stop(self) -> None:
+        """The hand comes from outside any process, whatever led here."""
+        task = begin_outside(self._mischief.stop_everything(), "hand")
+        self._hands.append(task)
 
     async def _again_and_again(self, between_s: float, strike: Callable[[], Awaitable[None]]) -> None:
         while True:

@@ -78,8 +78,8 @@ class Invariants:
 
     # After COMMIT
 
-    def committed(self) -> int:
-        """After every COMMIT, before anybody hears of it; gives how many events are new."""
+    def committed(self) -> frozenset[str]:
+        """After every COMMIT, before anybody hears of it; gives the kinds of the new events."""
         known = len(self._committed)
         new = self._eyes.rows(
             "SELECT sequence, at_s, kind, subject, actor, data FROM events WHERE sequence > ? ORDER BY sequence",
@@ -96,7 +96,7 @@ class Invariants:
                 self._finished(str(row[3]))
             elif row[2] == "part.good":
                 self._good(str(row[3]))
-        return len(new)
+        return frozenset(str(row[2]) for row in new)
 
     def _rows(self) -> None:
         for machine, count in self._eyes.rows(

@@ -87,7 +87,11 @@ class Mischief:
             name = self._rng.choice(list(self._rigs))
             await self._desk.act(f"stop {name}", lambda c: c.stop.machine(name, WHO))
         else:
-            await self._desk.act("stop everything", lambda c: c.stop.everything(WHO))
+            await self.stop_everything()
+
+    async def stop_everything(self) -> None:
+        """The big button."""
+        await self._desk.act("stop everything", lambda c: c.stop.everything(WHO))
 
     async def _setup(self) -> None:
         """The same set-up but for a nozzle: another configuration, which the programs fit as well."""

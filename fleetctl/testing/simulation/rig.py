@@ -74,6 +74,7 @@ class Rig:
         self.attempts: dict[str, Attempt] = {}
         self.attempt: Attempt | None = None
         self.bed: list[Attempt] = []
+        self.on_begin: Callable[[], None] = lambda: None
         self._clock = clock
         self._library = library
         self._record = record
@@ -171,6 +172,7 @@ class Rig:
         self.attempt = self.attempts[run.id] = Attempt(run.id, run.code, program, executed=1)
         self.bed.append(self.attempt)
         self._record.log(f"{self.name} begins {program.name} for {run.code}")
+        self.on_begin()
 
     def _own_line(self, text: str) -> None:
         if self.kind.harmless.match(text) or not self.kind.acts.match(text):

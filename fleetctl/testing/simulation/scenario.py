@@ -23,8 +23,11 @@ class Luck:
     between_disk_faults_s: float = 0.0
     between_mischief_s: float = 0.0
     kill_at_commit: float = 0.0
+    kill_at_begin: float = 0.0
+    stop_at_claim: float = 0.0
     crash_in_commit: float = 0.0
     commit_fails: float = 0.0
+    commit_slow: float = 0.0
     peer_break: float = 0.0
     peer_duplicate: float = 0.0
     peer_lose: float = 0.0
@@ -148,8 +151,11 @@ def _luck(rng: random.Random) -> Luck:
         between_disk_faults_s=some(0.2, 60.0, 300.0),
         between_mischief_s=some(0.7, 5.0, 100.0),
         kill_at_commit=some(0.3, 0.001, 0.02),
+        kill_at_begin=some(0.3, 0.02, 0.3),
+        stop_at_claim=some(0.3, 0.05, 0.5),
         crash_in_commit=some(0.3, 0.001, 0.02),
         commit_fails=some(0.3, 0.01, 0.2),
+        commit_slow=some(0.4, 0.05, 0.5),
         peer_break=some(0.4, 0.0005, 0.01),
         peer_duplicate=some(0.4, 0.01, 0.2),
         peer_lose=some(0.2, 0.001, 0.02),

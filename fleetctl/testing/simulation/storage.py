@@ -5,6 +5,7 @@ A template database is migrated once for each process and copied for each world.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import random
 import sqlite3
@@ -70,13 +71,28 @@ class Disk(CommitFaults):
             raise SimulatedCrash("after COMMIT")
 
 
+class SlowWriter(InlineWriter):
+    """The inline writer on a disk that now and then takes its time; what is asked for meanwhile joins the group."""
+
+    def __init__(self, database: Database, on_commit: OnCommit, rng: random.Random, disk: Disk) -> None:
+        super().__init__(database, on_commit, chance=rng, faults=disk)
+        self._disk = disk
+        self._rng = rng
+
+    def _wake_after(self, turns: int) -> None:
+        if self._disk.luck.commit_slow and self._rng.random() < self._disk.luck.commit_slow:
+            asyncio.get_running_loop().call_later(self._rng.choice((0.01, 0.1, 2.0)), self._work)
+        else:
+            super()._wake_after(turns)
+
+
 class InspectedWriter:
     """A `StoreWriter`: the inline one, with `inspect` called inside the transaction behind each unit."""
 
     def __init__(
         self, database: Database, on_commit: OnCommit, rng: random.Random, disk: Disk, inspect: Inspect
     ) -> None:
-        self.inner = InlineWriter(database, on_commit, chance=rng, faults=disk)
+        self.inner = SlowWriter(database, on_commit, rng, disk)
         self._inspect = inspect
 
     async def run(self, unit: Unit[T]) -> T:

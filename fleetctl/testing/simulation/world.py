@@ -166,6 +166,7 @@ class World:
                 self.record,
                 around,
             )
+            rig.on_begin = self._begun
             self.rigs[rig.name] = rig
 
     def attempt(self, run_id: str) -> Attempt | None:
@@ -361,9 +362,13 @@ class World:
 
     def _committed(self) -> None:
         self.record.count("commits")
-        self.invariants.committed()
+        kinds = self.invariants.committed()
         if self._fate is not None:
-            self._fate.committed()
+            self._fate.committed(kinds)
+
+    def _begun(self) -> None:
+        if self._fate is not None:
+            self._fate.begun()
 
     def _help(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._helpers = [task for task in self._helpers if not task.done()]
