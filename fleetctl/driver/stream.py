@@ -12,7 +12,6 @@ from collections.abc import Callable
 from fleetctl.clock import Clock
 from fleetctl.driver.api import Capabilities, EndKind, Identity, Listener, MachineSpec, ProgramSource, Telemetry
 from fleetctl.driver.api import Progress as ApiProgress
-from fleetctl.driver.outcome import Verb, VerbDone
 from fleetctl.driver.progress import ProgressTeller
 from fleetctl.driver.streamer import Streamer
 from fleetctl.errors import FleetctlError, LinkError, MachineBusy, MachineError
@@ -31,6 +30,8 @@ from fleetctl.protocol.engine import (
     RunFinished,
     StateChanged,
     Temperatures,
+    Verb,
+    VerbDone,
     WaitingForPerson,
 )
 from fleetctl.protocol.feeder import Feeder

@@ -88,6 +88,25 @@ class WaitingForPerson(EngineEvent, frozen=True):
     reason: str
 
 
+class Verb(StrEnum):
+    """Verbs that move no program, whose end an engine announces with `VerbDone`."""
+
+    HOME = "home"
+    CLEAR_FAULT = "clear-fault"
+    MAKE_SAFE = "make-safe"
+    STOP = "stop"
+
+
+class VerbDone(EngineEvent, frozen=True):
+    """The firmware answered the verb; `error` is empty when it did what was asked.
+
+    For `stop` it is the firmware's own confirmation, so an engine that cannot tell never sends it.
+    """
+
+    verb: Verb
+    error: str = ""
+
+
 class CommandDone(EngineEvent, frozen=True):
     """The command with this ticket was answered; `lines` are the answer without the final ok."""
 

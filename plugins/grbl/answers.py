@@ -6,9 +6,8 @@ is handled as it is stands in this folder's README.
 
 from __future__ import annotations
 
-from fleetctl.driver.outcome import Verb, VerbDone
 from fleetctl.model.machine import Activity
-from fleetctl.protocol.engine import Identified, Position, PositionSuspect, RunEndKind
+from fleetctl.protocol.engine import Identified, Position, PositionSuspect, RunEndKind, Verb, VerbDone
 
 from . import words
 from .ending import HOLD, RESET, SILENT_S, Ending

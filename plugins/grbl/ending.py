@@ -5,10 +5,18 @@ Calls only `state` below it. It must not know how the controller's lines are tol
 
 from __future__ import annotations
 
-from fleetctl.driver.outcome import Verb, VerbDone
 from fleetctl.errors import FleetctlError
 from fleetctl.model.machine import Activity
-from fleetctl.protocol.engine import CommandDone, Identified, PositionSuspect, Progress, RunEndKind, RunFinished
+from fleetctl.protocol.engine import (
+    CommandDone,
+    Identified,
+    PositionSuspect,
+    Progress,
+    RunEndKind,
+    RunFinished,
+    Verb,
+    VerbDone,
+)
 
 from . import words
 from .sender import Ask

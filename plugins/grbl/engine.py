@@ -6,10 +6,9 @@ lines, `ending` sends and ends, `state` remembers. What is done in each case, an
 
 from __future__ import annotations
 
-from fleetctl.driver.outcome import Verb, VerbDone
 from fleetctl.errors import ForbiddenByte, MachineBusy, MachineError, UsageError
 from fleetctl.model.machine import Activity
-from fleetctl.protocol.engine import EngineEvent, RunEndKind
+from fleetctl.protocol.engine import EngineEvent, RunEndKind, Verb, VerbDone
 from fleetctl.protocol.feeder import Feeder
 
 from .answers import Answers

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from fleetctl.driver.outcome import Verb, VerbDone
 from fleetctl.errors import MachineBusy, MachineError
 from fleetctl.model.machine import Activity
 from fleetctl.protocol.engine import (
@@ -19,6 +18,8 @@ from fleetctl.protocol.engine import (
     RunEnded,
     RunEndKind,
     StateChanged,
+    Verb,
+    VerbDone,
     WaitingForPerson,
 )
 from fleetctl.protocol.lines import LineSplitter

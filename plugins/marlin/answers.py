@@ -6,9 +6,8 @@ this folder's README.
 
 from __future__ import annotations
 
-from fleetctl.driver.outcome import Verb, VerbDone
 from fleetctl.model.machine import Activity
-from fleetctl.protocol.engine import Position, PositionSuspect, RunEndKind, Temperatures
+from fleetctl.protocol.engine import Position, PositionSuspect, RunEndKind, Temperatures, Verb, VerbDone
 from fleetctl.protocol.numbering import Request
 
 from . import words

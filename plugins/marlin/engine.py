@@ -7,10 +7,9 @@ It must not know transports, files or runs' ids. This is the top of four layers;
 
 from __future__ import annotations
 
-from fleetctl.driver.outcome import Verb, VerbDone
 from fleetctl.errors import MachineBusy, MachineError, UsageError
 from fleetctl.model.machine import Activity
-from fleetctl.protocol.engine import EngineEvent, RunEndKind
+from fleetctl.protocol.engine import EngineEvent, RunEndKind, Verb, VerbDone
 from fleetctl.protocol.feeder import Feeder, frame_line
 
 from .answers import Answers

@@ -5,7 +5,6 @@ Calls only `state` below it. It must not know how the board's words are told apa
 
 from __future__ import annotations
 
-from fleetctl.driver.outcome import Verb, VerbDone
 from fleetctl.errors import FleetctlError, MachineError
 from fleetctl.model.machine import Activity
 from fleetctl.protocol.engine import (
@@ -16,6 +15,8 @@ from fleetctl.protocol.engine import (
     Ready,
     RunEndKind,
     RunFinished,
+    Verb,
+    VerbDone,
     WaitingForPerson,
 )
 

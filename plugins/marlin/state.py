@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from fleetctl.driver.outcome import Verb, VerbDone
 from fleetctl.errors import MachineBusy, MachineError
 from fleetctl.model.machine import Activity
-from fleetctl.protocol.engine import CommandDone, EngineEvent, MachineFault, RunEnded, RunEndKind, StateChanged
+from fleetctl.protocol.engine import (
+    CommandDone,
+    EngineEvent,
+    MachineFault,
+    RunEnded,
+    RunEndKind,
+    StateChanged,
+    Verb,
+    VerbDone,
+)
 from fleetctl.protocol.feeder import Feeder
 from fleetctl.protocol.lines import LineSplitter
 

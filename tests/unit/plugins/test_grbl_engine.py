@@ -7,7 +7,6 @@ from collections.abc import Iterable
 import pytest
 from fleetctl_plugins.grbl.engine import GrblEngine
 
-from fleetctl.driver.outcome import Verb, VerbDone
 from fleetctl.errors import ForbiddenByte, MachineBusy, MachineError, UsageError
 from fleetctl.model.machine import Activity
 from fleetctl.protocol.engine import (
@@ -21,6 +20,8 @@ from fleetctl.protocol.engine import (
     RunEndKind,
     RunFinished,
     StateChanged,
+    Verb,
+    VerbDone,
     WaitingForPerson,
 )
 from fleetctl.protocol.feeder import Feeder

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 import pytest
 from fleetctl_plugins.marlin.engine import MarlinEngine
 
-from fleetctl.driver.outcome import Verb, VerbDone
 from fleetctl.errors import MachineBusy, MachineError, UsageError
 from fleetctl.model.machine import Activity
 from fleetctl.protocol.engine import (
@@ -21,6 +20,8 @@ from fleetctl.protocol.engine import (
     RunEndKind,
     RunFinished,
     StateChanged,
+    Verb,
+    VerbDone,
     WaitingForPerson,
 )
 from fleetctl.protocol.feeder import Feeder, frame_line
