@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from fleetctl.errors import ConfigurationError
+from fleetctl.errors import ConfigurationError, UsageError
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,10 +93,10 @@ def load(file: Path | None, data: Path | None, listen: str | None) -> Config:
 
 
 def parse_listen(text: str) -> tuple[str, int]:
-    """`HOST:PORT`, `[IPv6]:PORT` or `:PORT`. Raises ConfigurationError."""
+    """`HOST:PORT`, `[IPv6]:PORT` or `:PORT`. Raises UsageError."""
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65535:
-        raise ConfigurationError(f"{text!r} is not HOST:PORT.")
+        raise UsageError(f"{text!r} is not HOST:PORT.", hint="For example 127.0.0.1:8420.")
     return host.strip("[]") or "127.0.0.1", int(port)
 
 

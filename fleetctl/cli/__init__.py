@@ -48,6 +48,12 @@ def invoke(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output (`| head`) has had enough; what Python still holds must not be written at exit.
         sys.stdout = None
         return OK
+    except OSError as error:
+        # A disk, folder or port of this computer that cannot be used: for the person, not for us.
+        where = f"{error.filename}: " if error.filename else ""
+        hint = "Look at its rights and free space, or name another place."
+        _show(FleetctlError(f"{where}{error.strerror or error}.", hint=hint))
+        return FAILED
     return status if isinstance(status, int) else OK
 
 

@@ -89,3 +89,18 @@ def test_a_reader_that_has_had_enough_is_no_error() -> None:
         text=True,
     )
     assert done.stdout == "[\n0\n" and "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    words = ["serve", "--data", str(tmp_path / "file" / "data"), "--listen", "127.0.0.1:0"]
+    assert fleetctl(words) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Not a directory" in said and "name another place" in said and "Traceback" not in said
+
+
+def test_an_address_that_is_none_is_wrong_usage(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for address in ("nonsense", "127.0.0.1:99999"):
+        assert fleetctl(["serve", "--data", str(tmp_path / "data"), "--listen", address]) == 2
+        assert "is not HOST:PORT" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
