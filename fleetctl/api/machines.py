@@ -11,7 +11,7 @@ from aiohttp import web
 
 from fleetctl.api.permission import Permission
 from fleetctl.api.reported import reported
-from fleetctl.api.routing import API, Call, Empty, Routes
+from fleetctl.api.routing import API, Call, Empty, Routes, Seen
 from fleetctl.errors import Conflict
 from fleetctl.fleet.shapes import MachineShape, NewMachine, StopShape
 from fleetctl.model.machine import Activity, Position, Service
@@ -65,12 +65,6 @@ class SetupRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What is on the machine now; replaces what was there."""
 
     setup: Setup
-    version: int | None = None
-
-
-class Versioned(msgspec.Struct, frozen=True, kw_only=True):
-    """A request without details; `version` is the machine's version that was seen."""
-
     version: int | None = None
 
 
@@ -134,11 +128,11 @@ async def remove(call: Call[None]) -> None:
     "POST",
     f"{ONE}/remove",
     permission=Permission.ADMIN,
-    body=Versioned,
+    body=Seen,
     answer=Empty,
     page=lambda _call, _answer: "/",
 )
-async def remove_by_form(call: Call[Versioned]) -> None:
+async def remove_by_form(call: Call[Seen]) -> None:
     """Remove a machine; the same as DELETE, for forms."""
     await call.controller.machines.remove(await seen(call), call.actor)
 
@@ -151,8 +145,8 @@ async def clear(call: Call[ClearRequest]) -> MachineShape:
     return await call.controller.views.machine(name)
 
 
-@routes.route("POST", f"{ONE}/reset", permission=Permission.OPERATE, body=Versioned, answer=MachineShape)
-async def reset(call: Call[Versioned]) -> MachineShape:
+@routes.route("POST", f"{ONE}/reset", permission=Permission.OPERATE, body=Seen, answer=MachineShape)
+async def reset(call: Call[Seen]) -> MachineShape:
     """Clear a fault; the machine may lose its position by it."""
     name = await seen(call)
     async with reported(call, name, lambda: shows(call, lambda machine: machine.activity != Activity.FAULT)):
@@ -160,8 +154,8 @@ async def reset(call: Call[Versioned]) -> MachineShape:
     return await call.controller.views.machine(name)
 
 
-@routes.route("POST", f"{ONE}/home", permission=Permission.OPERATE, body=Versioned, answer=MachineShape)
-async def home(call: Call[Versioned]) -> MachineShape:
+@routes.route("POST", f"{ONE}/home", permission=Permission.OPERATE, body=Seen, answer=MachineShape)
+async def home(call: Call[Seen]) -> MachineShape:
     """Home all axes; the machine moves."""
     name = await seen(call)
     async with reported(call, name, lambda: shows(call, lambda machine: machine.position == Position.KNOWN)):
@@ -169,8 +163,8 @@ async def home(call: Call[Versioned]) -> MachineShape:
     return await call.controller.views.machine(name)
 
 
-@routes.route("POST", f"{ONE}/trust-position", permission=Permission.OPERATE, body=Versioned, answer=MachineShape)
-async def trust_position(call: Call[Versioned]) -> MachineShape:
+@routes.route("POST", f"{ONE}/trust-position", permission=Permission.OPERATE, body=Seen, answer=MachineShape)
+async def trust_position(call: Call[Seen]) -> MachineShape:
     """Vouch for where the tool is, in place of homing, for a machine that cannot home; nothing moves."""
     name = await seen(call)
     async with reported(call, name, lambda: shows(call, lambda machine: machine.position == Position.KNOWN)):
@@ -178,8 +172,8 @@ async def trust_position(call: Call[Versioned]) -> MachineShape:
     return await call.controller.views.machine(name)
 
 
-@routes.route("POST", f"{ONE}/reconnect", permission=Permission.OPERATE, body=Versioned, answer=MachineShape)
-async def reconnect(call: Call[Versioned]) -> MachineShape:
+@routes.route("POST", f"{ONE}/reconnect", permission=Permission.OPERATE, body=Seen, answer=MachineShape)
+async def reconnect(call: Call[Seen]) -> MachineShape:
     """Open the link again; nothing moves."""
     name = await seen(call)
     await call.controller.machines.reconnect(name, call.actor)
@@ -224,10 +218,10 @@ async def setup(call: Call[SetupRequest]) -> MachineShape:
     "POST",
     f"{ONE}/stop",
     permission=Permission.SUBMIT,
-    body=Versioned,
+    body=Seen,
     answer=StopShape,
     page=lambda call, _answer: f"/machines/{call.path['name']}",
 )
-async def stop(call: Call[Versioned]) -> StopShape:
+async def stop(call: Call[Seen]) -> StopShape:
     """Stop one machine now. A software stop, not a safety-rated emergency stop."""
     return await call.controller.stop.machine(call.path["name"], call.actor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -36,14 +36,18 @@ async def seen(call: Call[Seen]) -> str:
     return code
 
 
-def moved(call: Call[Seen], code: str, before: RunShape) -> AbstractAsyncContextManager[None]:
-    """Do a verb inside, then wait until the run is in another state than before."""
+async def act(call: Call[Seen], verb: Callable[[str, str], Awaitable[None]]) -> RunShape:
+    """Do `verb(code, actor)` to the run, then answer with what its machine reported, if it reports soon."""
+    code = await seen(call)
+    before = await call.controller.views.run(code)
 
-    async def so() -> bool:
+    async def moved() -> bool:
         now = await call.controller.views.run(code)
         return (now.state, now.started) != (before.state, before.started)
 
-    return reported(call, code, so)
+    async with reported(call, code, moved):
+        await verb(code, call.actor)
+    return await call.controller.views.run(code)
 
 
 @routes.route("GET", RUNS, permission=Permission.VIEW, query=RunQuery, answer=list[RunShape])
@@ -64,34 +68,22 @@ async def run(call: Call[None]) -> RunShape:
 @routes.route("POST", f"{ONE}/pause", permission=Permission.OPERATE, body=Seen, answer=RunShape)
 async def pause(call: Call[Seen]) -> RunShape:
     """Hold motion in a controlled way."""
-    code = await seen(call)
-    async with moved(call, code, await call.controller.views.run(code)):
-        await call.controller.runs.pause(code, call.actor)
-    return await call.controller.views.run(code)
+    return await act(call, call.controller.runs.pause)
 
 
 @routes.route("POST", f"{ONE}/resume", permission=Permission.OPERATE, body=Seen, answer=RunShape)
 async def resume(call: Call[Seen]) -> RunShape:
     """Go on after a pause."""
-    code = await seen(call)
-    async with moved(call, code, await call.controller.views.run(code)):
-        await call.controller.runs.resume(code, call.actor)
-    return await call.controller.views.run(code)
+    return await act(call, call.controller.runs.resume)
 
 
 @routes.route("POST", f"{ONE}/cancel", permission=Permission.OPERATE, body=Seen, answer=RunShape)
 async def cancel(call: Call[Seen]) -> RunShape:
     """End a run in a controlled way, heaters and spindle off."""
-    code = await seen(call)
-    async with moved(call, code, await call.controller.views.run(code)):
-        await call.controller.runs.cancel(code, call.actor)
-    return await call.controller.views.run(code)
+    return await act(call, call.controller.runs.cancel)
 
 
 @routes.route("POST", f"{ONE}/start", permission=Permission.OPERATE, body=Seen, answer=RunShape)
 async def start(call: Call[Seen]) -> RunShape:
     """Cycle start: a person beside the machine lets the run begin (I14)."""
-    code = await seen(call)
-    async with moved(call, code, await call.controller.views.run(code)):
-        await call.controller.runs.cycle_start(code, call.actor)
-    return await call.controller.views.run(code)
+    return await act(call, call.controller.runs.cycle_start)
