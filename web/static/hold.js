@@ -60,5 +60,9 @@ addEventListener('click', event => {
   armed = link
   link.classList.add('armed')
   tell(link.dataset.again)
-  setTimeout(() => { if (armed === link) reset(link) }, ARMED_MS)
+  setTimeout(() => {
+    if (armed !== link) return
+    reset(link)
+    tell('')
+  }, ARMED_MS)
 })
