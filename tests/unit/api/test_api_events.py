@@ -111,7 +111,7 @@ async def test_events_that_happen_while_the_table_is_read_come_once() -> None:
     assert seen == list(range(1, 1008))
 
 
-async def test_a_client_that_is_too_slow_is_disconnected() -> None:
+async def test_i9_a_client_that_is_too_slow_is_disconnected() -> None:
     world = FakeController()
     frames = event_frames(world, 0)
     happen(world, 1)
