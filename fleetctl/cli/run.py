@@ -123,4 +123,4 @@ def _tell(answer: bytes, as_json: bool) -> None:
         return
     shown = decode(answer, RunShape)
     said = f"{shown.code} on {shown.machine} is {shown.state}." if shown.why is None else ""
-    say(Text.assemble(said, sentence(shown.why, f" {shown.reason}" if shown.reason else "")))
+    say(Text.assemble(said, sentence(shown.why, f" {shown.reason}" if shown.reason not in ("", shown.state) else "")))
