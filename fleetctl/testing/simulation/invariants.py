@@ -136,9 +136,11 @@ class Invariants:
             self._record.violation("I4", f"{code} is finished on record; the machine executed {came}")
 
     def _good(self, code: str) -> None:
-        part_id, run_code = self._eyes.rows(
-            "SELECT p.id, r.code FROM parts p JOIN runs r ON r.id = p.run_id WHERE p.code = ?", code
+        part_id, run_code, state = self._eyes.rows(
+            "SELECT p.id, r.code, p.state FROM parts p JOIN runs r ON r.id = p.run_id WHERE p.code = ?", code
         )[0]
+        if state != "good":
+            return  # made good and scrapped again within one COMMIT: nobody ever saw it good
         attempt = self._of_run_code(str(run_code))
         if attempt is None or attempt.plates != 1:
             self._record.violation("I3", f"{code} of {run_code} is good, but no plate of that run was ever laid")

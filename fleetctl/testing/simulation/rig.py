@@ -131,6 +131,15 @@ class Rig:
         if len(self._said) > LINES_REMEMBERED:
             del self._said[next(iter(self._said))]
 
+    def is_sent(self, program: SimulatedProgram) -> None:
+        """The first line of a program leaves the agent: what is on the wire before a stop comes cannot be held back,
+        what leaves after it must not."""
+        if stop := self._around.stop_known():
+            self._record.violation("I15", f"{program.name} goes to {self.name} though the stop {stop} holds")
+        run = self._around.active_run(self.name)
+        if run is not None and self._around.withdrawn(run.id):
+            self._record.violation("I2", f"{program.name} goes to {self.name} for {run.code}, which was withdrawn")
+
     def _executed(self, line: Executed) -> None:
         self._forget_after_reset()
         found = self._library.by_line.get(line.text)
@@ -165,10 +174,6 @@ class Rig:
         if self.bed:
             on_it = ", ".join(attempt.run_code for attempt in self.bed)
             self._record.violation("I2", f"{self.name} begins {run.code} while {on_it} still lies on it")
-        if stop := self._around.stop_known():
-            self._record.violation("I15", f"{self.name} begins {run.code} though the stop {stop} holds")
-        if self._around.withdrawn(run.id):
-            self._record.violation("I2", f"{self.name} begins {run.code} after it was withdrawn")
         self.attempt = self.attempts[run.id] = Attempt(run.id, run.code, program, executed=1)
         self.bed.append(self.attempt)
         self._record.log(f"{self.name} begins {program.name} for {run.code}")

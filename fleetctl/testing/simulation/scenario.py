@@ -80,7 +80,7 @@ class Scenario:
     """Greatest number of turns of the loop that a read of the store takes."""
 
 
-def draw(seed: int, kinds: tuple[str, ...] = ("marlin", "grbl"), hours: float = 0.0) -> Scenario:
+def draw(seed: int, kinds: tuple[str, ...] = ("grbl", "marlin"), hours: float = 0.0) -> Scenario:
     """The world of a seed. `hours` asks for about so many hours of trouble, by the controller's clock."""
     rng = random.Random(f"scenario/{seed}")
     machines = tuple(rng.choice(kinds) for _ in range(rng.randint(2, 4)))

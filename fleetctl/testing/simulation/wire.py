@@ -94,6 +94,7 @@ class WatchedTransport:
     def _program_line(self, program: SimulatedProgram, number: int) -> None:
         if number == 0 and (program is not self._program or self._sent_line == len(program.lines) - 1):
             self._program, self._sent_line = program, 0
+            self._rig.is_sent(program)
         elif program is not self._program or number > self._sent_line + 1:
             self._record.violation(
                 "I12", f"line {number} of {program.name} goes to {self._rig.name} on a link that did not come to it"
