@@ -120,7 +120,7 @@ async def machine(call: Call[None]) -> MachineShape:
 
 @routes.route("DELETE", ONE, permission=Permission.ADMIN, answer=Empty)
 async def remove(call: Call[None]) -> None:
-    """Remove a machine; its runs and parts stay on record."""
+    """Remove a machine that never ran; one that runs on record name can only be locked out."""
     await call.controller.machines.remove(call.path["name"], call.actor)
 
 

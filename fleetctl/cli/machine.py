@@ -101,7 +101,7 @@ async def discover_machines(client: Client, as_json: bool) -> None:
 @name_argument
 @with_daemon
 async def remove_machine(client: Client, name: str) -> None:
-    """Remove a machine that is not running anything; its history stays."""
+    """Remove a machine that never ran anything; one with runs on record is locked out instead."""
     await client.delete(f"machines/{name}")
     say(f"{name} is removed.")
 
