@@ -121,9 +121,7 @@ class AgentSite:
         controller = Controller(link)
         self.controllers.append(controller)
         assignments = tuple(self._assignment(machine) for machine in self.machines.values())
-        controller.say(
-            Hello(protocol_version=PROTOCOL_VERSION, site="test", stop_id=stop_id, machines=assignments)
-        )
+        controller.say(Hello(protocol_version=PROTOCOL_VERSION, site="test", stop_id=stop_id, machines=assignments))
         await until("a welcome", lambda: controller.of(Welcome))
         await until("all machines online", lambda: controller.online() == set(self.machines))
         return controller
