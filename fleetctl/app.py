@@ -40,7 +40,7 @@ from fleetctl.fleet.record import Record
 from fleetctl.fleet.runs import Runs
 from fleetctl.fleet.stop import StopButton
 from fleetctl.fleet.telemetry import Telemetry
-from fleetctl.fleet.tokens import Tokens
+from fleetctl.fleet.tokens import LINK_LASTS_S, Tokens
 from fleetctl.fleet.views import Views
 from fleetctl.lock import DataDirectoryLock
 from fleetctl.model.identity import NewId, fresh_ids
@@ -118,7 +118,8 @@ async def serve(config: Config, say: Callable[[str], None] = print) -> None:
         url = _address(config, server.addresses[0][1])
         _tell_address(config, url)
         try:
-            link = await controller.tokens.create("first start", Role.ADMIN, ADMIN, expires_s=3600.0, kind="link")
+            create = controller.tokens.create
+            link = await create("first start", Role.ADMIN, ADMIN, expires_s=LINK_LASTS_S, kind="link")
             say(f"fleetctl is at {url}/\nSign in with this link, once, within an hour:\n{url}/login?once={link}")
             await _until_signalled(controller)
         finally:

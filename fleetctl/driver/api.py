@@ -10,9 +10,9 @@ A machine that we feed line by line needs only an engine (`fleetctl.protocol.eng
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -38,9 +38,6 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     facets: frozenset[Facet]
     pause: bool = True
     home: bool = True
-    heats: bool = False
-    spins: bool = False
-    acknowledges_lines: bool = True
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +124,8 @@ class Driver(Protocol):
         ...
 
     async def start(self, program: ProgramSource) -> None:
-        """Begin to execute; returns once the first byte may have gone out. Raises MachineBusy, MachineError."""
+        """Begin to execute; returns once the first byte may have gone out. Raises MachineBusy, MachineError; then
+        no byte of the program went out."""
         ...
 
     async def pause(self) -> None:
@@ -171,6 +169,15 @@ class Driver(Protocol):
         ...
 
 
+@runtime_checkable
+class TakesWorkOffsets(Protocol):
+    """What a driver has besides when it compares the machine's work offsets with those on record at each start."""
+
+    def set_work_offsets(self, offsets_mm: Mapping[str, tuple[float, float, float]]) -> None:
+        """The set-up on record changed; holds from the next start on. Neither waits nor raises."""
+        ...
+
+
 class MachineSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a driver is made for."""
 
@@ -178,6 +185,8 @@ class MachineSpec(msgspec.Struct, frozen=True, kw_only=True):
     port: str
     profile: Profile
     options: dict[str, str] = {}
+    work_offsets_mm: dict[str, tuple[float, float, float]] = {}
+    """The set-up on record, by frame (`G54`), machine coordinates; see `TakesWorkOffsets`."""
 
 
 class DriverType(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,8 @@ NewSecret = Callable[[], str]
 """Gives 256 fresh random bits as URL-safe text."""
 
 LINK_LASTS_S = 3600.0
-LOGIN_LASTS_S = 30 * 24 * 3600.0
+"""The link that the first start prints."""
+
 LONGEST_S = 10 * 365 * 24 * 3600.0
 
 NAME_MOST = 40

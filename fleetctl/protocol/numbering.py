@@ -51,7 +51,6 @@ class NumberedHistory:
         self._lines: deque[bytes] = deque(maxlen=capacity_lines)
         self.next_number = 1
         self.replay_from: int | None = None
-        self.requests = 0
         self._asked: int | None = None
         self._asked_count = 0
         self._echoes_due = 0
@@ -94,7 +93,6 @@ class NumberedHistory:
         On REPEAT, `replay_from` is set. Each line in flight behind may bring one more request of the same
         number; that many are taken as echoes.
         """
-        self.requests += 1
         if number == self.next_number:
             self.replay_from = None
             return Request.NOT_SENT_YET

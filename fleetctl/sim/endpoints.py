@@ -32,11 +32,6 @@ class Endpoint(Protocol):
         """Device path, or `socket://host:port`."""
         ...
 
-    @property
-    def attached(self) -> bool:
-        """True while a host is there."""
-        ...
-
     def register(self, selector: selectors.BaseSelector) -> None:
         """Add what has to be watched; called once."""
         ...
@@ -92,10 +87,6 @@ class PtyEndpoint:
     @property
     def address(self) -> str:
         return self._path
-
-    @property
-    def attached(self) -> bool:
-        return self._attached
 
     def register(self, selector: selectors.BaseSelector) -> None:
         self._selector = selector
@@ -221,10 +212,6 @@ class TcpEndpoint:
     def address(self) -> str:
         host, port = self._listener.getsockname()[:2]
         return f"socket://{host}:{port}"
-
-    @property
-    def attached(self) -> bool:
-        return self._peer is not None
 
     def register(self, selector: selectors.BaseSelector) -> None:
         self._selector = selector

@@ -83,7 +83,6 @@ class Operator:
         self._luck = random.Random(seed)
         self._due_s: dict[tuple[str, str, int | None], float] = {}
         self._left_alone: set[tuple[str, str, int | None]] = set()
-        self.deeds = 0
 
     async def work(self) -> None:
         """Do what there is to do, until cancelled. While the daemon is away this person waits for it."""
@@ -117,7 +116,6 @@ class Operator:
             self._due_s.pop(task.key, None)
             await self._cope(task, refused)
             return
-        self.deeds += 1
         self._due_s.pop(task.key, None)
         self._say(f"The operator {_deed(task)}.")
 

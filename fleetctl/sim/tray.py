@@ -13,8 +13,6 @@ from pathlib import Path
 
 from fleetctl.sim.parts import Part
 
-TRAY_NAME = "parts.jsonl"
-
 
 def lay(path: Path, parts: Iterable[Part]) -> None:
     """Append a plate in one write, so that a reader never sees half of one line that will stay."""

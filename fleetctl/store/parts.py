@@ -76,15 +76,6 @@ def of_run(conn: sa.Connection, run_id: str) -> list[Part]:
     return [_part(row) for row in conn.execute(_of_run, {"key": run_id}).mappings()]
 
 
-def of_runs(conn: sa.Connection, run_ids: Iterable[str]) -> dict[str, list[Part]]:
-    """The parts of several runs, by run."""
-    found: dict[str, list[Part]] = {run_id: [] for run_id in run_ids}
-    query = sa.select(parts).where(parts.c.run_id.in_(list(found))).order_by(parts.c.run_id, parts.c.ordinal)
-    for row in conn.execute(query).mappings():
-        found[row["run_id"]].append(_part(row))
-    return found
-
-
 def of_job(conn: sa.Connection, job_id: str, limit: int = 10_000) -> list[Part]:
     """The parts of one job, oldest first."""
     query = sa.select(parts).where(parts.c.job_id == job_id).order_by(parts.c.code).limit(limit)

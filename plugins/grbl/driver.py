@@ -11,7 +11,7 @@ from fleetctl.transport.base import Transport
 from .engine import LINE_MOST_BYTES, GrblEngine
 from .state import DEFAULT_PLANNER_BLOCKS
 
-CAPABILITIES = Capabilities(facets=frozenset({Facet.STREAM}), pause=True, home=True, spins=True)
+CAPABILITIES = Capabilities(facets=frozenset({Facet.STREAM}))
 
 
 def make(spec: MachineSpec, transport: Transport, clock: Clock, listener: Listener) -> Driver:

@@ -11,7 +11,7 @@ from fleetctl.transport.base import Transport
 from .engine import MarlinEngine
 from .state import PLANNER_DEPTH
 
-CAPABILITIES = Capabilities(facets=frozenset({Facet.STREAM}), pause=True, home=True, heats=True)
+CAPABILITIES = Capabilities(facets=frozenset({Facet.STREAM}))
 
 
 def make(spec: MachineSpec, transport: Transport, clock: Clock, listener: Listener) -> Driver:

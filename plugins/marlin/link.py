@@ -65,11 +65,6 @@ class NumberedLink:
         return lost
 
     @property
-    def is_empty(self) -> bool:
-        """Nothing waits for an answer or to be repeated."""
-        return not self.window and not self._again
-
-    @property
     def oldest(self) -> Sent:
         """The line that is answered next."""
         return self.window.oldest()

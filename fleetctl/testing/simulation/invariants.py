@@ -53,7 +53,6 @@ class Invariants:
         self._committed: list[tuple[object, ...]] = []
         self._published = 0
         self._claims_seen: set[str] = set()
-        self._sentences: set[str] = set()
 
     # Inside a transaction
 

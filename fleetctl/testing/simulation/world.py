@@ -420,10 +420,6 @@ class World:
         )
 
 
-def _running() -> bool:
-    return asyncio.get_running_loop().is_running()
-
-
 def _trace(error: object) -> str:
     """The innermost places an error came from."""
     if not isinstance(error, BaseException):

@@ -57,7 +57,6 @@ class Script:
         self.told: list[EngineEvent] = []
         self.deadline_s: float | None = None
         self.elapsed_s: list[float] = []
-        self.asked_deadline = 0
         self.fails = False
         self.feeder: Feeder | None = None
 

@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -188,7 +187,3 @@ def book() -> Iterator[Book]:
     made.change(lambda conn, stamp: machines.set_agent(conn, AGENT, "journal-1", "0"))
     yield made
     database.close()
-
-
-def replaced(thing: T, **values: Any) -> T:
-    return msgspec.structs.replace(thing, **values)
