@@ -1,7 +1,7 @@
 """The way in: a program is stored and analysed, an order is placed.
 
-Bytes go to a content-addressed file as they arrive; analysis runs off the loop. Whatever is wrong with a
-program, it is kept and said; only what is no G-code at all is refused.
+Bytes go to a content-addressed file as they arrive; analysis runs off the loop. What no machine could ever read
+(no G-code, damaged, cut off) is refused and not kept; whether the rest fits a machine is for the gate to say.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
 
-from fleetctl.errors import UsageError
+from fleetctl.errors import NotGcode, UsageError
 from fleetctl.fleet import texts
 from fleetctl.fleet.changes import Stamp, log_event
 from fleetctl.fleet.record import Record
 from fleetctl.fleet.shapes import JobShape, ProgramShape, Submission
 from fleetctl.fleet.views import Views
-from fleetctl.gcode import analyze
+from fleetctl.gcode import Analysis, analyze
 from fleetctl.model.identity import CodeKind
 from fleetctl.model.job import Job, JobState, RemakeInterrupted
 from fleetctl.store import jobs, machines, programs, settings
@@ -25,6 +25,9 @@ from fleetctl.store.blobs import BlobStore
 from fleetctl.store.programs import Program
 
 T = TypeVar("T")
+
+DAMAGED = ("GC030", "GC001")
+"""Findings of a file that is not whole: its end is missing, or there are zero bytes in it. The more telling first."""
 
 GREATEST_QUANTITY = 100_000
 GREATEST_YIELD = 1000
@@ -55,6 +58,7 @@ class Intake:
             async for block in blocks:
                 await self._off_loop(lambda data=block: writer.write(data))  # type: ignore[misc]
             analysis = await self._off_loop(lambda: analyze(writer.path))
+            _refuse_damaged(analysis)
             sha256, size_bytes = await self._off_loop(writer.commit)
         except BaseException:
             writer.abort()
@@ -75,6 +79,13 @@ class Intake:
         _validate(submission)
         code = await self._record.change(actor, lambda conn, stamp: _place_order(conn, submission, stamp))
         return await self._views.job(code)
+
+
+def _refuse_damaged(analysis: Analysis) -> None:
+    for code in DAMAGED:
+        for finding in analysis.findings:
+            if finding.code == code:
+                raise NotGcode(finding.message, line=finding.line, hint=finding.hint)
 
 
 def _plain_name(name: str) -> str:

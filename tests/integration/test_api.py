@@ -109,6 +109,29 @@ def stored_files(site: RealSite) -> list[Path]:
     return sorted(path for path in (site.data / "programs").rglob("*") if path.is_file())
 
 
+@pytest.mark.parametrize(
+    ("program", "line", "words"),
+    [
+        (b"", 1, "empty"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(64), 1, "picture"),
+        (b"hello world\n", 1, "not G-code"),
+        (b"G28\nG1 X10 F600\nG1 X20 Y", 3, "middle of a word"),
+        (b"G28\nG1 X10 F600\n" + bytes(400) + b"\nG1 X20\n", 3, ""),
+    ],
+)
+def test_a_file_that_is_not_whole_names_its_line_and_is_stored_nowhere(
+    site: RealSite, program: bytes, line: int, words: str
+) -> None:
+    before, events = stored_files(site), len(site.events())
+    with pytest.raises(AssertionError, match="POST programs: 422 ") as refused:
+        site.upload("part.gcode", program)
+    problem = json.loads(str(refused.value).partition(" 422 ")[2])
+    assert (problem["code"], problem["line"]) == ("not-gcode", line)
+    assert words in problem["detail"] and problem["hint"]
+    assert stored_files(site) == before
+    assert len(site.events()) == events
+
+
 def test_an_upload_cut_off_in_the_middle_leaves_nothing(site: RealSite) -> None:
     before, events = stored_files(site), len(site.events())
     head = b'--XX\r\nContent-Disposition: form-data; name="file"; filename="big.gcode"\r\n\r\n'
