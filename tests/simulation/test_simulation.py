@@ -9,7 +9,7 @@ import pytest
 from fleetctl.testing.simulation import MachineKind, Outcome, draw, run_world
 from fleetctl.testing.simulation.scenario import crowded
 
-SEEDS = 40
+SEEDS = 30
 BATCH = 5
 
 

@@ -6,7 +6,8 @@ plug-in: machine types come in as `MachineKind`s.
 """
 
 from fleetctl.testing.simulation.kinds import MachineKind, kinds
+from fleetctl.testing.simulation.outcome import Outcome
 from fleetctl.testing.simulation.scenario import Scenario, draw
-from fleetctl.testing.simulation.world import Outcome, run_world
+from fleetctl.testing.simulation.world import run_world
 
 __all__ = ["MachineKind", "Outcome", "Scenario", "draw", "kinds", "run_world"]

@@ -13,8 +13,9 @@ from importlib.metadata import entry_points
 
 from fleetctl.plugin.manager import PluginManager
 from fleetctl.testing.simulation.kinds import MachineKind, kinds
+from fleetctl.testing.simulation.outcome import Outcome, digest
 from fleetctl.testing.simulation.scenario import draw
-from fleetctl.testing.simulation.world import Outcome, digest, quiet_logs, run_world
+from fleetctl.testing.simulation.world import quiet_logs, run_world
 
 
 def installed_kinds() -> dict[str, MachineKind]:

@@ -16,7 +16,7 @@ from fleetctl.errors import FleetctlError
 from fleetctl.fleet.controller import Controller
 from fleetctl.fleet.shapes import FloorShape, JobShape, MachineShape, PartShape, TodoItem
 from fleetctl.testing.simulation.eyes import Eyes
-from fleetctl.testing.simulation.record import Record
+from fleetctl.testing.simulation.record import Record, trace_of
 from fleetctl.testing.simulation.rig import Attempt, Rig
 from fleetctl.testing.simulation.site import ControllerLife
 
@@ -61,7 +61,7 @@ class Desk:
             self._record.count(f"refused: {error.code}")
             self._record.log(f"asked {what}: {error}")
         else:
-            self._record.violation("BUG", f"{what} raised {error!r} {_where(error)}")
+            self._record.violation("BUG", f"{what} raised {error!r}{trace_of(error)}")
         return None
 
     async def act(self, what: str, make: Callable[[Controller], Coroutine[Any, Any, object]]) -> None:
@@ -231,11 +231,3 @@ def _notice(task: asyncio.Task[Any]) -> None:
     """Take the exception, so that nobody complains that it was never taken."""
     if not task.cancelled():
         task.exception()
-
-
-def _where(error: BaseException) -> str:
-    """The innermost place an error came from."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"at {trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace is not None else ""

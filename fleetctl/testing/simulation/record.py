@@ -46,3 +46,17 @@ class Record:
     def sha256(self) -> str:
         """The hash of the whole log."""
         return self._hash.hexdigest()
+
+
+def trace_of(error: object) -> str:
+    """The innermost places that an error came from, in brackets; empty for what is no error."""
+    if not isinstance(error, BaseException):
+        return ""
+    if isinstance(error, BaseExceptionGroup):
+        return f" [{error.exceptions[0]!r}{trace_of(error.exceptions[0])}]"
+    places = []
+    trace = error.__traceback__
+    while trace is not None:
+        places.append(f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return f" ({' > '.join(places[-6:])})"

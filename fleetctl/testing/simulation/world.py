@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import hashlib
 import logging
 import random
 import tempfile
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +28,10 @@ from fleetctl.testing.simulation.kinds import MachineKind
 from fleetctl.testing.simulation.line import Switchboard
 from fleetctl.testing.simulation.mischief import Mischief
 from fleetctl.testing.simulation.operator import WHO, Desk, Operator
+from fleetctl.testing.simulation.outcome import Hours, Outcome, measure
 from fleetctl.testing.simulation.process import Process, begin_outside, track_tasks
 from fleetctl.testing.simulation.programs import Library, make_program
-from fleetctl.testing.simulation.record import Record
+from fleetctl.testing.simulation.record import Record, trace_of
 from fleetctl.testing.simulation.rig import Attempt, Rig, Surroundings
 from fleetctl.testing.simulation.scenario import JobPlan, Luck, Scenario
 from fleetctl.testing.simulation.site import AgentLife, ControllerLife, Ground
@@ -41,21 +39,6 @@ from fleetctl.testing.simulation.storage import Disk, fresh_database
 
 LOOK_EVERY_S = 5.0
 DISK_ERROR = OSError(5, "simulated disk failure")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What came of one world. Hours: `fleet_h` by the controller's clock, `run_h` and `job_h` machine time (see
-    Scenario.lapse): with a run in hand, and with a job unfinished."""
-
-    seed: int
-    sha256: str
-    violations: tuple[str, ...]
-    fleet_h: float
-    run_h: float
-    job_h: float
-    counts: Counter[str]
-    tail: tuple[str, ...]
 
 
 def run_world(
@@ -125,7 +108,7 @@ class World:
         self._kinds = kinds
         self._fate: Fate | None = None
         self._helpers: list[asyncio.Task[None]] = []
-        self._run_h = self._job_h = 0.0
+        self._hours = Hours(0.0, 0.0)
         self._ground = Ground(
             clock=self.clock,
             rng=self._luck_of("processes"),
@@ -355,7 +338,7 @@ class World:
 
     def _ended(self, process: Process, error: BaseException | None) -> None:
         """A process ended by itself, which neither of them ever should here."""
-        self.record.violation("BUG", f"the {process.name} ended by itself: {error!r}{_trace(error)}")
+        self.record.violation("BUG", f"the {process.name} ended by itself: {error!r}{trace_of(error)}")
         asyncio.get_running_loop().call_soon(
             functools.partial(self.kill_controller if process.name == "controller" else self.kill_agent, "it ended")
         )
@@ -378,7 +361,8 @@ class World:
 
     async def end(self, loop: virtual.VirtualClockLoop) -> None:
         """Measure, then take everything down."""
-        self._measure()
+        self._hours = measure(self.eyes, self.record, self.scenario.lapse, self.clock)
+        self.record.counts["plates"] = sum(a.plates for rig in self.rigs.values() for a in rig.attempts.values())
         for task in self._helpers:
             task.cancel()
         for life in (self.controller, self.agent):
@@ -391,20 +375,7 @@ class World:
         self.database.close()
         for failure in loop.failures:
             error = failure.get("exception")
-            self.record.violation("BUG", f"{failure.get('message')}: {error!r}{_trace(error)}")
-
-    def _measure(self) -> None:
-        now_s = self.clock.wall().timestamp()
-        scale = self.scenario.lapse / 3600
-        row = self.eyes.rows("SELECT coalesce(sum(coalesce(ended_s, ?) - started_s), 0), count(*) FROM runs", now_s)[
-            0
-        ]
-        self._run_h = float(str(row[0])) * scale
-        self.record.counts["runs"] = int(str(row[1]))
-        row = self.eyes.rows("SELECT coalesce(sum(coalesce(done_s, ?) - created_s), 0), count(*) FROM jobs", now_s)[0]
-        self._job_h = float(str(row[0])) * scale
-        self.record.counts["jobs"] = int(str(row[1]))
-        self.record.counts["plates"] = sum(a.plates for rig in self.rigs.values() for a in rig.attempts.values())
+            self.record.violation("BUG", f"{failure.get('message')}: {error!r}{trace_of(error)}")
 
     def outcome(self) -> Outcome:
         """What came of it."""
@@ -413,25 +384,11 @@ class World:
             sha256=self.record.sha256,
             violations=tuple(self.record.violations),
             fleet_h=(self.clock.monotonic() - self._began_s) / 3600,
-            run_h=self._run_h,
-            job_h=self._job_h,
+            run_h=self._hours.run_h,
+            job_h=self._hours.job_h,
             counts=self.record.counts,
             tail=tuple(self.record.tail),
         )
-
-
-def _trace(error: object) -> str:
-    """The innermost places an error came from."""
-    if not isinstance(error, BaseException):
-        return ""
-    if isinstance(error, BaseExceptionGroup):
-        return f" [{error.exceptions[0]!r}{_trace(error.exceptions[0])}]"
-    places = []
-    trace = error.__traceback__
-    while trace is not None:
-        places.append(f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}")
-        trace = trace.tb_next
-    return f" ({' > '.join(places[-6:])})"
 
 
 async def _blocks(data: bytes) -> AsyncIterator[bytes]:
@@ -441,8 +398,3 @@ async def _blocks(data: bytes) -> AsyncIterator[bytes]:
 def quiet_logs() -> None:
     """What the daemon logs in trouble is of no use by the thousand."""
     logging.getLogger("fleetctl").setLevel(logging.CRITICAL)
-
-
-def digest(outcomes: list[Outcome]) -> str:
-    """One hash over several worlds."""
-    return hashlib.sha256("".join(outcome.sha256 for outcome in outcomes).encode()).hexdigest()
