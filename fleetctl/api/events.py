@@ -7,7 +7,6 @@ without what it already has. A client that is too slow is disconnected and resum
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
@@ -17,10 +16,8 @@ from fleetctl.api.permission import Permission
 from fleetctl.api.routing import API, Call, Routes
 from fleetctl.errors import UsageError
 from fleetctl.fleet.bus import Overrun
+from fleetctl.fleet.controller import Controller
 from fleetctl.fleet.shapes import EventShape
-
-if TYPE_CHECKING:
-    from fleetctl.fleet.controller import Controller
 
 routes = Routes("events")
 

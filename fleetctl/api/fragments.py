@@ -1,4 +1,4 @@
-"""`/fragments`: parts of pages, drawn again when what they show has changed. The same templates as the first paint.
+"""`/live` and `/fragments`: what changed, and the parts of pages that show it, drawn again by the same templates.
 
 A fragment is named by its kind and what it shows, such as `card/K3` or `todo`; a page asks for several at once.
 """
@@ -104,3 +104,9 @@ async def fragments(call: Call[None]) -> web.Response:
         frame = {"floor": floor, "visitor": call.visitor, "here": call.request.query.get("here", "/")}
         drawn.append(call.site.templates.render(template, **frame, **context))
     return html_response("\n".join(drawn))
+
+
+@routes.route("GET", "/live", permission=Permission.VIEW)
+async def feed(call: Call[None]) -> web.StreamResponse:
+    """What changed, for open pages."""
+    return await call.site.streams.answer(call.request, call.site.hub.frames())

@@ -1,4 +1,4 @@
-"""`/live`: what open pages need to stay true, worked out once for all of them.
+"""What open pages need to stay true, worked out once for all of them; `fragments` gives it to each.
 
 Two kinds of message. `c` (changed): what the last events were about, so that a page fetches the fragments that
 show it. `v` (values): texts of readings by machine and key, which a page writes into the nodes that carry the key.
@@ -11,23 +11,17 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
-from aiohttp import web
 
 from fleetctl.api import sse
-from fleetctl.api.permission import Permission
 from fleetctl.api.reading import live_values
-from fleetctl.api.routing import Call, Routes
 from fleetctl.errors import FleetctlError, NotFound
 from fleetctl.fleet.bus import Overrun
+from fleetctl.fleet.controller import Controller
 from fleetctl.fleet.shapes import EventShape, MachineShape
 
-if TYPE_CHECKING:
-    from fleetctl.fleet.controller import Controller
-
-routes = Routes("live")
 _log = logging.getLogger(__name__)
 
 COALESCE_S = 0.25
@@ -175,9 +169,3 @@ def _texts(data: Any) -> set[str]:
         return set()
     values = [one for value in data.values() for one in (value if isinstance(value, list) else [value])]
     return {value for value in values if isinstance(value, str) and len(value) <= 64}
-
-
-@routes.route("GET", "/live", permission=Permission.VIEW)
-async def feed(call: Call[None]) -> web.StreamResponse:
-    """What changed, for open pages."""
-    return await call.site.streams.answer(call.request, call.site.hub.frames())

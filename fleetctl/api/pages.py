@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -57,7 +58,7 @@ async def machine(call: Call[None]) -> web.Response:
     return await call.page("machine.html", **await machine_context(call, call.path["name"]))
 
 
-async def machine_context(call: Call[None], name: str) -> dict[str, object]:
+async def machine_context(call: Call[None], name: str) -> dict[str, Any]:
     """What a machine's page shows."""
     one = await call.controller.views.machine(name)
     return {"m": one, "history": await call.controller.views.runs(machine=name, limit=20)}
@@ -82,7 +83,7 @@ async def job(call: Call[None]) -> web.Response:
     return await call.page("job.html", **await job_context(call, call.path["code"]))
 
 
-async def job_context(call: Call[None], code: str) -> dict[str, object]:
+async def job_context(call: Call[None], code: str) -> dict[str, Any]:
     """What a job's page shows."""
     views = call.controller.views
     one = await views.job(code)
@@ -97,7 +98,7 @@ async def run(call: Call[None]) -> web.Response:
     return await call.page("run.html", **await run_context(call, call.path["code"]))
 
 
-async def run_context(call: Call[None], code: str) -> dict[str, object]:
+async def run_context(call: Call[None], code: str) -> dict[str, Any]:
     """What a run's page shows."""
     return {"r": await call.controller.views.run(code), "parts": await call.controller.views.parts(run=code)}
 
@@ -108,7 +109,7 @@ async def part(call: Call[None]) -> web.Response:
     return await call.page("part.html", **await part_context(call, call.path["code"]))
 
 
-async def part_context(call: Call[None], code: str) -> dict[str, object]:
+async def part_context(call: Call[None], code: str) -> dict[str, Any]:
     """What a part's page shows."""
     return {"p": await call.controller.views.part(code)}
 

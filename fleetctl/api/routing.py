@@ -9,21 +9,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from fleetctl.api.bodies import read_query
+from fleetctl.api.live import LiveHub
 from fleetctl.api.permission import Permission, Visitor
-
-if TYPE_CHECKING:
-    from fleetctl.api.live import LiveHub
-    from fleetctl.api.settings import WebSettings
-    from fleetctl.api.sse import Streams
-    from fleetctl.api.statics import Statics
-    from fleetctl.api.templating import Templates
-    from fleetctl.fleet.controller import Controller
+from fleetctl.api.settings import WebSettings
+from fleetctl.api.sse import Streams
+from fleetctl.api.statics import Statics
+from fleetctl.api.templating import Templates, html_response
+from fleetctl.fleet.controller import Controller
+from fleetctl.fleet.shapes import FloorShape
 
 API = "/api/v1"
 
@@ -143,9 +142,23 @@ class Call(Generic[Body]):
         """Whether a person's browser asks, so that the answer is a page and not JSON."""
         return wants_page(self.request)
 
-    async def page(self, template: str, /, **context: object) -> web.Response:
-        """A page from a template."""
-        return await self.site.templates.page(self, template, dict(context))
+    async def page(self, template: str, /, *, floor: FloorShape | None = None, **context: Any) -> web.Response:
+        """A whole page, or only its main part for htmx, with what the frame around it needs.
+
+        A page that already has the floor gives it as `floor`.
+        """
+        if floor is None and self.visitor.may(Permission.VIEW):
+            floor = await self.controller.views.floor()
+        html = self.site.templates.render(
+            template,
+            floor=floor,
+            visitor=self.visitor,
+            theme=self.request.cookies.get("theme", "auto"),
+            here=self.request.path,
+            alone="HX-Request" in self.request.headers,
+            **context,
+        )
+        return html_response(html)
 
     def ask(self, record: type[Record]) -> Record:
         """The query string as a record."""

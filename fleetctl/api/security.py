@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from fleetctl.api.permission import NOBODY, Permission, Visitor, role_for
+from fleetctl.api.settings import WebSettings
 from fleetctl.errors import NotPermitted
-
-if TYPE_CHECKING:
-    from fleetctl.api.settings import WebSettings
-    from fleetctl.fleet.controller import Controller
-    from fleetctl.store.tokens import Token
+from fleetctl.fleet.controller import Controller
+from fleetctl.store.tokens import Token
 
 COOKIE = "fleetctl_login"
 COOKIE_LIFE_S = 30 * 24 * 3600

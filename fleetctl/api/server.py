@@ -10,7 +10,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -18,12 +18,12 @@ from aiohttp import web
 
 import fleetctl
 from fleetctl.api import (
+    assets,
     estop,
     events,
     fragments,
     health,
     jobs,
-    live,
     machines,
     octoprint,
     openapi,
@@ -32,10 +32,10 @@ from fleetctl.api import (
     problems,
     programs,
     runs,
-    statics,
     tokens,
 )
 from fleetctl.api.bodies import FORM_TYPES, JSON_LIMIT_BYTES, read_body
+from fleetctl.api.live import LiveHub
 from fleetctl.api.permission import NOBODY
 from fleetctl.api.routing import Call, Route, Site, wants_page
 from fleetctl.api.security import (
@@ -47,14 +47,12 @@ from fleetctl.api.security import (
     host_check,
     identify,
 )
+from fleetctl.api.settings import WebSettings
 from fleetctl.api.sse import Streams
 from fleetctl.api.statics import Statics
 from fleetctl.api.templating import Templates
 from fleetctl.errors import FleetctlError
-
-if TYPE_CHECKING:
-    from fleetctl.api.settings import WebSettings
-    from fleetctl.fleet.controller import Controller
+from fleetctl.fleet.controller import Controller
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +64,7 @@ CLIENT_LEFT = 499
 
 _RESOURCES = (
     machines, jobs, runs, parts, programs, events, estop, tokens, health,
-    octoprint, openapi, pages, fragments, live, statics,
+    octoprint, openapi, pages, fragments, assets,
 )  # fmt: skip
 
 ROUTES: tuple[Route, ...] = tuple(route for resource in _RESOURCES for route in resource.routes.table)
@@ -79,7 +77,7 @@ def make_app(controller: Controller, config: WebSettings) -> web.Application:
     """The web application of one site. It starts nothing but its own live feed, and ends its streams on shutdown."""
     files = Statics(WEB / "static")
     streams = Streams()
-    hub = live.LiveHub(controller)
+    hub = LiveHub(controller)
     site = Site(controller, config, Templates(WEB / "templates", files), files, hub, streams, ROUTES)
     app = web.Application(middlewares=[_errors_as_problems(site)], client_max_size=JSON_LIMIT_BYTES)
     for route in ROUTES:

@@ -1,13 +1,13 @@
-"""Jinja2 templates, and the frame around every page: who looks, the stop, how many things wait for a person.
+"""Jinja2 templates: what all of them may call, and an answer made of HTML.
 
-Must not know which page shows what.
+Must not know requests, or which page shows what.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 import msgspec
@@ -17,9 +17,6 @@ from fleetctl.api import grouping, looks, reading
 from fleetctl.api.permission import Permission
 from fleetctl.api.statics import Statics
 from fleetctl.model import job, machine, part, run
-
-if TYPE_CHECKING:
-    from fleetctl.api.routing import Call
 
 HTML = "text/html"
 COMPRESS_FROM_BYTES = 1024
@@ -71,25 +68,6 @@ class Templates:
     def render(self, template: str, /, **context: Any) -> str:
         """One template as text."""
         return self.environment.get_template(template).render(**context)
-
-    async def page(self, call: Call[Any], name: str, context: dict[str, Any]) -> web.Response:
-        """A whole page, or only its main part for htmx, with what the frame needs.
-
-        A page that already has the floor gives it as `floor`.
-        """
-        floor = context.pop("floor", None)
-        if floor is None and call.visitor.may(Permission.VIEW):
-            floor = await call.controller.views.floor()
-        html = self.render(
-            name,
-            floor=floor,
-            visitor=call.visitor,
-            theme=call.request.cookies.get("theme", "auto"),
-            here=call.request.path,
-            alone="HX-Request" in call.request.headers,
-            **context,
-        )
-        return html_response(html)
 
 
 def html_response(html: str) -> web.Response:

@@ -34,6 +34,16 @@ class Arc:
     def length_mm(self, rise_mm: float) -> float:
         return math.hypot(self.radius_mm * self.sweep_rad, rise_mm)
 
+    def ends(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Unit vectors along the flat arc at its start and end, in X, Y, Z."""
+        return self._tangent(self.start_rad), self._tangent(self.start_rad + self.sweep_rad)
+
+    def _tangent(self, angle_rad: float) -> tuple[float, ...]:
+        turn = math.copysign(1.0, self.sweep_rad)
+        unit = [0.0, 0.0, 0.0]
+        unit[self.first], unit[self.second] = -math.sin(angle_rad) * turn, math.cos(angle_rad) * turn
+        return tuple(unit)
+
     def at(self, start: Point, end: Point, fraction: float) -> Point:
         angle = self.start_rad + self.sweep_rad * fraction
         point = list(start)

@@ -6,12 +6,11 @@ line follows the table "Order of execution" of RS274/NGC as Grbl 1.1 documents i
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fleetctl.sim.machine import Task, Wait
-from fleetctl.sim.motion import Arc, Move, Point, direction, limited
+from fleetctl.sim.motion import Move, Point, direction, limited
 
 from .simulator_parser import Block, Modes, Refused
 
@@ -20,18 +19,6 @@ if TYPE_CHECKING:
 
 NOWHERE: Point = (0.0, 0.0, 0.0)
 SLOWEST_MM_S = 0.01
-
-
-def arc_ends(arc: Arc) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Unit vectors along a flat arc at its start and end, in X, Y, Z."""
-    turn = math.copysign(1.0, arc.sweep_rad)
-
-    def tangent(angle: float) -> tuple[float, ...]:
-        unit = [0.0, 0.0, 0.0]
-        unit[arc.first], unit[arc.second] = -math.sin(angle) * turn, math.cos(angle) * turn
-        return tuple(unit)
-
-    return tangent(arc.start_rad), tangent(arc.start_rad + arc.sweep_rad)
 
 
 class Execution:
@@ -140,7 +127,7 @@ class Execution:
         entry = leave = unit
         if block.arc is not None:
             length = block.arc.length_mm(block.target[block.arc.third] - start[block.arc.third])
-            entry, leave = arc_ends(block.arc)
+            entry, leave = block.arc.ends()
         speed = block.modes.feed_mm_min / 60
         if block.inverse_minutes is not None:
             speed = length / (block.inverse_minutes * 60)

@@ -26,16 +26,6 @@ PROBE_S = 2.0
 SLOWEST_MM_S = 0.01
 
 
-def arc_ends(arc: Arc) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Unit vectors along a flat arc at its start and end, in XY."""
-    turn = math.copysign(1.0, arc.sweep_rad)
-
-    def tangent(angle: float) -> tuple[float, ...]:
-        return (-math.sin(angle) * turn, math.cos(angle) * turn, 0.0)
-
-    return tangent(arc.start_rad), tangent(arc.start_rad + arc.sweep_rad)
-
-
 class Motion:
     """Position and modes. `native` is X, Y, Z, E in machine coordinates, mm, at the end of all that is queued."""
 
@@ -171,7 +161,7 @@ class Motion:
         speed = self.feed_mm_s * self.feed_percent / 100
         if arc is not None:
             length = arc.length_mm(end[2] - start[2])
-            entry, leave = arc_ends(arc)
+            entry, leave = arc.ends()
             return Move(start, end, length, max(speed, SLOWEST_MM_S), self.accel_print, entry, leave, arc=arc)
         unit, length = direction(start, end)
         if length > 0:
