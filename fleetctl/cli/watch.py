@@ -147,7 +147,7 @@ def _temperatures(machine: MachineShape) -> Text:
 
 def _jobs(jobs: list[JobShape]) -> Table:
     made = table("job", "part", "", "good", "running", "scrap", "state", "", right=("good", "running", "scrap"))
-    for each in jobs:
+    for each in (job for job in jobs if job.state != JobState.CANCELLED):
         made.add_row(
             each.code,
             each.title or each.program,
