@@ -59,7 +59,8 @@ def take() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(HERE / name, folder)
-        command = [*npm_command(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
+        quiet = ("--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
+        command = [*npm_command(), "ci", "--ignore-scripts", *quiet]
         done = subprocess.run(command, cwd=folder, timeout=TIMEOUT_S, check=False)
         if done.returncode:
             raise SystemExit(f"web/vendor.py: npm ci failed with exit code {done.returncode}")
