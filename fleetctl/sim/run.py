@@ -1,6 +1,6 @@
 """One simulated machine as a process: options, signals, tray, trace and state files around `simulate`.
 
-    python -m fleetctl.sim.run marlin --link /tmp/fleet/mk1 --speedup 20 --seed 7 --tray /tmp/fleet/mk1.parts.jsonl
+    python -m fleetctl.sim.run marlin --link fleet/mk1 --speedup 20 --seed 7 --tray fleet/mk1.parts.jsonl
 
 It must not know any machine type: simulators are found by name in the entry-point group `fleetctl.simulators`.
 """
