@@ -261,10 +261,18 @@ class Execution:
                 self.end(RunState.FAILED, str(error))
             else:
                 self.started = False
-                self.end(RunState.REFUSED, str(error))
+                self.end(*self._not_begun(str(error)))
         finally:
             self._starting = False
         return not self.ended
+
+    def _not_begun(self, reason: str) -> tuple[RunState, str]:
+        """How a run ends of which no byte went out: what a person did meanwhile is nobody's fault."""
+        if self._wanted_meanwhile == "stop":
+            return RunState.CANCELLED, STOPPED_UNBEGUN
+        if self._wanted_meanwhile == "cancel":
+            return RunState.CANCELLED, "cancelled before it began"
+        return RunState.REFUSED, reason
 
     def _refused(self, obstacle: Callable[[], str]) -> bool:
         if not self.ended and (reason := obstacle()):

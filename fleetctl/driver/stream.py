@@ -7,7 +7,8 @@ once, and bounds every wait. It must not know any firmware's words.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Mapping
 
 from fleetctl.clock import Clock
 from fleetctl.driver.api import Capabilities, EndKind, Identity, Listener, MachineSpec, ProgramSource, Telemetry
@@ -17,6 +18,7 @@ from fleetctl.driver.streamer import Streamer
 from fleetctl.errors import FleetctlError, LinkError, MachineBusy, MachineError
 from fleetctl.model.machine import Activity
 from fleetctl.protocol.engine import (
+    ChecksFirst,
     CommandDone,
     Engine,
     EngineEvent,
@@ -26,8 +28,10 @@ from fleetctl.protocol.engine import (
     PositionSuspect,
     Progress,
     Ready,
+    RunBegun,
     RunEnded,
     RunFinished,
+    RunRefused,
     StateChanged,
     Temperatures,
     Verb,
@@ -39,6 +43,9 @@ from fleetctl.transport.base import Transport
 
 PATIENCE_S: dict[Verb, float] = {Verb.HOME: 300.0, Verb.CLEAR_FAULT: 20.0, Verb.MAKE_SAFE: 5.0, Verb.STOP: 3.0}
 """How long each verb may take: homing a large slow machine takes minutes, a board boots within seconds."""
+
+START_PATIENCE_S = 10.0
+"""How long an engine may ask the machine before a program; it gives up earlier by itself."""
 
 COMMAND_PATIENCE_S = 900.0
 """Probing a bed or heating a chamber by hand takes many minutes."""
@@ -81,6 +88,7 @@ class StreamDriver:
         self._telemetry = Telemetry()
         self._activity = Activity.IDLE
         self._ready: asyncio.Future[None] | None = None
+        self._begun: asyncio.Future[None] | None = None
         self._verbs: dict[Verb, asyncio.Future[str]] = {}
         self._commands: dict[int, asyncio.Future[CommandDone]] = {}
         self._run_in_hand = False
@@ -127,9 +135,33 @@ class StreamDriver:
         self._teller.begin()
         try:
             await self._streamer.begin(self._make_feeder(), program)
+            if isinstance(self._engine, ChecksFirst):
+                await self._until_begun()
         except BaseException:
             self._run_in_hand = False
+            self._streamer.forget_program()
             raise
+
+    async def _until_begun(self) -> None:
+        """Wait while the engine asks the machine. Raises what stands in the way; then it never begins."""
+        self._begun = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(START_PATIENCE_S):
+                await self._begun
+        except (TimeoutError, asyncio.CancelledError) as error:
+            # Nobody waits any more: an engine that still asks must not begin afterwards.
+            with contextlib.suppress(FleetctlError):  # it gave up by itself, or the link is gone
+                self._act(self._engine.cancel)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            raise MachineError("It was not ready for the program in time.", machine=self._spec.name) from error
+        finally:
+            self._begun = None
+
+    def set_work_offsets(self, offsets_mm: Mapping[str, tuple[float, float, float]]) -> None:
+        """The work offsets on record, for an engine that compares them before each program."""
+        if isinstance(self._engine, ChecksFirst):
+            self._engine.expect_offsets(offsets_mm)
 
     async def pause(self) -> None:
         """Hold; `activity(PAUSED)` follows when motion rests."""
@@ -255,6 +287,11 @@ class StreamDriver:
                 self._tell_activity(self._activity, reason, True)
             case RunFinished() | RunEnded():
                 self._run_event(event)
+            case RunBegun():
+                if self._begun is not None and not self._begun.done():
+                    self._begun.set_result(None)
+            case RunRefused(reason=reason, hint=hint):
+                self._refuse(MachineError(reason, machine=self._spec.name, hint=hint))
             case _:
                 self._answer_event(event)
 
@@ -311,8 +348,17 @@ class StreamDriver:
 
     # Ends
 
+    def _refuse(self, error: FleetctlError) -> bool:
+        """Let `start` raise this if it still waits for the engine; whether it raises, now or by an earlier call."""
+        begun = self._begun
+        if begun is None:
+            return False
+        if not begun.done():
+            begun.set_exception(error)
+        return begun.cancelled() or begun.exception() is not None
+
     def _end(self, kind: EndKind, reason: str, depth: int) -> None:
-        if not self._run_in_hand:
+        if not self._run_in_hand or self._refuse(MachineError(reason, machine=self._spec.name)):
             return
         self._run_in_hand = False
         self._streamer.forget_program()
@@ -322,6 +368,7 @@ class StreamDriver:
     def _unreadable(self, reason: str) -> None:
         """The program cannot be read on: the machine is brought to a controlled end."""
         self._unreadable_reason = f"The program could not be read to its end: {reason}"
+        self._refuse(MachineError(self._unreadable_reason, machine=self._spec.name))
         try:
             self._act(self._engine.cancel)
         except FleetctlError as error:
@@ -335,6 +382,7 @@ class StreamDriver:
 
     def _let_go(self, reason: LinkError) -> None:
         """Everything that waits for the machine ends here."""
+        self._refuse(reason)
         self._end(EndKind.INTERRUPTED, str(reason), self._teller.planner_depth)
         if self._ready is not None and not self._ready.done():
             self._ready.set_exception(reason)

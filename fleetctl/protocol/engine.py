@@ -16,8 +16,9 @@ Verbs are refused by raising an error of `fleetctl.errors`, and then nothing has
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -113,6 +114,18 @@ class CommandDone(EngineEvent, frozen=True):
     ticket: int
     lines: tuple[str, ...]
     ok: bool
+
+
+class RunBegun(EngineEvent, frozen=True):
+    """Only of an engine that `ChecksFirst`: the machine stands as it should, the first line goes out now."""
+
+
+class RunRefused(EngineEvent, frozen=True):
+    """Only of an engine that `ChecksFirst`: the run does not begin and no byte of its program went out. `hint` is
+    what a person does about it."""
+
+    reason: str
+    hint: str = ""
 
 
 class RunFinished(EngineEvent, frozen=True):
@@ -227,4 +240,17 @@ class Engine(Protocol):
 
     def make_safe(self, now: float) -> None:
         """Heaters, spindle, laser and coolant off; nothing moves. Allowed at any time."""
+        ...
+
+
+@runtime_checkable
+class ChecksFirst(Protocol):
+    """What an engine has besides when it asks the machine how it stands before a program's first byte.
+
+    Its `start` is answered by exactly one of `RunBegun` and `RunRefused`, within seconds; `cancel` and `stop` before
+    that refuse the run. Nothing but `RunRefused` is told of a run that did not begin.
+    """
+
+    def expect_offsets(self, offsets_mm: Mapping[str, tuple[float, float, float]]) -> None:
+        """Work offsets on record by frame (`G54`), mm in machine coordinates, for every start from now on."""
         ...

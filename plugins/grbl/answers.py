@@ -104,6 +104,10 @@ class Answers(Ending):
         self._events.append(Position(status.position_mm, status.feed_mm_s, status.spindle_rpm))
         if self._phase is Phase.GREETING:
             self._greeted(status, now)
+        elif self._phase is Phase.CHECKING:
+            if status.state != "Idle":
+                self._refuse(f"Grbl is in state {status.state}.", "Bring it to rest at the machine first.")
+                self._status_at_rest(status, now)
         elif self._phase is Phase.RUNNING:
             self._status_in_run(status, now)
         elif self._phase is Phase.HOLDING:

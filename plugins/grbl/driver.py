@@ -16,13 +16,15 @@ CAPABILITIES = Capabilities(facets=frozenset({Facet.STREAM}))
 
 def make(spec: MachineSpec, transport: Transport, clock: Clock, listener: Listener) -> Driver:
     """A driver for one machine; does no I/O."""
+    engine = GrblEngine()
+    engine.expect_offsets(spec.work_offsets_mm)
     limit_bytes = min(spec.profile.line_max_bytes, LINE_MOST_BYTES)
     return StreamDriver(
         spec,
         transport,
         clock,
         listener,
-        engine=GrblEngine(),
+        engine=engine,
         capabilities=CAPABILITIES,
         make_feeder=lambda: Feeder(line_limit_bytes=limit_bytes, remove_spaces=True),
         planner_depth=DEFAULT_PLANNER_BLOCKS + 1,

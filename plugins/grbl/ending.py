@@ -12,13 +12,14 @@ from fleetctl.protocol.engine import (
     Identified,
     PositionSuspect,
     Progress,
+    RunBegun,
     RunEndKind,
     RunFinished,
     Verb,
     VerbDone,
 )
 
-from . import words
+from . import standing, words
 from .sender import Ask
 from .state import GrblState, Phase
 
@@ -32,6 +33,9 @@ POLL_IDLE_S = 1.0
 SILENT_S = 5.0
 HOLD_PATIENCE_S = 5.0
 RESET_PATIENCE_S = 3.0
+CHECK_PATIENCE_S = 3.0
+"""For some 400 bytes, read from the settings memory."""
+ASK_AGAIN = "Ask it for $# and $G, then release the job again."
 IDENTIFY_TRIES = 3
 SYNC = "G4P0.01"
 
@@ -71,6 +75,9 @@ class Ending(GrblState):
 
     def _command_done(self, ask: Ask, error: int) -> None:
         self._occupied = False
+        setting = ask.text.replace(" ", "")
+        if not error and setting.startswith("$13="):
+            self._reader.inches = setting[4:].strip("0.") != ""
         lines = (*ask.lines, words.error_text(error)) if error else tuple(ask.lines)
         self._events.append(CommandDone(ask.ticket, lines, ok=not error))
 
@@ -121,6 +128,53 @@ class Ending(GrblState):
         self._events += [VerbDone(verb) for verb in self._verbs_after_reset]
         self._verbs_after_reset = []
 
+    # Before a program
+
+    def _check(self, now: float) -> None:
+        """Ask how the controller stands; the program begins with the second answer, or not at all."""
+        self._go(Phase.CHECKING, now)
+        self._phase_due_s = now + CHECK_PATIENCE_S
+        self._check_asks = [
+            Ask("$#", self._offsets_told, expects="[TLO:"),
+            Ask("$G", self._modes_told, expects="[GC:"),
+        ]
+        self._sender.asks += self._check_asks
+        self._poll(now)
+
+    def _offsets_told(self, ask: Ask, error: int) -> None:
+        if ask not in self._check_asks:
+            return  # of a run that was given up meanwhile
+        self._offset_lines = ask.lines
+        if error:
+            self._refuse(f"It does not tell its work offsets: {words.error_text(error)}.", ASK_AGAIN)
+
+    def _modes_told(self, ask: Ask, error: int) -> None:
+        if ask not in self._check_asks:
+            return  # of a run that was given up meanwhile
+        stands = standing.read(self._offset_lines, ask.lines, inches=self._reader.inches)
+        if error or stands is None:
+            self._refuse("Its answer to $# or $G could not be read.", ASK_AGAIN)
+            return
+        try:
+            found = standing.obstacle(stands, self._expected_mm, self._set_by_program)
+        except FleetctlError as refused:
+            self._refuse(str(refused))
+            return
+        if found is not None:
+            self._refuse(*found)
+        else:
+            self._begin()
+
+    def _set_by_program(self) -> frozenset[str]:
+        return standing.set_by(self._sender.head(standing.HEAD_LINES))
+
+    def _begin(self) -> None:
+        """The first line of the program goes out in this step."""
+        self._sender.feeding = self._in_run = True
+        self._phase, self._phase_due_s = Phase.RUNNING, None
+        self._events.append(RunBegun())
+        self._show(Activity.RUNNING, "")
+
     # Ends
 
     def _finished(self, now: float) -> None:
@@ -162,6 +216,10 @@ class Ending(GrblState):
             self._verbs_after_reset = []
             self._ended(self._end[0], f"{self._end[1]}; the controller did not answer the reset")
             self._fail("no-answer", "no answer to the reset; look at the machine", True, now)
+        elif self._phase is Phase.CHECKING:
+            self._refuse("It did not say in time how its offsets and modes stand.", ASK_AGAIN)
+            self._abandon("no answer")
+            self._identify(now)
         elif self._phase is Phase.IDENTIFYING:
             self._abandon("no answer")
             self._identify_tries += 1

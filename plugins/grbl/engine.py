@@ -6,6 +6,8 @@ lines, `ending` sends and ends, `state` remembers. What is done in each case, an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fleetctl.errors import ForbiddenByte, MachineBusy, MachineError, UsageError
 from fleetctl.model.machine import Activity
 from fleetctl.protocol.engine import EngineEvent, RunEndKind, Verb, VerbDone
@@ -15,13 +17,14 @@ from .answers import Answers
 from .ending import HOLD, RESET, RESUME, SPINDLE_STOP
 from .sender import Ask
 from .state import Phase
+from .status import Point
 
 LINE_MOST_BYTES = 79
 """Grbl 1.1 keeps 80 characters of a line, the closing zero included (config.h, LINE_BUFFER_SIZE)."""
 
 
 class GrblEngine(Answers):
-    """`fleetctl.protocol.engine.Engine` for Grbl 1.1."""
+    """`fleetctl.protocol.engine.Engine` for Grbl 1.1, with `ChecksFirst`."""
 
     urgent_is_lines = False
 
@@ -77,20 +80,23 @@ class GrblEngine(Answers):
     # Verbs
 
     def start(self, feeder: Feeder, now: float) -> None:
-        """Stream a program."""
+        """Ask the controller how it stands, then stream a program."""
         self._need_idle()
         if self._state != "Idle":
             raise MachineBusy(f"Grbl is in state {self._state}.")
         self._sender.begin(feeder)
-        self._in_run, self._paused, self._synced = True, False, False
+        self._sender.feeding = False  # until the controller has answered
+        self._paused = self._synced = False
         self._spindle_stopped = self._resting = False
         self._acknowledged_line = self._acknowledged_bytes = 0
         self._progress_told = (0, 0)
         self._idle_since_s = None
-        self._go(Phase.RUNNING, now)
-        self._show(Activity.RUNNING, "")
-        self._poll(now)
+        self._check(now)
         self._step(now)
+
+    def expect_offsets(self, offsets_mm: Mapping[str, Point]) -> None:
+        """Work offsets on record, compared with the controller's own before each program."""
+        self._expected_mm = dict(offsets_mm)
 
     def pause(self, now: float) -> None:
         """Feed hold."""
@@ -114,6 +120,9 @@ class GrblEngine(Answers):
 
     def cancel(self, now: float) -> None:
         """Feed hold, and once at rest a soft reset: the position is kept, spindle and coolant go off."""
+        if self._phase is Phase.CHECKING:
+            self._refuse("It was cancelled before it began.")
+            return
         if not self._in_run:
             raise MachineError("There is no run to cancel.")
         self._end_run(RunEndKind.CANCELLED, "cancelled", now)
@@ -144,7 +153,7 @@ class GrblEngine(Answers):
 
     def clear_fault(self, now: float) -> None:
         """Soft reset and unlock, because a person asked; what an alarm did to the position was said then."""
-        if self._in_run:
+        if self._in_run or self._phase is Phase.CHECKING:
             raise MachineBusy("A run is in hand.")
         self._unlock = True
         self._urgent += RESET
@@ -160,6 +169,7 @@ class GrblEngine(Answers):
     def make_safe(self, now: float) -> None:
         """Spindle and coolant off: by M5 and M9 at rest, the spindle alone in a feed hold, which the run survives;
         by hold and reset otherwise."""
+        self._refuse("It was made safe before it began.")
         if self._phase is Phase.IDLE and self._state == "Idle":
             self._sender.asks += [Ask("M5"), Ask("M9", self._made_safe)]
             self._step(now)

@@ -70,6 +70,16 @@ class Sender:
         self.sent_line = 0
         self._ready.clear()
 
+    def head(self, most_lines: int) -> list[bytes]:
+        """The first lines of a program of which none went out yet, as far as they are read. Raises what the feeder
+        refuses."""
+        while self.feeder is not None and len(self._ready) < most_lines:
+            lines = self.feeder.take(TAKE_LINES)
+            if not lines:
+                break
+            self._ready.extend(lines)
+        return [line[0] for line in self._ready]
+
     def end(self) -> None:
         """No line of the program goes out any more."""
         self.feeder = None

@@ -17,6 +17,7 @@ from fleetctl.protocol.engine import (
     Ready,
     RunEnded,
     RunEndKind,
+    RunRefused,
     StateChanged,
     Verb,
     VerbDone,
@@ -26,7 +27,7 @@ from fleetctl.protocol.lines import LineSplitter
 
 from . import words
 from .sender import Ask, Sender
-from .status import StatusReader
+from .status import Point, StatusReader
 
 DEFAULT_PLANNER_BLOCKS = 15
 
@@ -38,6 +39,7 @@ class Phase(Enum):
     GREETING = auto()
     IDENTIFYING = auto()
     IDLE = auto()
+    CHECKING = auto()
     RUNNING = auto()
     HOLDING = auto()
     RESETTING = auto()
@@ -71,6 +73,9 @@ class GrblState:
         self._reset_on_opening = False
         self._identify_tries = 0
         self._verbs_after_reset: list[Verb] = []
+        self._expected_mm: dict[str, Point] = {}
+        self._offset_lines: list[str] = []
+        self._check_asks: list[Ask] = []
         self._in_run = False
         self._paused = False
         self._synced = False
@@ -117,8 +122,18 @@ class GrblState:
         self._fault = fault
         self._tell_fault(fault, text, position_lost)
 
+    def _refuse(self, reason: str, hint: str = "") -> None:
+        """The run for which the controller is being asked does not begin."""
+        if self._phase is Phase.CHECKING:
+            self._sender.end()
+            self._sender.asks = [ask for ask in self._sender.asks if ask not in self._check_asks]
+            self._check_asks = []
+            self._phase, self._phase_due_s = Phase.IDLE, None
+            self._events.append(RunRefused(reason, hint))
+
     def _abandon(self, reason: str) -> None:
         """Nothing in flight will be answered."""
+        self._refuse(f"It did not begin: {reason}.")
         for ask in self._sender.reset():
             if ask.ticket:
                 self._events.append(CommandDone(ask.ticket, (reason,), ok=False))

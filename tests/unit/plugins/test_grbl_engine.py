@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 from fleetctl_plugins.grbl.engine import GrblEngine
+from fleetctl_plugins.grbl.standing import set_by
 
 from fleetctl.errors import ForbiddenByte, MachineBusy, MachineError, UsageError
 from fleetctl.model.machine import Activity
@@ -16,9 +17,11 @@ from fleetctl.protocol.engine import (
     MachineFault,
     PositionSuspect,
     Ready,
+    RunBegun,
     RunEnded,
     RunEndKind,
     RunFinished,
+    RunRefused,
     StateChanged,
     Verb,
     VerbDone,
@@ -30,7 +33,11 @@ ANSWERS = {
     "$X": [],
     "$I": ["[VER:1.1h.20190830:]", "[OPT:V,15,128]"],
     "$$": ["$13=0", "$22=1"],
-    "$#": ["[G54:0.000,0.000,0.000]"],
+    "$#": [
+        *(f"[G{number}:0.000,0.000,0.000]" for number in (54, 55, 56, 57, 58, 59, 28, 30, 92)),
+        "[TLO:0.000]",
+        "[PRB:0.000,0.000,0.000:0]",
+    ],
     "$G": ["[GC:G0 G54 G17 G21 G90 G94 M5 M9 T0 F0 S0]"],
 }
 BANNER = "Grbl 1.1h ['$' for help]"
@@ -46,6 +53,13 @@ class Talk:
         self.told: list[EngineEvent] = []
         self.urgent = b""
         self.lines: list[str] = []
+        self.offsets: dict[str, str] = {}
+
+    def offset_lines(self) -> list[str]:
+        """What `$#` is answered with, `offsets` set otherwise than zero."""
+        named = {line[1:].split(":")[0]: line for line in ANSWERS["$#"]}
+        named |= {name: f"[{name}:{value}]" for name, value in self.offsets.items()}
+        return list(named.values())
 
     def says(self, *lines: str) -> None:
         self.engine.receive("".join(line + "\r\n" for line in lines).encode(), self.now)
@@ -108,8 +122,10 @@ def greeted() -> Talk:
 def running(*lines: str) -> Talk:
     talk = greeted()
     talk.engine.start(feeder(lines or ("G1 X1", "G1 X2", "G1 X3")), talk.now)
-    talk.state = "Run"
     talk.listen()
+    talk.identify()
+    assert talk.events(RunBegun)
+    talk.state = "Run"
     return talk
 
 
@@ -491,3 +507,223 @@ def test_a_mill_that_still_moves_when_we_come_can_be_made_safe_at_once() -> None
     talk.identify()
     assert VerbDone(Verb.MAKE_SAFE) in talk.told
     assert talk.events(Ready)
+
+
+# How the controller stands before a program
+
+EVERYTHING = ("G90", "G21", "G17 G94", "G55", "G49", "G92.1")
+
+
+def asked(*lines: str, offsets: dict[str, str] | None = None, modes: str = "", talk: Talk | None = None) -> Talk:
+    """A start whose questions are answered, with some offsets and modes other than they should be."""
+    talk = talk or greeted()
+    talk.engine.start(feeder(lines or ("G1 X1", "G1 X2")), talk.now)
+    talk.listen()
+    assert talk.lines == ["$#"]
+    for name, value in (offsets or {}).items():
+        talk.offsets[name] = value
+    talk.says(*talk.offset_lines(), "ok")
+    assert talk.lines == ["$#", "$G"]
+    talk.says(modes or ANSWERS["$G"][0], "ok")
+    return talk
+
+
+def refusal(talk: Talk) -> RunRefused:
+    """The one answer to the start, which let nothing of the program out and told of no run."""
+    (refused,) = talk.events(RunRefused)
+    assert isinstance(refused, RunRefused)
+    assert not set(talk.lines) - {"$#", "$G"}
+    assert not talk.events(RunBegun)
+    assert not talk.events(RunEnded)
+    assert StateChanged(Activity.RUNNING, "") not in talk.told
+    return refused
+
+
+def test_a_program_begins_when_the_controller_stands_as_the_gate_assumed() -> None:
+    talk = greeted()
+    talk.engine.expect_offsets({"G54": (0.0, 0.004, 0.0), "G59": (0.0, 0.0, 0.0), "G59.1": (1.0, 1.0, 1.0)})
+    asked(talk=talk)
+    assert talk.lines == ["$#", "$G", "G1X1", "G1X2"]
+    assert RunBegun() in talk.told
+    assert StateChanged(Activity.RUNNING, "") in talk.told
+
+
+WRONG = [
+    ("G0 G54 G18 G21 G90 G94 M5", {}, "G18 is active", "G17"),
+    ("G0 G54 G17 G21 G90 G93 M5", {}, "G93 is active", "G94"),
+    ("G0 G55 G17 G21 G90 G94 M5", {}, "G55 is active", "G54"),
+    ("G0 G54 G17 G21 G90 G94 G41 M5", {}, "G41 is active", "G40"),
+    ("", {"G92": "10.000,0.000,0.000"}, "G92 is set (X 10.000 Y 0.000 Z 0.000)", "G92.1"),
+    ("", {"G92": "0.000,0.000,-0.020"}, "G92 is set", "G92.1"),
+    ("", {"TLO": "12.500"}, "tool length offset is set (12.500 mm)", "G49"),
+]
+
+
+@pytest.mark.parametrize(("modes", "offsets", "reason", "remedy"), WRONG)
+def test_what_the_gate_did_not_assume_refuses_the_run(
+    modes: str, offsets: dict[str, str], reason: str, remedy: str
+) -> None:
+    refused = refusal(asked(modes=f"[GC:{modes}]" if modes else "", offsets=offsets))
+    assert reason in refused.reason
+    assert remedy in refused.hint
+
+
+@pytest.mark.parametrize(("modes", "offsets", "reason", "remedy"), [case for case in WRONG if "G41" not in case[0]])
+def test_what_the_program_sets_itself_before_it_moves_may_stand_otherwise(
+    modes: str, offsets: dict[str, str], reason: str, remedy: str
+) -> None:
+    talk = asked(*EVERYTHING, "G0 X1", modes=f"[GC:{modes}]" if modes else "", offsets=offsets)
+    assert not talk.events(RunRefused), (reason, remedy)
+    assert "".join(talk.lines).startswith("$#$GG90G21G17G94")
+
+
+@pytest.mark.parametrize(("modes", "offsets", "reason", "remedy"), WRONG)
+def test_what_the_program_sets_after_its_first_move_comes_too_late(
+    modes: str, offsets: dict[str, str], reason: str, remedy: str
+) -> None:
+    talk = asked("G90 G21", "G0 X1", *EVERYTHING, modes=f"[GC:{modes}]" if modes else "", offsets=offsets)
+    assert reason in refusal(talk).reason, remedy
+
+
+@pytest.mark.parametrize("expected", [(-240.0, -150.0, -20.0), (-250.0, -150.02, -20.0), (-250.0, -150.0, -20.02)])
+def test_a_work_offset_that_differs_from_the_record_refuses_the_run(expected: tuple[float, float, float]) -> None:
+    talk = greeted()
+    talk.engine.expect_offsets({"G54": expected})
+    refused = refusal(asked(talk=talk, offsets={"G54": "-250.000,-150.000,-20.000"}))
+    assert "G54 on the machine is X -250.000 Y -150.000 Z -20.000" in refused.reason
+    assert f"the set-up says X {expected[0]:.3f}" in refused.reason
+    assert refused.hint
+
+
+def test_a_work_offset_not_on_record_is_nobody_s_business() -> None:
+    talk = greeted()
+    talk.engine.expect_offsets({"G54": (0.0, 0.0, 0.0)})
+    asked(talk=talk, offsets={"G55": "-250.000,-150.000,-20.000"})
+    assert talk.events(RunBegun)
+
+
+def test_a_new_set_up_holds_from_the_next_start_on() -> None:
+    talk = greeted()
+    talk.engine.expect_offsets({"G54": (1.0, 0.0, 0.0)})
+    refusal(asked(talk=talk))
+    talk.engine.expect_offsets({"G54": (0.0, 0.0, 0.0)})
+    talk.lines.clear()
+    asked(talk=talk)
+    assert talk.events(RunBegun)
+
+
+def test_a_controller_that_reports_inches_is_compared_in_millimetres() -> None:
+    talk = greeted()
+    ticket = talk.engine.command("$13=1", talk.now)
+    talk.listen()
+    talk.says("ok")
+    assert talk.events(CommandDone) == [CommandDone(ticket, (), ok=True)]
+    talk.lines.clear()
+    talk.engine.expect_offsets({"G54": (-254.0, 0.0, 0.0)})
+    asked(talk=talk, offsets={"G54": "-10.0000,0.0000,0.0000"})
+    assert talk.events(RunBegun)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7])
+def test_the_answers_may_be_split_anywhere(step: int) -> None:
+    talk = greeted()
+    talk.engine.start(feeder(["G1 X1"]), talk.now)
+    talk.listen()
+    talk.offsets["G92"] = "0.000,5.000,0.000"
+    for answer in (talk.offset_lines(), ANSWERS["$G"]):
+        data = "".join(line + "\r\n" for line in (*answer, "ok")).encode()
+        for begin in range(0, len(data), step):
+            talk.engine.receive(data[begin : begin + step], talk.now)
+            talk.listen()
+    assert "Y 5.000" in refusal(talk).reason
+
+
+def test_no_answer_refuses_the_run_and_asks_who_is_there() -> None:
+    talk = greeted()
+    talk.engine.start(feeder(["G1 X1"]), talk.now)
+    talk.listen()
+    talk.lines.clear()
+    talk.passes(4.0)
+    (refused,) = talk.events(RunRefused)
+    assert isinstance(refused, RunRefused)
+    assert "in time" in refused.reason
+    assert talk.lines == ["$I"]
+    talk.identify()
+    asked(talk=talk)
+    assert talk.events(RunBegun)
+
+
+@pytest.mark.parametrize("garbled", ["[G54:0.000,0.0?0,0.000]", "[G92:0.000,0.000]", "[G54:1.0.0,0.0,0.0]"])
+def test_an_answer_that_cannot_be_read_refuses_the_run(garbled: str) -> None:
+    talk = greeted()
+    talk.engine.start(feeder(["G1 X1"]), talk.now)
+    talk.listen()
+    name = garbled[: garbled.index(":") + 1]
+    talk.says(*(garbled if line.startswith(name) else line for line in talk.offset_lines()), "ok")
+    talk.says(*ANSWERS["$G"], "ok")
+    assert "could not be read" in refusal(talk).reason
+
+
+@pytest.mark.parametrize("happens", ["cancel", "stop", "alarm", "reset", "door", "error", "make_safe"])
+def test_whatever_happens_meanwhile_the_program_does_not_begin(happens: str) -> None:
+    talk = greeted()
+    talk.engine.start(feeder(["G1 X1"]), talk.now)
+    talk.listen()
+    if happens == "alarm":
+        talk.says("ALARM:1")
+    elif happens == "reset":
+        talk.says(BANNER)
+    elif happens == "door":
+        talk.says("<Door:0|MPos:0.000,0.000,0.000|FS:0,0>")
+    elif happens == "error":
+        talk.says("error:8")
+    else:
+        getattr(talk.engine, happens)(talk.now)
+        talk.listen()
+    assert len(talk.events(RunRefused)) == 1
+    if happens != "error":
+        talk.says(*talk.offset_lines(), "ok")
+    talk.says(*ANSWERS["$G"], "ok", "ok", "ok")
+    talk.passes(5.0)
+    assert len(talk.events(RunRefused)) == 1
+    assert not talk.events(RunBegun)
+    assert not talk.events(RunEnded)
+    assert "G1X1" not in talk.lines
+
+
+def test_late_answers_of_a_run_given_up_do_not_begin_the_next() -> None:
+    talk = greeted()
+    talk.engine.start(feeder(["G1 X1"]), talk.now)
+    talk.listen()
+    talk.says(*talk.offset_lines(), "ok")
+    talk.engine.cancel(talk.now)
+    talk.engine.start(feeder(["G1 X2"]), talk.now)
+    talk.listen()
+    talk.says(*ANSWERS["$G"], "ok")
+    assert not talk.events(RunBegun)
+    assert talk.lines == ["$#", "$G", "$#"]
+
+
+def test_nothing_else_comes_between_the_questions_and_the_program() -> None:
+    talk = greeted()
+    talk.engine.start(feeder(["G1 X1"]), talk.now)
+    for verb in (talk.engine.home, talk.engine.clear_fault, lambda now: talk.engine.command("G92 X1", now)):
+        with pytest.raises(MachineBusy):
+            verb(talk.now)
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([b"G53G0Z0", b"G55", b"G0X1"], {"frame"}),
+        ([b"G0X1G55G17G94"], {"frame", "plane", "feed mode"}),
+        ([b"G92.1X1", b"G49"], set()),
+        ([b"G43.1Z5", b"G92.1", b"G28"], {"tool length", "G92"}),
+        ([b"G53G1Z0", b"G55"], set()),
+        ([b"G28", b"G55"], set()),
+        ([b"M3S1000", b"G017.0T1F300"], {"plane"}),
+        ([b"G91.1G90G21"], set()),
+    ],
+)
+def test_what_a_program_sets_before_it_moves(lines: list[bytes], expected: set[str]) -> None:
+    assert set_by(lines) == expected
