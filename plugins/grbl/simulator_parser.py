@@ -182,7 +182,7 @@ class Reader:
         self._read_tool_length(block)
         if block.moves:
             self._motion(block)
-        self._no_word_left(block)
+        self._no_word_left()
         return block
 
     def _check_jog(self) -> None:
@@ -373,7 +373,7 @@ class Reader:
         middle = (start[0] + delta[0] / 2, start[1] + delta[1] / 2)
         return (middle[0] - delta[1] / chord * height, middle[1] + delta[0] / chord * height)
 
-    def _no_word_left(self, block: Block) -> None:
+    def _no_word_left(self) -> None:
         """Words that nothing used: error 31 for axes, 36 for others."""
         if any(letter in self._values for letter in AXES):
             raise Refused(31)

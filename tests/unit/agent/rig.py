@@ -23,10 +23,9 @@ from fleetctl.driver.api import (
     MachineSpec,
     ProgramSource,
     Progress,
-    Telemetry,
 )
-from fleetctl.errors import FleetctlError, LinkError, MachineError, NotFound
-from fleetctl.model.machine import Activity, Position
+from fleetctl.errors import FleetctlError, LinkError, NotFound
+from fleetctl.model.machine import Activity
 from fleetctl.model.messages import (
     PROTOCOL_VERSION,
     Acknowledge,
@@ -35,7 +34,6 @@ from fleetctl.model.messages import (
     MachineReport,
     RunReport,
     Start,
-    TelemetryReport,
     ToAgent,
     ToController,
     Verb,
@@ -407,4 +405,9 @@ async def online(rig: Rig, *machines: MachineAssignment, acknowledges: bool = Tr
     return controller
 
 
-__all__ = ["Activity", "EndKind", "MachineError", "Position", "Telemetry", "TelemetryReport"]
+async def at_work(rig: Rig) -> FakeController:
+    """A controller whose machine m1 runs run-1."""
+    controller = await online(rig, assigned())
+    controller.say(start(rig.clock))
+    await until(lambda: "running" in controller.states())
+    return controller

@@ -9,7 +9,7 @@ from fleetctl.errors import MachineError
 from fleetctl.model.machine import Activity, Position
 from fleetctl.model.messages import Answer, Leave, MachineReport, RunReport, Stop, StopReport, Welcome
 from fleetctl.testing.fixtures import under_virtual_clock
-from tests.unit.agent.rig import MILL, PRINTER, FakeMachine, assigned, online, running, start, until, verb
+from tests.unit.agent.rig import MILL, PRINTER, FakeMachine, assigned, at_work, online, running, start, until, verb
 
 
 @under_virtual_clock()
@@ -83,9 +83,7 @@ async def test_what_a_program_left_on_is_switched_off() -> None:
 async def test_a_program_that_switched_all_off_is_left_alone() -> None:
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
-        controller = await online(rig, assigned())
-        controller.say(start(rig.clock))
-        await until(lambda: "running" in controller.states())
+        await at_work(rig)
         machine.listener.telemetry(Telemetry(temperatures_degc={"T0": (205.0, 205.0)}))
         machine.end(EndKind.FINISHED)
         machine.listener.telemetry(Telemetry(temperatures_degc={"T0": (180.0, 0.0)}, spindle_rpm=0.0))
@@ -97,9 +95,7 @@ async def test_a_program_that_switched_all_off_is_left_alone() -> None:
 async def test_an_agent_that_leaves_after_the_last_run_first_sees_to_the_heat() -> None:
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
-        controller = await online(rig, assigned())
-        controller.say(start(rig.clock))
-        await until(lambda: "running" in controller.states())
+        controller = await at_work(rig)
         controller.say(Leave(when="idle"))
         machine.listener.telemetry(Telemetry(temperatures_degc={"B": (60.0, 60.0)}))
         machine.end(EndKind.FINISHED)
@@ -112,9 +108,7 @@ async def test_heat_that_could_not_be_switched_off_is_tried_again() -> None:
     machine = FakeMachine()
     machine.raises["make_safe"] = MachineError("no answer")
     async with running({"m1": machine}) as rig:
-        controller = await online(rig, assigned())
-        controller.say(start(rig.clock))
-        await until(lambda: "running" in controller.states())
+        controller = await at_work(rig)
         controller.say(verb(rig.clock, "pause"))
         await until(lambda: "paused" in controller.states())
         await asyncio.sleep(PRINTER.heat_off_after_paused_s + 200.0)
@@ -152,9 +146,7 @@ async def test_a_controller_that_was_only_restarted_gives_work_again() -> None:
 async def test_an_agent_that_was_itself_told_to_end_ends_whoever_says_hello() -> None:
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
-        controller = await online(rig, assigned())
-        controller.say(start(rig.clock))
-        await until(lambda: "running" in controller.states())
+        controller = await at_work(rig)
         rig.agent.leave("idle")
         controller.say(Leave(when="idle"))
         controller.hello(assigned())
@@ -189,9 +181,7 @@ async def test_i15_a_stop_comes_from_whoever_may_open_the_socket_and_the_control
     """`fleetctl estop` while the controller is dead or hangs."""
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
-        controller = await online(rig, assigned())
-        controller.say(start(rig.clock))
-        await until(lambda: "running" in controller.states())
+        controller = await at_work(rig)
         somebody = rig.connect()
         somebody.say(verb(rig.clock, "home", "theirs"))
         somebody.say(Stop(command_id="stop-by-hand"))
@@ -210,9 +200,7 @@ async def test_a_machine_that_still_moves_when_the_next_agent_comes_is_made_safe
     """A mill answers nothing but its state until it rests, which may take minutes."""
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
-        controller = await online(rig, assigned())
-        controller.say(start(rig.clock))
-        await until(lambda: "running" in controller.states())
+        await at_work(rig)
         machine.acknowledge(3)
         await asyncio.sleep(1.0)
         file = await rig.kill()

@@ -11,16 +11,14 @@ from fleetctl.driver.api import EndKind
 from fleetctl.model.machine import Position
 from fleetctl.model.messages import Answer, MachineReport, RunReport, Stop, StopReport, Welcome
 from fleetctl.testing.fixtures import under_virtual_clock
-from tests.unit.agent.rig import MILL, FakeMachine, Rig, assigned, online, running, start, until, verb
+from tests.unit.agent.rig import MILL, FakeMachine, Rig, assigned, at_work, online, running, start, until, verb
 
 
 @under_virtual_clock()
 async def test_a_kill_interrupts_the_run_once_and_starts_nothing() -> None:
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
-        controller = await online(rig, assigned())
-        controller.say(start(rig.clock))
-        await until(lambda: "running" in controller.states())
+        controller = await at_work(rig)
         machine.acknowledge(41)
         await asyncio.sleep(0.2)
         file = await rig.kill()
@@ -191,9 +189,7 @@ async def test_the_latch_survives_kill_and_power_cut() -> None:
 async def test_an_unplugged_machine_is_made_safe_when_it_comes_back_even_after_another_kill() -> None:
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
-        controller = await online(rig, assigned())
-        controller.say(start(rig.clock))
-        await until(lambda: "running" in controller.states())
+        await at_work(rig)
         machine.unplug()
         await asyncio.sleep(1.0)
         file = await rig.kill()
@@ -209,9 +205,7 @@ async def test_an_unplugged_machine_is_made_safe_when_it_comes_back_even_after_a
 async def test_heat_switched_off_by_hand_and_on_again_by_the_run_is_switched_off_after_a_kill() -> None:
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
-        controller = await online(rig, assigned())
-        controller.say(start(rig.clock))
-        await until(lambda: "running" in controller.states())
+        controller = await at_work(rig)
         for what in ("pause", "make-safe", "resume"):
             controller.say(verb(rig.clock, what))
             await until(lambda: f"verb {what}" in {answer.command_id for answer in controller.of(Answer)})  # noqa: B023

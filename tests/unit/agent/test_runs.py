@@ -9,16 +9,14 @@ from fleetctl.errors import MachineBusy, MachineError, ProgramChanged
 from fleetctl.model.machine import Activity, Link, Position
 from fleetctl.model.messages import Answer, MachineReport, RunReport, Withdraw
 from fleetctl.testing.fixtures import under_virtual_clock
-from tests.unit.agent.rig import MILL, FakeMachine, assigned, online, running, start, until, verb
+from tests.unit.agent.rig import MILL, FakeMachine, assigned, at_work, online, running, start, until, verb
 
 
 @under_virtual_clock()
 async def test_a_run_is_reported_step_by_step() -> None:
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
-        controller = await online(rig, assigned())
-        controller.say(start(rig.clock))
-        await until(lambda: "running" in controller.states())
+        controller = await at_work(rig)
         machine.acknowledge(7)
         machine.end(EndKind.FINISHED)
         await until(lambda: "finished" in controller.states())
@@ -133,9 +131,7 @@ async def test_a_run_withdrawn_while_preparing_never_begins() -> None:
 async def test_a_run_withdrawn_while_running_is_cancelled() -> None:
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
-        controller = await online(rig, assigned())
-        controller.say(start(rig.clock))
-        await until(lambda: "running" in controller.states())
+        controller = await at_work(rig)
         for _ in range(2):
             controller.say(Withdraw(command_id="w", run_id="run-1", machine_id="id-m1"))
         await until(lambda: "cancelled" in controller.states())
@@ -182,9 +178,7 @@ async def test_an_unattended_mill_does_not_wait() -> None:
 async def test_heat_goes_off_when_a_run_stands_still_too_long() -> None:
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
-        controller = await online(rig, assigned())
-        controller.say(start(rig.clock))
-        await until(lambda: "running" in controller.states())
+        controller = await at_work(rig)
         controller.say(verb(rig.clock, "pause"))
         await until(lambda: "paused" in controller.states())
         machine.listener.activity(Activity.WAITING, "filament change", False)
@@ -206,9 +200,7 @@ async def test_heat_goes_off_when_a_run_stands_still_too_long() -> None:
 async def test_what_fails_is_made_safe() -> None:
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
-        controller = await online(rig, assigned())
-        controller.say(start(rig.clock))
-        await until(lambda: "running" in controller.states())
+        controller = await at_work(rig)
         machine.listener.activity(Activity.FAULT, "thermal runaway", True)
         machine.end(EndKind.FAILED, "thermal runaway")
         await until(lambda: "make_safe" in machine.calls)
@@ -221,9 +213,7 @@ async def test_a_lost_link_interrupts_the_run_at_once_and_nothing_resumes() -> N
     """I12."""
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
-        controller = await online(rig, assigned())
-        controller.say(start(rig.clock))
-        await until(lambda: "running" in controller.states())
+        controller = await at_work(rig)
         machine.acknowledge(120)
         machine.unplug()
         content = rig.agent.journal.state.content
@@ -262,9 +252,7 @@ async def test_a_link_lost_at_the_gate_leaves_a_run_that_never_began() -> None:
 async def test_a_driver_that_forgets_to_end_its_run_loses_its_link() -> None:
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
-        controller = await online(rig, assigned())
-        controller.say(start(rig.clock))
-        await until(lambda: "running" in controller.states())
+        controller = await at_work(rig)
         machine.listener.activity(Activity.FAULT, "kill", True)
         await asyncio.sleep(29.0)
         assert controller.states()[-1] == "running"
@@ -277,9 +265,7 @@ async def test_a_program_that_changes_while_it_is_read_fails_the_run() -> None:
     """I4."""
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
-        controller = await online(rig, assigned())
-        controller.say(start(rig.clock))
-        await until(lambda: "running" in controller.states())
+        controller = await at_work(rig)
         rig.programs.opened[0].failure = ProgramChanged("the file changed")
         machine.end(EndKind.FINISHED)
         await until(lambda: "failed" in controller.states())

@@ -7,7 +7,7 @@ import asyncio
 from fleetctl.errors import LinkError
 from fleetctl.model.messages import Answer, MachineReport, Release, RunReport, Stop, StopReport, Welcome, encode
 from fleetctl.testing.fixtures import under_virtual_clock
-from tests.unit.agent.rig import MILL, FakeMachine, assigned, online, running, start, until, verb
+from tests.unit.agent.rig import MILL, FakeMachine, assigned, at_work, online, running, start, until, verb
 
 
 def _outcomes(report: StopReport) -> dict[str, str]:
@@ -62,9 +62,7 @@ async def test_a_run_that_goes_on_after_the_stop_loses_its_link() -> None:
     machine = FakeMachine()
     machine.ends_on_stop = False
     async with running({"m1": machine}) as rig:
-        controller = await online(rig, assigned())
-        controller.say(start(rig.clock))
-        await until(lambda: "running" in controller.states())
+        controller = await at_work(rig)
         controller.say(Stop(command_id="stop-1"))
         await until(lambda: "interrupted" in controller.states(), 3.0)
         assert "did not confirm" in controller.last(RunReport).reason
@@ -150,9 +148,7 @@ async def test_one_machine_is_stopped_and_the_others_go_on() -> None:
 async def test_a_stop_pressed_while_we_were_away_is_obeyed_at_hello() -> None:
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
-        controller = await online(rig, assigned())
-        controller.say(start(rig.clock))
-        await until(lambda: "running" in controller.states())
+        controller = await at_work(rig)
         await controller.close()
         second = rig.connect()
         second.hello(assigned(), stop_id="stop-1")

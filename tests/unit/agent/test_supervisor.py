@@ -19,7 +19,7 @@ from fleetctl.model.messages import Answer, Assign, Leave, MachineReport, RunRep
 from fleetctl.model.profile import PROFILES
 from fleetctl.model.run import RunState
 from fleetctl.testing.fixtures import under_virtual_clock
-from tests.unit.agent.rig import MILL, FakeMachine, assigned, online, running, start, until, verb
+from tests.unit.agent.rig import MILL, FakeMachine, assigned, at_work, online, running, start, until, verb
 
 
 @under_virtual_clock()
@@ -52,9 +52,7 @@ async def test_a_machine_removed_and_added_in_one_moment_never_has_two_links() -
 async def test_new_settings_of_the_link_wait_for_the_run_in_hand() -> None:
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
-        controller = await online(rig, assigned())
-        controller.say(start(rig.clock))
-        await until(lambda: "running" in controller.states())
+        controller = await at_work(rig)
         controller.say(Assign(machines=(assigned(profile=PROFILES["generic-300"]),)))
         await asyncio.sleep(10.0)
         assert machine.links == 1
@@ -165,9 +163,7 @@ async def test_leaving_now_stops_what_cannot_be_cancelled() -> None:
     machine = FakeMachine()
     machine.hangs.add("cancel")
     async with running({"m1": machine}) as rig:
-        controller = await online(rig, assigned())
-        controller.say(start(rig.clock))
-        await until(lambda: "running" in controller.states())
+        controller = await at_work(rig)
         rig.agent.leave("idle")
         rig.agent.leave("now")
         await until(rig.task.done, 120.0)
