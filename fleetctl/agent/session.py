@@ -20,7 +20,7 @@ from fleetctl.agent.facts import Facts
 from fleetctl.agent.records import MadeSafe
 from fleetctl.agent.shared import Shared
 from fleetctl.agent.telemetry import Readings
-from fleetctl.driver.api import Driver, EndKind, MachineSpec, Progress, Telemetry
+from fleetctl.driver.api import Driver, EndKind, MachineSpec, Progress, TakesWorkOffsets, Telemetry
 from fleetctl.errors import FleetctlError, LinkError, UsageError
 from fleetctl.model.machine import Activity, Link
 from fleetctl.model.messages import MachineAssignment, Start
@@ -132,7 +132,11 @@ class Session:
             raise UsageError(f"There is no driver {assignment.driver!r}; installed: {known}.")
         transport = self._shared.open_transport(assignment.port, assignment.profile)
         spec = MachineSpec(
-            name=assignment.name, port=assignment.port, profile=assignment.profile, options=assignment.options
+            name=assignment.name,
+            port=assignment.port,
+            profile=assignment.profile,
+            options=assignment.options,
+            work_offsets_mm=assignment.work_offsets_mm,
         )
         return driver_type.make(spec, transport, self._shared.clock, ears)
 
@@ -333,11 +337,20 @@ class Session:
         """New settings: at once when they do not touch the link, else when no run is in hand."""
         before, self.assignment = self.assignment, assignment
         self._retired = False
+        self._tell_work_offsets()
         if _link_settings(before) != _link_settings(assignment):
             self._stale = True
             self._retry_now.set()
             if self.hand is None:
                 self.break_link(LinkError("The settings of the machine were changed."))
+
+    def _tell_work_offsets(self) -> None:
+        """Without a new link: opening a port resets many boards, and they would have to be homed again."""
+        if isinstance(self.driver, TakesWorkOffsets):
+            try:
+                self.driver.set_work_offsets(self.assignment.work_offsets_mm)
+            except Exception as error:  # noqa: BLE001 - the boundary of a session: a driver may raise anything
+                self.break_link(error)
 
     def retire(self) -> None:
         """End `run()` when the link closes; with no run in hand, now."""

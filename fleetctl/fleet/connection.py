@@ -26,6 +26,7 @@ def assignment(machine: Machine) -> MachineAssignment:
         unattended=machine.unattended_by is not None,
         position=machine.facts.position,
         options=machine.options,
+        work_offsets_mm=machine.setup.offsets_mm,
     )
 
 

@@ -45,6 +45,7 @@ from fleetctl.model.messages import (
     encode,
 )
 from fleetctl.store import machines, runs
+from fleetctl.store.runs import CommandKind
 from fleetctl.transport.peer import PeerLink
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ REPORTS_KEPT = 1000
 """Reports that may wait for the store; an agent has far fewer on their way at a time."""
 
 T = TypeVar("T")
+Offsets = dict[str, tuple[float, float, float]]
 
 
 class AgentLink:
@@ -85,6 +87,7 @@ class AgentLink:
         self._peer: PeerLink | None = None
         self._greeted = False
         self._names: dict[str, str] = {}
+        self._offsets_told: dict[str, Offsets] = {}
         self._asked: dict[str, asyncio.Future[Answer | StopReport]] = {}
         self._commands = asyncio.Event()
         self._assignments = asyncio.Event()
@@ -158,7 +161,9 @@ class AgentLink:
 
     async def _converse(self, peer: PeerLink) -> None:
         """Greet, then do everything on one line until it breaks."""
-        _put(peer, await self._record.look(lambda conn: hello(conn, self.name, self._site)))
+        greeting = await self._record.look(lambda conn: hello(conn, self.name, self._site))
+        self._offsets_told = {each.machine_id: each.work_offsets_mm for each in greeting.machines}
+        _put(peer, greeting)
         welcome = await self._welcome(peer)
         self._greeted = True
         reports: asyncio.Queue[Report] = asyncio.Queue(REPORTS_KEPT)
@@ -265,22 +270,35 @@ class AgentLink:
         while True:
             await self._commands.wait()
             self._commands.clear()
-            for command in await self._look(lambda conn: runs.pending_commands(conn, self.name)):
-                if command.id not in sent:
-                    sent.add(command.id)
-                    _put(peer, command.message)
+            pending = await self._look(lambda conn: runs.pending_commands(conn, self.name))
+            unsent = [command for command in pending if command.id not in sent]
+            if any(command.kind is CommandKind.START for command in unsent):
+                # The driver compares the machine with the set-up that the run was claimed for, so that goes first.
+                held = await self._learn_names()
+                if _offsets(held) != self._offsets_told:
+                    self._assign(peer, held)
+            for command in unsent:
+                sent.add(command.id)
+                _put(peer, command.message)
 
     async def _carry_assignments(self, peer: PeerLink) -> None:
         while True:
             await self._assignments.wait()
             self._assignments.clear()
-            held = await self._learn_names()
-            _put(peer, Assign(machines=tuple(assignment(machine) for machine in held)))
+            self._assign(peer, await self._learn_names())
+
+    def _assign(self, peer: PeerLink, held: tuple[Machine, ...]) -> None:
+        self._offsets_told = _offsets(held)
+        _put(peer, Assign(machines=tuple(assignment(machine) for machine in held)))
 
     async def _learn_names(self) -> tuple[Machine, ...]:
         held = await self._look(lambda conn: held_by(conn, self.name))
         self._names = {machine.id: machine.name for machine in held}
         return held
+
+
+def _offsets(held: tuple[Machine, ...]) -> dict[str, Offsets]:
+    return {machine.id: machine.setup.offsets_mm for machine in held}
 
 
 def _welcomed(welcome: Welcome, conn: sa.Connection, stamp: Stamp) -> list[str]:

@@ -202,13 +202,14 @@ class Machines:
         """Record what is on the machine now; preflight passes of the old set-up become void (I2)."""
         texts.setup(setup)
 
-        def unit(conn: sa.Connection, stamp: Stamp) -> None:
+        def unit(conn: sa.Connection, stamp: Stamp) -> str:
             machine = machines.named(conn, name)
             machines.set_setup(conn, machine, msgspec.structs.replace(setup, firmware=machine.setup.firmware))
             log_event(conn, stamp, "machine.setup", name, material=setup.material)
             withdraw_what_is_void(conn, machine.id, stamp)
+            return machine.agent
 
-        await self._record.change(actor, unit)
+        self._agents.assignments_changed(await self._record.change(actor, unit))
 
 
 def refuse_locked_out(machine: Machine) -> None:

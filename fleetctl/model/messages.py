@@ -26,6 +26,8 @@ class MachineAssignment(msgspec.Struct, frozen=True, kw_only=True):
     unattended: bool = False
     position: Position = Position.KNOWN
     options: dict[str, str] = {}
+    work_offsets_mm: dict[str, tuple[float, float, float]] = {}
+    """Of the set-up on record, by frame (`G54`), machine coordinates: what the preflight gate reckoned with."""
 
 
 # --- controller to agent -------------------------------------------------------------------------------------
