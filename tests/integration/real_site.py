@@ -129,6 +129,18 @@ class RealSite:
 
     # Processes
 
+    def __enter__(self) -> RealSite:
+        """With a controller that answers; everything ends with the context."""
+        try:
+            self.start_controller()
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.end()
+
     def start_controller(self) -> None:
         """Start the controller and wait until it answers."""
         self.data.mkdir(exist_ok=True)

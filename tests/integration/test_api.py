@@ -21,12 +21,8 @@ PART = print_program(20)
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealSite]:
-    made = RealSite(tmp_path_factory.mktemp("site"))
-    try:
-        made.start_controller()
+    with RealSite(tmp_path_factory.mktemp("site")) as made:
         yield made
-    finally:
-        made.end()
 
 
 def address(site: RealSite) -> tuple[str, int]:

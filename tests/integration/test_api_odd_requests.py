@@ -62,15 +62,11 @@ ODD_FORMS = ["multipart/form-data", "multipart/form-data; boundary=X", "multipar
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealSite]:
-    made = RealSite(tmp_path_factory.mktemp("site"))
-    try:
-        made.start_controller()
+    with RealSite(tmp_path_factory.mktemp("site")) as made:
         made.submit(print_program(5), 3, hold=True)
         where = {"name": "K1", "driver": "marlin", "port": "socket://127.0.0.1:9", "profile": "generic-220"}
         made.post("machines", where)
         yield made
-    finally:
-        made.end()
 
 
 class Chance:

@@ -18,16 +18,12 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[RealSite]:
     """A printer and a mill in the middle of a run."""
-    made = RealSite(tmp_path)
-    try:
-        made.start_controller()
+    with RealSite(tmp_path) as made:
         for name, driver, program in (("K1", "marlin", print_program(400)), ("M1", "grbl", mill_program(400))):
             made.add_machine(name, driver)
             made.submit(program, 1, machine=name)
         wait_for("both at work", lambda: all(m.state().get("executed", 0) > 20 for m in made.machines.values()))
         yield made
-    finally:
-        made.end()
 
 
 def estop(site: RealSite) -> subprocess.CompletedProcess[str]:

@@ -18,12 +18,8 @@ MILLING = mill_program(120)
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[RealSite]:
-    made = RealSite(tmp_path)
-    try:
-        made.start_controller()
+    with RealSite(tmp_path) as made:
         yield made
-    finally:
-        made.end()
 
 
 def at_work(site: RealSite, name: str, program: bytes, driver: str = "marlin") -> tuple[RealMachine, str]:

@@ -23,14 +23,10 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[RealSite]:
-    made = RealSite(tmp_path)
-    try:
-        made.start_controller()
+    with RealSite(tmp_path) as made:
         for name, driver in FLEET.items():
             made.add_machine(name, driver)
         yield made
-    finally:
-        made.end()
 
 
 def begin_six_runs(site: RealSite) -> tuple[str, str]:

@@ -22,12 +22,8 @@ PRINT = print_program(20)
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealSite]:
-    made = RealSite(tmp_path_factory.mktemp("site"))
-    try:
-        made.start_controller()
+    with RealSite(tmp_path_factory.mktemp("site")) as made:
         yield made
-    finally:
-        made.end()
 
 
 def fleetctl(site: RealSite, *arguments: str) -> subprocess.CompletedProcess[str]:
