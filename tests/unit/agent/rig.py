@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from fleetctl.agent.agent import Agent, Surroundings
@@ -54,7 +54,11 @@ MILL = next(profile for profile in PROFILES.values() if profile.process is Proce
 
 
 class FakeMachine:
-    """One pretend machine: outlives links and agents. `calls` are the verbs that reached it, in order."""
+    """One pretend machine: outlives links and agents. `calls` are the verbs that reached it, in order.
+
+    `work_offsets` are those its drivers were made with and told. While `looking` is pending, a start looks at the
+    machine and has sent nothing.
+    """
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -66,6 +70,8 @@ class FakeMachine:
         self.driver: FakeDriver | None = None
         self.links = 0
         self.received = b""
+        self.work_offsets: list[dict[str, tuple[float, float, float]]] = []
+        self.looking: asyncio.Future[None] | None = None
 
     @property
     def starts(self) -> int:
@@ -130,6 +136,8 @@ class FakeDriver:
 
     async def start(self, program: ProgramSource) -> None:
         await self._do("start")
+        if self.machine.looking is not None:
+            await self.machine.looking
         self.running = True
         self.progress = Progress(0, 0, 0)
         while block := await program.read(65536):
@@ -168,6 +176,11 @@ class FakeDriver:
 
     async def home(self) -> None:
         await self._do("home")
+
+    def set_work_offsets(self, offsets_mm: Mapping[str, tuple[float, float, float]]) -> None:
+        if "set_work_offsets" in self.machine.raises:
+            raise self.machine.raises["set_work_offsets"]
+        self.machine.work_offsets.append(dict(offsets_mm))
 
     async def command(self, text: str) -> list[str]:
         await self._do(f"command {text}")
@@ -333,6 +346,7 @@ class Rig:
         machine = self.machines[spec.name]
         if "make" in machine.raises:
             raise machine.raises["make"]
+        machine.work_offsets.append(spec.work_offsets_mm)
         return FakeDriver(machine, listener)
 
     async def _listen(self, welcome: Callable[[PeerLink], Awaitable[None]]) -> FakeServer:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from fleetctl.driver.api import EndKind, Progress
 from fleetctl.errors import MachineBusy, MachineError, ProgramChanged
 from fleetctl.model.machine import Activity, Link, Position
-from fleetctl.model.messages import Answer, MachineReport, RunReport, Withdraw
+from fleetctl.model.messages import Answer, MachineReport, RunReport, Stop, Withdraw
 from fleetctl.testing.fixtures import under_virtual_clock
 from tests.unit.agent.rig import MILL, FakeMachine, assigned, at_work, online, running, start, until, verb
 
@@ -392,3 +394,25 @@ async def test_a_driver_that_was_given_up_is_not_heard() -> None:
         assert controller.states()[-1] == "running"
         assert machine.links == 2
         assert controller.last(MachineReport).position is Position.KNOWN
+
+
+@pytest.mark.parametrize("what", ["stop", "cancel"])
+@under_virtual_clock()
+async def test_what_a_person_does_while_the_driver_still_looks_at_the_machine_is_no_refusal(what: str) -> None:
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        controller = await online(rig, assigned())
+        machine.looking = asyncio.get_running_loop().create_future()
+        controller.say(start(rig.clock))
+        await until(lambda: machine.starts == 1)
+        if what == "stop":
+            controller.say(Stop(command_id="stop-1", machine_id="id-m1"))
+            await until(lambda: "stop" in machine.calls)
+        else:
+            controller.say(Withdraw(command_id="w", run_id="run-1", machine_id="id-m1"))
+            await asyncio.sleep(0.1)
+        machine.looking.set_exception(MachineError("It did not begin."))
+        await until(lambda: {"cancelled", "refused"} & set(controller.states()))
+        report = controller.last(RunReport)
+        assert (report.state, report.started) == ("cancelled", False)
+        assert machine.received == b""

@@ -229,3 +229,27 @@ async def test_the_lag_monitor_names_the_culprit(caplog: pytest.LogCaptureFixtur
             await asyncio.sleep(0.1)
     assert monitor.worst_s > 0.4
     watching.cancel()
+
+
+@under_virtual_clock()
+async def test_a_new_set_up_reaches_the_driver_without_a_new_link() -> None:
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        controller = await online(rig, assigned(work_offsets_mm={"G54": (1.0, 2.0, 3.0)}))
+        controller.say(Assign(machines=(assigned(work_offsets_mm={"G54": (4.0, 5.0, 6.0)}),)))
+        await until(lambda: machine.work_offsets[-1] == {"G54": (4.0, 5.0, 6.0)})
+        assert machine.work_offsets[0] == {"G54": (1.0, 2.0, 3.0)}
+        assert machine.links == 1
+
+
+@under_virtual_clock()
+async def test_a_driver_that_fails_on_a_new_set_up_loses_its_own_link_only() -> None:
+    machines = {"m1": FakeMachine(), "m2": FakeMachine()}
+    machines["m1"].raises["set_work_offsets"] = ValueError("a bug")
+    async with running(machines) as rig:
+        controller = await online(rig, assigned("m1"), assigned("m2"))
+        new = {"G54": (4.0, 5.0, 6.0)}
+        controller.say(Assign(machines=(assigned("m1", work_offsets_mm=new), assigned("m2", work_offsets_mm=new))))
+        await until(lambda: machines["m1"].links == 2 and machines["m1"].work_offsets[-1] == new)
+        assert machines["m2"].work_offsets[-1] == new
+        assert machines["m2"].links == 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 
 import msgspec
 import pytest
+from fleetctl_plugins.grbl.test_conformance import SUBJECT as MILL
 from fleetctl_plugins.marlin.driver import DRIVER
 from fleetctl_plugins.marlin.simulator import simulator
 from fleetctl_plugins.marlin.test_conformance import SUBJECT
@@ -153,4 +155,93 @@ async def test_a_board_that_boots_slowly_is_waited_for() -> None:
     assert identity.board_uuid
     assert DRIVER.name == "marlin"
     await bench.driver.close()
+    bench.finish()
+
+
+# An engine that looks at the machine first
+
+
+async def looking() -> tuple[Bench, asyncio.Task[None]]:
+    """A start whose questions are on their way."""
+    bench = Bench(MILL)
+    await bench.connect()
+    start = asyncio.create_task(bench.start())
+    while stream_driver(bench)._begun is None:
+        await asyncio.sleep(0)
+        assert not start.done()
+    return bench, start
+
+
+async def nothing_went_out(bench: Bench) -> None:
+    """Whatever answers come now, the program does not begin, and no run was ever told of."""
+    await bench.clock.sleep(60.0)
+    assert bench.program_lines() == []
+    assert not bench.recorder.ends
+    assert Activity.RUNNING not in [activity for activity, _, _ in bench.recorder.activities]
+
+
+@under_virtual_clock()
+async def test_a_machine_that_stands_otherwise_refuses_the_start_until_it_is_put_right() -> None:
+    bench = Bench(MILL)
+    await bench.connect()
+    await bench.driver.command("G92 X10")
+    bench.executed.clear()
+    with pytest.raises(MachineError, match=r"G92 is set \(X .*G92\.1"):
+        await bench.start()
+    await nothing_went_out(bench)
+    await bench.driver.command("G92.1")
+    bench.executed.clear()
+    await bench.start()
+    assert (await bench.end())[0] is EndKind.FINISHED
+    assert bench.program_lines() == MILL.cleaned(MILL.program)
+    await bench.driver.close()
+    bench.finish()
+
+
+@under_virtual_clock()
+async def test_a_work_offset_that_is_not_the_one_on_record_refuses_the_start() -> None:
+    bench = Bench(MILL)
+    await bench.connect()
+    stream_driver(bench).set_work_offsets({"G54": (-240.0, 0.0, 0.0)})
+    with pytest.raises(MachineError, match=r"G54 on the machine is X 0\.000 .* the set-up says X -240\.000"):
+        await bench.start()
+    await nothing_went_out(bench)
+    stream_driver(bench).set_work_offsets({"G54": (0.0, 0.0, 0.0)})
+    await bench.start()
+    assert (await bench.end())[0] is EndKind.FINISHED
+    await bench.driver.close()
+    bench.finish()
+
+
+@under_virtual_clock()
+async def test_a_stop_while_it_looks_lets_nothing_begin() -> None:
+    bench, start = await looking()
+    bench.driver.stop()
+    with pytest.raises(MachineError, match="software stop"):
+        await start
+    await nothing_went_out(bench)
+    await bench.driver.close()
+    bench.finish()
+
+
+@under_virtual_clock()
+async def test_a_start_that_nobody_waits_for_any_more_does_not_begin() -> None:
+    bench, start = await looking()
+    start.cancel()
+    await asyncio.wait([start])
+    await nothing_went_out(bench)
+    await bench.start()
+    assert (await bench.end())[0] is EndKind.FINISHED
+    await bench.driver.close()
+    bench.finish()
+
+
+@under_virtual_clock()
+async def test_a_link_that_is_lost_while_it_looks_is_told_once() -> None:
+    bench, start = await looking()
+    bench.link.unplug()
+    with pytest.raises(LinkError):
+        await start
+    assert len(bench.recorder.losses) == 1
+    await nothing_went_out(bench)
     bench.finish()

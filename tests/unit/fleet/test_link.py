@@ -11,10 +11,10 @@ import pytest
 from fleetctl.errors import Conflict, StoreUnavailable
 from fleetctl.fleet.shapes import NewMachine
 from fleetctl.model.machine import Clearance, Link
-from fleetctl.model.messages import Acknowledge, Hello, Release, Start, Stop, Verb, Withdraw
+from fleetctl.model.messages import Acknowledge, Assign, Hello, Release, Start, Stop, Verb, Withdraw
 from fleetctl.model.profile import Setup
 from fleetctl.model.run import RunState
-from fleetctl.store import runs, settings
+from fleetctl.store import machines, runs, settings
 from fleetctl.testing.fixtures import under_virtual_clock
 from tests.unit.fleet.conftest import AGENT, Book
 from tests.unit.fleet.desk import Desk, desk_of, until
@@ -228,3 +228,31 @@ async def test_what_a_machine_did_is_not_reported_as_failed_because_the_store_fa
         await desk.runs.pause(run.code, "tester")
         await desk.machines.home("K1", "tester")
         assert [verb.verb for verb in desk.agent.of(Verb)] == ["pause", "home"]
+
+
+@under_virtual_clock()
+async def test_a_new_set_up_is_told_to_the_agent(book: Book) -> None:
+    book.machine()
+    async with desk_of(book) as desk:
+        await desk.connected()
+        await desk.machines.set_setup("K1", Setup(offsets_mm={"G54": (1.0, 2.0, 3.0)}), "tester")
+        await until(lambda: desk.agent.of(Assign), within_s=1.0)
+        assert desk.agent.of(Assign)[-1].machines[0].work_offsets_mm == {"G54": (1.0, 2.0, 3.0)}
+
+
+@under_virtual_clock()
+async def test_a_start_never_overtakes_the_set_up_that_it_was_claimed_for(book: Book) -> None:
+    """Else the driver would compare the machine with the offsets of before, and let a wrong one pass."""
+    machine = book.machine()
+    book.job()
+    async with desk_of(book) as desk:
+        await desk.connected()
+        setup = Setup(material="PLA", offsets_mm={"G54": (1.0, 2.0, 3.0)})
+        book.change(lambda conn, stamp: machines.set_setup(conn, machine, setup))
+        book.pass_gate(book.again(machine))
+        assert book.dispatch()
+        desk.agents.commands_waiting(AGENT)
+        await until(lambda: desk.agent.of(Start))
+        kinds = [type(message) for message in desk.agent.heard]
+        assert kinds.index(Assign) < kinds.index(Start)
+        assert desk.agent.of(Assign)[0].machines[0].work_offsets_mm == setup.offsets_mm
