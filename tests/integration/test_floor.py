@@ -158,3 +158,38 @@ def test_what_does_not_fit_is_refused_at_its_line_and_never_starts(site: RealSit
 def refusal(site: RealSite, job: str) -> Any:
     why = site.get(f"jobs/{job}")["why"]
     return why if why and why["code"] == "no-machine-fits" else None
+
+
+def test_a_mill_that_stands_otherwise_than_the_gate_assumed_refuses_the_run(site: RealSite) -> None:
+    """A G92 of somebody before, or a touched-off G54 that nobody entered, would drive the tool elsewhere."""
+    mill = site.add_machine("M1", "grbl")
+    site.post("machines/M1/command", {"text": "G92 X10"})
+    site.submit(MILLING, 1)
+    run = wait_for("the refusal", lambda: [run for run in site.runs() if run["state"] == "refused"])[-1]
+    assert "G92 is set (X " in run["reason"]
+    assert "Clear it with G92.1" in run["reason"]
+    [job] = site.get("jobs")
+    wait_for("the job to be held after three refusals", lambda: site.get(f"jobs/{job['code']}")["state"] == "held")
+    assert {run["state"] for run in site.runs()} == {"refused"}
+    assert site.machine("M1")["clearance"] == "clear"
+    assert [part["state"] for part in site.get(f"parts?run={run['code']}")] == ["unmade"]
+    assert program_lines(mill, MILLING) == []
+    site.post("machines/M1/command", {"text": "G92.1"})
+    refused_by_offset(site, job["code"])
+    site.post("machines/M1/setup", {"setup": {"offsets_mm": {"G54": [-250, -150, -20]}}})
+    site.post(f"jobs/{job['code']}/release", {})
+    wait_for("the run to finish", lambda: any(run["state"] == "finished" for run in site.runs()))
+    assert program_lines(mill, MILLING) == executed_lines("grbl", MILLING)
+    assert site.machine("M1")["link"] == "online"
+
+
+def refused_by_offset(site: RealSite, job: str) -> None:
+    """Enter a set-up that the machine does not have; the link stays as it is."""
+    before = len(site.runs())
+    site.post("machines/M1/setup", {"setup": {"offsets_mm": {"G54": [-240, -150, -20]}}})
+    site.post(f"jobs/{job}/release", {})
+    wait_for("three more refusals", lambda: len(site.runs()) == before + 3 and not site.runs(active="true"))
+    reasons = [run["reason"] for run in site.runs() if "G54 on the machine" in run["reason"]]
+    assert len(reasons) == 3
+    assert "X -250.000" in reasons[0]
+    assert "the set-up says X -240.000" in reasons[0]
