@@ -183,6 +183,7 @@ class AgentLink:
             broken = errors
         # Raised outside the block: Debian 12's Python wraps what is raised in it in a group that nobody catches.
         if broken is not None:
+            _end_if_cancelled()
             raise LinkError(str(_first(broken))) from broken
 
     async def _agree_on_the_stop(self, peer: PeerLink, held: str) -> None:
@@ -307,6 +308,13 @@ def _welcomed(welcome: Welcome, conn: sa.Connection, stamp: Stamp) -> list[str]:
 
 def _lost(candidates: list[str], conn: sa.Connection, stamp: Stamp) -> None:
     lost(conn, candidates, stamp)
+
+
+def _end_if_cancelled() -> None:
+    """Raise the CancelledError that a task group loses when one of its tasks fails meanwhile (Python before 3.13)."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _first(error: BaseException) -> BaseException:

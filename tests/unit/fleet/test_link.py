@@ -38,6 +38,17 @@ async def test_i15_a_stop_pressed_during_the_greeting_reaches_the_agent(book: Bo
         assert desk.agent.of(Stop)[0].command_id == book.look(settings.stop).stop_id
 
 
+@pytest.mark.parametrize("turns", range(12))
+@under_virtual_clock()
+async def test_it_ends_when_it_is_told_to_while_the_agent_leaves(book: Book, turns: int) -> None:
+    """`fleetctl serve` asks its agent to leave and ends: the end of the line must not make it begin a new one."""
+    async with desk_of(book) as desk:
+        await desk.connected()
+        desk.agent.peer.close()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+
 @under_virtual_clock()
 async def test_i15_a_release_during_the_greeting_reaches_the_agent(book: Book) -> None:
     book.change(lambda conn, stamp: settings.set_stop(conn, settings.Stop(stopped=True, stop_id="stop-1")))
