@@ -136,3 +136,13 @@ def test_a_power_cut_loses_nothing_and_starts_nothing(site: RealSite, tmp_path: 
     ), "nothing moves after the power came back"
     assert len(site.runs()) == 6
     assert_log_is_whole(site)
+
+
+def test_told_to_end_the_controller_ends_and_its_idle_agent_with_it(tmp_path: Path) -> None:
+    with RealSite(tmp_path) as site:
+        site.add_machine("K1", "marlin")
+        wait_for("the machine online", lambda: site.machine("K1")["link"] == "online")
+        assert site.controller is not None
+        site.controller.terminate()
+        assert site.controller.wait(20) == 0
+        wait_for("the agent to give its lock back", lambda: not (site.data / "agent.lock").read_text().strip())
