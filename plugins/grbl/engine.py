@@ -22,6 +22,9 @@ from .status import Point
 LINE_MOST_BYTES = 79
 """Grbl 1.1 keeps 80 characters of a line, the closing zero included (config.h, LINE_BUFFER_SIZE)."""
 
+DEAF_FAULTS = frozenset({"alarm:1", "alarm:2"})
+"""EXEC_ALARM_HARD_LIMIT and EXEC_ALARM_SOFT_LIMIT: "Reset to continue" (gnea/grbl, protocol.c)."""
+
 
 class GrblEngine(Answers):
     """`fleetctl.protocol.engine.Engine` for Grbl 1.1, with `ChecksFirst`."""
@@ -147,6 +150,7 @@ class GrblEngine(Answers):
             raise UsageError(f"A command has 1 to {LINE_MOST_BYTES} characters.")
         if self._in_run or self._occupied or self._phase not in (Phase.IDLE, Phase.FAULT):
             raise MachineBusy("The machine is doing something else.")
+        self._need_ears()
         self._tickets += 1
         self._ask(Ask(line, self._command_done, ticket=self._tickets), now)
         return self._tickets
@@ -163,8 +167,14 @@ class GrblEngine(Answers):
         """$H."""
         if self._in_run or self._occupied or self._phase not in (Phase.IDLE, Phase.FAULT):
             raise MachineBusy("The machine is doing something else.")
+        self._need_ears()
         self._ask(Ask("$H", self._homed), now)
         self._show(Activity.RUNNING, "homing")
+
+    def _need_ears(self) -> None:
+        """After a limit alarm Grbl hears nothing but a reset: a line would wait for its answer for ever."""
+        if self._phase is Phase.FAULT and self._fault in DEAF_FAULTS:
+            raise MachineError("Grbl hears nothing after this alarm.", hint="Clear the fault first.")
 
     def make_safe(self, now: float) -> None:
         """Spindle and coolant off: by M5 and M9 at rest, the spindle alone in a feed hold, which the run survives;
