@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Protocol
 
 from fleetctl.clock import Clock
 from fleetctl.testing.simulation.mischief import Mischief
@@ -76,11 +76,17 @@ class Fate:
                     group.create_task(self._again_and_again(between_s, strike))
 
     def committed(self, kinds: frozenset[str]) -> None:
-        """A COMMIT with events of these kinds: now and then somebody dies a few turns of the loop later, or presses
-        the stop while a start is on its way."""
+        """A COMMIT with events of these kinds: now and then somebody dies a few turns of the loop later,
+        presses the stop while a start is on its way, or changes a machine that is about to be taken."""
         self._perhaps(self._luck.kill_at_commit, 30, "a few turns after a COMMIT")
         if self._luck.stop_at_claim and "run.claimed" in kinds and self._rng.random() < self._luck.stop_at_claim:
-            _after_turns(self._rng.randint(0, 30), self._press_stop)
+            self._hand(self._mischief.stop_everything)
+        if (
+            self._luck.meddle_at_clear
+            and "machine.cleared" in kinds
+            and self._rng.random() < self._luck.meddle_at_clear
+        ):
+            self._hand(self._mischief.meddle)
 
     def begun(self) -> None:
         """A machine executes the first line of a program: the worst moment to lose what was written before it."""
@@ -97,10 +103,9 @@ class Fate:
         else:
             _after_turns(turns, lambda: self._victims.cut_power(machines=False))
 
-    def _press_stop(self) -> None:
-        """The hand comes from outside any process, whatever led here."""
-        task = begin_outside(self._mischief.stop_everything(), "hand")
-        self._hands.append(task)
+    def _hand(self, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Somebody does something a few turns from now; the hand belongs to no process, whatever led here."""
+        _after_turns(self._rng.randint(0, 30), lambda: self._hands.append(begin_outside(act(), "hand")))
 
     async def _again_and_again(self, between_s: float, strike: Callable[[], Awaitable[None]]) -> None:
         while True:

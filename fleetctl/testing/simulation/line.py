@@ -20,12 +20,22 @@ from fleetctl.transport.peer_memory import MemoryPeerLink, PeerFaults, memory_pe
 Serve = Callable[[PeerLink], Awaitable[None]]
 
 
+JUST_NOW_S = 0.1
+
+
 class Heard:
     """What has arrived at the agent, over all its lives."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.stop_id = ""
-        self.withdrawn: set[str] = set()
+        self._clock = clock
+        self._withdrawn_s: dict[str, float] = {}
+
+    def is_withdrawn(self, run_id: str) -> bool:
+        """Whether the agent was told never to begin a run, and not just now: one whose first byte was on its way at
+        that very moment has begun, and is cancelled."""
+        told_s = self._withdrawn_s.get(run_id)
+        return told_s is not None and self._clock.monotonic() > told_s + JUST_NOW_S
 
     def note(self, data: bytes) -> None:
         """A message that the agent takes."""
@@ -37,7 +47,7 @@ class Heard:
         elif isinstance(message, Release):
             self.stop_id = ""
         elif isinstance(message, Withdraw):
-            self.withdrawn.add(message.run_id)
+            self._withdrawn_s.setdefault(message.run_id, self._clock.monotonic())
 
 
 class HearingLink:
@@ -108,7 +118,7 @@ class Switchboard:
     """Dials the agent for the controller."""
 
     def __init__(self, clock: Clock, rng: random.Random) -> None:
-        self.heard = Heard()
+        self.heard = Heard(clock)
         self.door: AgentDoor | None = None
         self._clock = clock
         self._rng = rng

@@ -93,6 +93,14 @@ class Mischief:
         """The big button."""
         await self._desk.act("stop everything", lambda c: c.stop.everything(WHO))
 
+    async def meddle(self) -> None:
+        """A machine is not any more what somebody has just seen: another nozzle, or out of service."""
+        if self._rng.random() < 0.5:
+            await self._setup()
+            return
+        name = self._rng.choice(list(self._rigs))
+        await self._desk.act(f"{name} maintenance", lambda c: c.machines.set_service(name, "maintenance", WHO))
+
     async def _setup(self) -> None:
         """The same set-up but for a nozzle: another configuration, which the programs fit as well."""
         name = self._rng.choice(list(self._rigs))

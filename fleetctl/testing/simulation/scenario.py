@@ -25,6 +25,7 @@ class Luck:
     kill_at_commit: float = 0.0
     kill_at_begin: float = 0.0
     stop_at_claim: float = 0.0
+    meddle_at_clear: float = 0.0
     crash_in_commit: float = 0.0
     commit_fails: float = 0.0
     commit_slow: float = 0.0
@@ -153,6 +154,7 @@ def _luck(rng: random.Random) -> Luck:
         kill_at_commit=some(0.3, 0.001, 0.02),
         kill_at_begin=some(0.3, 0.02, 0.3),
         stop_at_claim=some(0.3, 0.05, 0.5),
+        meddle_at_clear=some(0.3, 0.1, 0.6),
         crash_in_commit=some(0.3, 0.001, 0.02),
         commit_fails=some(0.3, 0.01, 0.2),
         commit_slow=some(0.4, 0.05, 0.5),

@@ -136,7 +136,7 @@ class World:
         around = Surroundings(
             active_run=self.eyes.active_run,
             stop_known=self._stop_known,
-            withdrawn=lambda run_id: run_id in self.switchboard.heard.withdrawn,
+            withdrawn=self.switchboard.heard.is_withdrawn,
         )
         for number, name in enumerate(self.scenario.machines, 1):
             rig = Rig(
