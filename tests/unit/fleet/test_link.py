@@ -38,6 +38,16 @@ async def test_i15_a_stop_pressed_during_the_greeting_reaches_the_agent(book: Bo
         assert desk.agent.of(Stop)[0].command_id == book.look(settings.stop).stop_id
 
 
+@under_virtual_clock()
+async def test_a_line_that_breaks_is_begun_anew_again_and_again(book: Book) -> None:
+    async with desk_of(book) as desk:
+        for times in range(1, 4):
+            await until(lambda times=times: len(desk.agent.of(Hello)) == times)  # type: ignore[misc]
+            await desk.connected()
+            desk.agent.peer.close()
+            await until(lambda: not desk.link.connected)
+
+
 @pytest.mark.parametrize("turns", range(12))
 @under_virtual_clock()
 async def test_it_ends_when_it_is_told_to_while_the_agent_leaves(book: Book, turns: int) -> None:
