@@ -179,7 +179,7 @@ class AgentLink:
                 group.create_task(self._apply(peer, reports, welcome.last_sequence, missing))
                 group.create_task(self._carry_commands(peer))
                 group.create_task(self._carry_assignments(peer))
-                # Until a task fails. A group that fails while it is being left stays cancelled for ever (Python 3.11).
+                # Until a task fails: a group that fails while it is being left stays cancelled (Python before 3.13).
                 await asyncio.get_running_loop().create_future()
         except* (FleetctlError, msgspec.DecodeError) as errors:
             broken = errors
