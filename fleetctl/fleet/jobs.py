@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from fleetctl.errors import Conflict
 from fleetctl.fleet import texts
 from fleetctl.fleet.changes import Stamp, check_seen, job_to
 from fleetctl.fleet.commands import withdraw
@@ -35,6 +36,9 @@ class Jobs:
         def unit(conn: sa.Connection, stamp: Stamp) -> None:
             job = jobs.coded(conn, code)
             check_seen(job.code, job.version, seen)
+            if job.state is not JobState.HELD:
+                # A job that is done may become active, but only because a part of it is not good any more.
+                raise Conflict(f"{job.code} is {job.state.value}, not held.")
             begun = bool(runs.find(conn, job_id=job.id, limit=1))
             following = JobState.ACTIVE if begun else JobState.QUEUED
             job_to(conn, job, following, stamp, held_reason="", failed_in_a_row=0)
