@@ -1,4 +1,4 @@
-"""Only a held job can be released: nothing else makes a finished job active again but a part that is not good (I3)."""
+"""Only a held job can be released; a finished one becomes active only when a part of it is not good any more (I3)."""
 
 from __future__ import annotations
 
