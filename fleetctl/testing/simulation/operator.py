@@ -36,9 +36,10 @@ SELECT EXISTS (SELECT 1 FROM machines WHERE activity IN ('fault', 'waiting', 'pa
 
 
 class Desk:
-    """Asks the controller that lives now; an answer is lost when it dies meanwhile."""
+    """Asks the controller that lives now; answers are lost when it dies meanwhile. `refusal`: text of the last."""
 
     def __init__(self, life: Callable[[], ControllerLife | None], record: Record) -> None:
+        self.refusal = ""
         self._life = life
         self._record = record
 
@@ -58,6 +59,7 @@ class Desk:
             result: T = task.result()
             return result
         if isinstance(error, FleetctlError):
+            self.refusal = str(error)
             self._record.count(f"refused: {error.code}")
             self._record.log(f"asked {what}: {error}")
         else:
@@ -176,7 +178,10 @@ class Operator:
         if rig.sim.activity in rig.kind.halted:
             self._press_reset(rig)
         rig.permit("reset")
+        self._desk.refusal = ""
         await self._twice(f"reset {rig.name}", lambda c: c.machines.reset(rig.name, WHO))
+        if "reset button" in self._desk.refusal:
+            self._press_reset(rig)  # as it says
 
     def _press_reset(self, rig: Rig) -> None:
         """What is to be done at a board that is halted, whatever the page says: nobody can reach it."""

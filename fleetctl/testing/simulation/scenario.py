@@ -29,6 +29,7 @@ class Luck:
     crash_in_commit: float = 0.0
     commit_fails: float = 0.0
     commit_slow: float = 0.0
+    journal_slow_s: float = 0.0
     peer_break: float = 0.0
     peer_duplicate: float = 0.0
     peer_lose: float = 0.0
@@ -158,6 +159,7 @@ def _luck(rng: random.Random) -> Luck:
         crash_in_commit=some(0.3, 0.001, 0.02),
         commit_fails=some(0.3, 0.01, 0.2),
         commit_slow=some(0.4, 0.05, 0.5),
+        journal_slow_s=some(0.4, 0.01, 0.5),
         peer_break=some(0.4, 0.0005, 0.01),
         peer_duplicate=some(0.4, 0.01, 0.2),
         peer_lose=some(0.2, 0.001, 0.02),

@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from fleetctl.agent.agent import Agent, Surroundings
 from fleetctl.agent.blocking import inline
@@ -41,6 +41,7 @@ from fleetctl.transport.base import Transport
 from fleetctl.transport.memory import MemoryTransport
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 AGENT = "local"
 
@@ -132,7 +133,7 @@ class AgentLife:
                     rng=rng,
                     new_id=fresh_ids(ground.clock.wall, rng.getrandbits),
                     journal_file=journal,
-                    journal_blocking=inline,
+                    journal_blocking=self._on_disk,
                     programs=ProgramCache(ground.blobs.root, inline),
                     drivers=ground.drivers,
                     open_transport=self._open,
@@ -150,6 +151,12 @@ class AgentLife:
     def after_power_cut(self) -> MemoryJournalFile:
         """The journal that the next life finds after a power cut: a torn tail of what was not synced."""
         return self.journal.after_power_cut(self._ground.rng.randint(0, self.journal.unsynced_bytes))
+
+    async def _on_disk(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """The journal's disk: an SD card takes its time."""
+        if self._luck.journal_slow_s:
+            await self._ground.clock.sleep(self._rng.uniform(0.0, self._luck.journal_slow_s))
+        return await inline(work, *args, **kwargs)
 
     def _die(self) -> None:
         if self._ground.switchboard.door is not None and self._ground.switchboard.door.process is self.process:
