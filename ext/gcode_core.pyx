@@ -463,8 +463,8 @@ cdef class Scanner:
 
     def path(self):
         """(float32 vertices, uint32 first vertex of each polyline and of the end, uint32 line of each polyline,
-        [(layer, feature, tool, first polyline, polylines)], deviation mm, polylines dropped), the first three as
-        bytes; None unless asked for. Sorted by layer, feature and tool."""
+        [(layer, feature, tool, first polyline, polylines)], deviation mm, polylines dropped, bounds mm), the first
+        three as bytes; None unless asked for. Sorted by layer, feature and tool."""
         if self.kept_path is None and self.s.trace.path.tolerance > 0.0:
             self.kept_path = path_parts(&self.s.trace.path)
         return self.kept_path
@@ -692,6 +692,9 @@ cdef tuple path_parts(PathState* p):
     cdef uint32_t* line = <uint32_t*> PyBytes_AS_STRING(lines)
     cdef int64_t i, at = 0, first = 0
     cdef PathRun* run
+    cdef float low[3]
+    cdef float high[3]
+    cdef float value
     ranges = []
     with nogil:
         if p.runs:
@@ -703,9 +706,16 @@ cdef tuple path_parts(PathState* p):
             line[i] = run.line
             at += run.count
         start[p.runs] = <uint32_t> at
+        for i in range(3 * at):
+            value = vertex[i]
+            if i < 3 or value < low[i % 3]:
+                low[i % 3] = value
+            if i < 3 or value > high[i % 3]:
+                high[i % 3] = value
     for i in range(1, p.runs + 1):
         run = &p.run[first]
         if i == p.runs or (run.layer, run.feature, run.tool) != (p.run[i].layer, p.run[i].feature, p.run[i].tool):
             ranges.append((run.layer, FEATURE_NAMES[run.feature], run.tool, first, i - first))
             first = i
-    return xyz, starts, lines, ranges, p.deviation, p.dropped
+    bounds = ((low[0], low[1], low[2]), (high[0], high[1], high[2])) if at else None
+    return xyz, starts, lines, ranges, p.deviation, p.dropped, bounds

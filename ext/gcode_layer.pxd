@@ -87,7 +87,7 @@ cdef inline void layer_worked(Core* s) noexcept nogil:
     cdef LayerTable* t = &s.trace.layers
     t.wants_z = 0
     t.wants_height = 0
-    t.row[t.count - 1].z = <double> s.pos[2] * 1e-6
+    t.row[t.count - 1].z = <double> s.pos[2] / 1e6
 
 
 cdef inline void layer_says_z(Core* s, int64_t micro) noexcept nogil:

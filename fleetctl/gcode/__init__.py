@@ -20,10 +20,14 @@ from fleetctl.gcode.facts import (
 )
 from fleetctl.gcode.hazards import HAZARDS
 from fleetctl.gcode.limits import DEFAULT_LIMITS, MotionLimits
+from fleetctl.gcode.toolpath import DETAILS, ToolPath, tool_path
+from fleetctl.gcode.trace import FEATURES, FeatureUse, History, Layer, LayerTable, ObjectUse
 
 __all__ = [
     "DEFAULT_LIMITS",
+    "DETAILS",
     "DIALECTS",
+    "FEATURES",
     "HAZARDS",
     "Analysis",
     "AxisRange",
@@ -31,15 +35,22 @@ __all__ = [
     "Box",
     "Dialect",
     "Ending",
+    "FeatureUse",
     "Finding",
     "FrameBounds",
     "HeaterUse",
+    "History",
+    "Layer",
+    "LayerTable",
     "Mark",
     "MotionLimits",
+    "ObjectUse",
     "SlicerClaims",
     "SpindleUse",
     "Thumbnail",
+    "ToolPath",
     "ToolUse",
     "WordUse",
     "analyze",
+    "tool_path",
 ]

@@ -34,6 +34,7 @@ from fleetctl.gcode.findings import reading_findings
 from fleetctl.gcode.limits import DEFAULT_LIMITS, MotionLimits
 from fleetctl.gcode.metadata import claims, read_pairs, thumbnails
 from fleetctl.gcode.source import Source, open_source, refuse_other_formats
+from fleetctl.gcode.trace import FeatureUse, History, LayerTable, ObjectUse
 
 _SENSELESS = ("stray_character", "number_missing", "high_byte_code", "nul", "control_code", "placeholder")
 
@@ -44,12 +45,15 @@ def analyze(
     dialect: str = "auto",
     machine: MotionLimits | None = None,
     time_at_line: bool = False,
+    position_at_line: bool = False,
+    histories: bool = False,
 ) -> Analysis:
     """The facts of a program.
 
     `source` is a path or the bytes themselves, read in blocks of 1 MiB. `dialect` is a name of
     `dialects.DIALECTS`, or `auto` to detect it. `machine` gives the limits that time is planned with, and the
-    places of home and start. `time_at_line` keeps the planned time of every line (8 bytes each).
+    places of home and start. `time_at_line` keeps the planned time of every line (8 bytes each),
+    `position_at_line` where each ends (12 bytes each), `histories` how feed, temperatures and the like change.
 
     Raises NotGcode for what is no G-code (empty, binary, another format, prose), UsageError for a dialect that
     does not exist, OSError for a file that cannot be read. Everything odd inside a program is a hazard or a
@@ -60,7 +64,7 @@ def analyze(
     with open_source(source) as opened:
         refuse_other_formats(opened.head)
         chosen = DIALECTS[detect(opened) if dialect == "auto" else dialect]
-        scan = scanner(chosen, machine, time_at_line)
+        scan = scanner(chosen, machine, time_at_line, position_at_line, histories)
         digest = hashlib.sha256()
         for block in opened.blocks():
             digest.update(block)
@@ -80,10 +84,18 @@ def detect(source: Source) -> str:
     return detect_dialect(head, source.tail)
 
 
-def scanner(dialect: Dialect, machine: MotionLimits | None, time_at_line: bool = False) -> gcode_core.Scanner:
-    """A core ready to be fed with a program in `dialect`."""
+def scanner(
+    dialect: Dialect,
+    machine: MotionLimits | None,
+    time_at_line: bool = False,
+    position_at_line: bool = False,
+    histories: bool = False,
+    path: tuple[float, int] = (0.0, 0),
+) -> gcode_core.Scanner:
+    """A core ready to be fed with a program in `dialect`. `path`: deviation in mm and greatest number of vertices of
+    the tool path, a deviation of 0 for none."""
     limits = machine or DEFAULT_LIMITS["cnc" if dialect.cnc else "additive"]
-    scan = gcode_core.Scanner(dialect.reads, True, time_at_line)
+    scan = gcode_core.Scanner(dialect.reads, True, time_at_line, position_at_line, histories, *path)
     classic = limits.jerk_mm_s if limits.junction_deviation_mm is None else None
     deviation = 0.01 if limits.junction_deviation_mm is None else limits.junction_deviation_mm
     plain = (limits.accel_mm_s2, limits.travel_accel_mm_s2, limits.retract_accel_mm_s2)
@@ -135,16 +147,17 @@ def merged(frames: tuple[FrameBounds, ...], work: bool) -> Bounds:
 
 
 def tool_uses(scan: gcode_core.Scanner, said: SlicerClaims) -> tuple[ToolUse, ...]:
-    """Tools with the grams that the slicer's diameter and density give."""
+    """Tools with the volume and the grams that the slicer's diameter (mm) and density (g/cm3) give."""
     uses = []
+    # With M200 the E words are volumes from some line on, so that there is no one length to multiply.
+    lengths = "volumetric" not in scan.hazards()
     for number, line, pushed in scan.tools():
-        diameter = _nth(said.filament_diameter_mm, number)
+        diameter = _nth(said.filament_diameter_mm, number) if lengths else None
         density = _nth(said.filament_density_g_cm3, number)
-        grams = None
-        if diameter and density:
-            grams = pushed * math.pi / 4 * diameter**2 * density / 1000
+        volume = pushed * math.pi / 4 * diameter**2 if diameter else None
+        grams = volume * density / 1000 if volume is not None and density else None
         material = said.filament_type[number] if 0 <= number < len(said.filament_type) else ""
-        uses.append(ToolUse(number, line, pushed, grams, material))
+        uses.append(ToolUse(number, line, pushed, grams, material, volume))
     return tuple(sorted(uses, key=lambda use: use.number))
 
 
@@ -193,6 +206,7 @@ def _facts(
     hazards = _marks(scan, opened, secret, totals["lines"])
     extended, objects = scan.names()
     layers, layers_from = scan.layers()
+    parts, past = scan.object_rows()
     spindle = scan.spindle()
     from_file: Literal["file", "default"] = "file" if scan.file_sets_limits else "default"
     return Analysis(
@@ -208,11 +222,16 @@ def _facts(
         duration_s=totals["motion_s"] + totals["dwell_s"],
         limits_from="machine" if machine else from_file,
         times_f64=scan.times(),
+        positions_f32=scan.positions(),
         layers=0 if dialect.cnc else layers,
         layers_from="" if dialect.cnc else layers_from,
+        layer_table=LayerTable(*scan.layer_rows()),
         max_z_work_mm=None if math.isnan(work[1][2]) else work[1][2],
         filament_mm={tool.number: tool.filament_mm for tool in tools if tool.filament_mm > 0},
         filament_g={tool.number: tool.filament_g for tool in tools if tool.filament_g},
+        filament_mm3={tool.number: tool.filament_mm3 for tool in tools if tool.filament_mm3},
+        features={name: FeatureUse(*use) for name, use in scan.features().items()},
+        histories=tuple(History(*one) for one in scan.histories()),
         tools=tools,
         temperatures={name: HeaterUse(*use) for name, use in scan.heaters().items()},
         spindle=SpindleUse(*spindle) if spindle else None,
@@ -221,6 +240,8 @@ def _facts(
         letters=scan.letters(),
         extended={name: WordUse(*use) for name, use in extended.items()},
         objects=tuple(objects),
+        object_parts=tuple(ObjectUse(name, id_ if id_ >= 0 else None, *rest) for name, id_, *rest in parts),
+        objects_past=past,
         hazards=hazards,
         ending=ending,
         claims=said,

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from fleetctl.gcode.trace import FeatureUse, History, LayerTable, ObjectUse
+
 if TYPE_CHECKING:
     Coordinate = float
 else:
@@ -102,7 +104,8 @@ class ToolUse(msgspec.Struct, frozen=True):
     """One tool: the line that selects it first (0: it was in at the start), and what went through it.
 
     `filament_mm` is the length pushed out, retractions not counted twice; 0 for a cutting tool. `filament_g`
-    is None where diameter or density are not known. `material` is the slicer's word, e.g. `PETG`.
+    is None where diameter or density are not known, `filament_mm3` where the diameter is not. `material` is the
+    slicer's word, e.g. `PETG`.
     """
 
     number: int
@@ -110,6 +113,7 @@ class ToolUse(msgspec.Struct, frozen=True):
     filament_mm: float = 0.0
     filament_g: float | None = None
     material: str = ""
+    filament_mm3: float | None = None
 
 
 class HeaterUse(msgspec.Struct, frozen=True):
@@ -208,12 +212,24 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     """Whose speeds and accelerations the time was planned with."""
     times_f64: bytes | None = None
     """Native float64 seconds, one per line, only on request; read it through `time_at_line`."""
+    positions_f32: bytes | None = None
+    """Native float32 x, y, z in mm, three per line, only on request; read it through `position_at_line`."""
 
     layers: int = 0
     layers_from: Literal["comments", "z", ""] = ""
+    """What they were counted by: the slicer's comments, or the heights worked at."""
+    layer_table: LayerTable = LayerTable()
+    """Where each layer begins, its height, planned time and filament; at most 20,000. Empty for CNC dialects."""
     max_z_work_mm: float | None = None
     filament_mm: dict[int, float] = {}
     filament_g: dict[int, float] = {}
+    filament_mm3: dict[int, float] = {}
+    """Volume by tool, where the slicer tells the diameter."""
+    features: dict[str, FeatureUse] = {}
+    """Planned time and filament by what moves are for: the keys are in `trace.FEATURES`. The times add up to
+    `duration_s`."""
+    histories: tuple[History, ...] = ()
+    """How feed, temperatures, spindle, fan and flow change over the program; only on request."""
     tools: tuple[ToolUse, ...] = ()
     cutting_mm: float = 0.0
     """Length of all work motion, arcs along the arc."""
@@ -233,7 +249,11 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     extended: dict[str, WordUse] = {}
     """Klipper-style commands, upper case, e.g. `SET_PRESSURE_ADVANCE`; at most 256 names."""
     objects: tuple[str, ...] = ()
-    """Names of the objects on the plate, as the slicer marks them; at most 256."""
+    """Names of the objects on the plate, as the slicer marks them (its number where it has no name); at most 256."""
+    object_parts: tuple[ObjectUse, ...] = ()
+    """The same objects in the same order: lines, bounds, filament, centre and outline."""
+    objects_past: int = 0
+    """Marks of objects for which there was no room among the 256."""
     hazards: dict[str, Mark] = {}
 
     longest_line_bytes: int = 0
@@ -268,6 +288,18 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     def time_at_line(self) -> memoryview[float] | None:
         """Seconds planned when line i + 1 has ended, indexed from 0, no copy; None unless asked for."""
         return None if self.times_f64 is None else memoryview(self.times_f64).cast("d")
+
+    @property
+    def position_at_line(self) -> memoryview[float] | None:
+        """Where line i + 1 ends, mm; no copy; None unless asked for. Shape (lines, 3): `[i, 0]` is x, `[i, 1]` y.
+
+        G92 and G52 are undone: each axis is in the coordinate system it was last moved in (see `FrameBounds`). NaN
+        on an axis whose place is not known. A line that does not move has the place of the line before; one that is
+        executed several times the last. float32 resolves 0.00003 mm at 500 mm.
+        """
+        if self.positions_f32 is None:
+            return None
+        return memoryview(self.positions_f32).cast("B").cast("f", (self.lines, 3))
 
     def frame(self, name: str) -> FrameBounds | None:
         """The bounds in one coordinate system, or None if the program never moves in it."""
