@@ -153,8 +153,8 @@ cdef void run(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexce
         if end - p > s.longest:
             s.longest = end - p
             s.longest_line = s.line
-        code = s.w.code_end - p
-        if code > s.longest_spaced or code - s.w.aside > s.longest_code:
+        code = s.w.code_end - p - s.w.numbered
+        if code > s.longest_spaced or code - s.w.blanks > s.longest_code:
             measure(s, p, end)
         if s.w.skip:
             s.commands += 1

@@ -176,7 +176,6 @@ cdef inline const uint8_t* text_argument(Core* s, const uint8_t* p, const uint8_
 
 
 cdef inline int32_t line_number_bytes(const uint8_t* at) noexcept nogil:
-    """The N at `at` and its digits, which are taken off before a line is sent."""
     cdef const uint8_t* p = at + 1
     while 48 <= p[0] <= 57:
         p += 1
@@ -200,8 +199,8 @@ cdef inline const uint8_t* keep_odd_word(Core* s, uint8_t letter, int64_t value,
     w.mask |= bit
     w.value[letter] = value
     if letter == LETTER_N:
-        if at - start == w.aside:
-            w.aside += line_number_bytes(at)
+        if at - start == w.blanks:
+            w.numbered = line_number_bytes(at)
     elif s.reads & READ_O_WORDS and o_word_continues(p):
         note(s, HAZ_O_WORD, at - start + 1)
         w.skip = 1
@@ -213,7 +212,7 @@ cdef inline const uint8_t* past_blanks(Words* w, const uint8_t* p) noexcept nogi
     cdef const uint8_t* begun = p
     while p[0] == 32 or p[0] == 9:
         p += 1
-    w.aside += <int32_t> (p - begun)
+    w.blanks += <int32_t> (p - begun)
     return p
 
 
@@ -235,7 +234,8 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
     w.ng = 0
     w.nm = 0
     w.skip = 0
-    w.aside = 0
+    w.blanks = 0
+    w.numbered = 0
     while True:
         c = p[0]
         k = kind[c]
@@ -295,7 +295,7 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
                 w.value[letter] = value
             if p[0] == 32:          # one blank between words is what nearly every program has
                 p += 1
-                w.aside += 1
+                w.blanks += 1
         elif k == KIND_SPACE:
             p = past_blanks(w, p)
         elif k == KIND_LF or k == KIND_CR:

@@ -192,7 +192,8 @@ cdef struct Words:
     int64_t value[32]       # micro units, as written (not yet mm)
     int32_t skip            # the line is no block to execute (expression, O word, extended, $)
     int32_t dot             # column of the first odd letter case
-    int32_t aside           # bytes of the line that are blanks or its number: no code
+    int32_t blanks          # blanks of the line outside its numbers
+    int32_t numbered        # bytes of its N word, which is taken off before a line is sent
     const uint8_t* code_end     # where its code ends: at the ; or at the line end
 
 cdef struct Tool:
