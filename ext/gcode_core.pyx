@@ -5,7 +5,7 @@ The whole of a program is one `Scanner`: feed blocks, then finish, then ask. Mem
 """
 
 from libc.math cimport INFINITY
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcpy
 
@@ -488,6 +488,32 @@ cdef class Scanner:
     def file_sets_limits(self):
         """Did the file set speeds or accelerations of its own?"""
         return bool(self.s.file_sets_limits)
+
+
+def count_words(const uint8_t[::1] text not None, int reads):
+    """(lines, words) of the whole lines of a text: what reading alone costs, before anything is understood."""
+    cdef Scanner scan = Scanner(reads, False, False)
+    cdef Core* s = scan.s
+    cdef const uint8_t* p
+    cdef const uint8_t* stop
+    cdef int64_t words = 0
+    cdef uint32_t mask
+    if text.shape[0] == 0:
+        return 0, 0
+    p = &text[0]
+    with nogil:
+        stop = <const uint8_t*> memrchr(p, 10, text.shape[0])
+        while stop != NULL and p <= stop:
+            s.line += 1
+            p = read_line(s, p) + 1
+            if (p - 1)[0] == 13 and p <= stop and p[0] == 10:
+                p += 1
+            words += s.w.ng + s.w.nm
+            mask = s.w.mask
+            while mask:
+                mask &= mask - 1
+                words += 1
+    return s.line, words
 
 
 cdef object as_range(Range* r):
