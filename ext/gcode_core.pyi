@@ -49,6 +49,8 @@ class Totals(TypedDict):
     first_home_line: int
     first_work_line: int
 
+def count_words(text: Buffer, reads: int) -> tuple[int, int]: ...
+
 class Scanner:
     def __init__(
         self,
