@@ -155,6 +155,8 @@ cdef inline void check_motion(Core* s, bint rapid, int64_t pushed) noexcept nogi
 cdef inline void count_work(Core* s, double length, bint level) noexcept nogil:
     """The move just made was work, `length` mm long; `level`: it kept its height."""
     s.cutting_mm += length
+    if s.trace.objects.at >= 0:
+        object_here(s)
     if s.first_work_line == 0:
         s.first_work_line = s.line
     if level and s.pos[2] > s.layer_z:
