@@ -93,7 +93,7 @@ async def preflight(call: Call[None]) -> list[PreflightShape]:
 async def toolpath(call: Call[None]) -> web.Response:
     """The path of the tool for viewing, packed: `docs/reference/toolpath.md` says how.
 
-    It stands for good what a program of this hash does, so a browser may keep it where the address has the whole hash.
+    A program never changes, so a browser may keep its path for good where the address has the whole hash.
     """
     sha = call.path["sha"]
     packed = await call.controller.paths.of(sha, call.ask(PathQuery).detail)

@@ -240,7 +240,7 @@ def _facts(
         letters=scan.letters(),
         extended={name: WordUse(*use) for name, use in extended.items()},
         objects=tuple(objects),
-        object_parts=tuple(ObjectUse(name, id_ if id_ >= 0 else None, *rest) for name, id_, *rest in parts),
+        object_parts=tuple(ObjectUse(part[0], part[1] if part[1] >= 0 else None, *part[2:]) for part in parts),
         objects_past=past,
         hazards=hazards,
         ending=ending,

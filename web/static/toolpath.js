@@ -21,10 +21,25 @@ const byLayer = path => {
   return layers
 }
 
+// What the drawing has to hold: the work, for travel comes from afar; all motion where there is no work.
+const bounds = path => {
+  const low = [Infinity, Infinity], high = [-Infinity, -Infinity]
+  for (const range of path.ranges) {
+    if (TRAVEL.has(range.feature)) continue
+    for (let v = path.starts[range.first]; v < path.starts[range.first + range.count]; v++) {
+      for (const axis of [0, 1]) {
+        low[axis] = Math.min(low[axis], path.xyz[3 * v + axis])
+        high[axis] = Math.max(high[axis], path.xyz[3 * v + axis])
+      }
+    }
+  }
+  return low[0] <= high[0] ? [low, high] : path.bounds_mm
+}
+
 const show = (figure, path) => {
   const canvas = figure.querySelector('canvas'), slider = figure.querySelector('input[type=range]')
   const travel = figure.querySelector('input[type=checkbox]'), said = figure.querySelector('output')
-  const paint = canvas.getContext('2d'), layers = byLayer(path), [low, high] = path.bounds_mm
+  const paint = canvas.getContext('2d'), layers = byLayer(path), [low, high] = bounds(path)
   slider.min = path.layer_z_mm.length ? 1 : 0
   slider.max = path.layer_z_mm.length
   slider.value = slider.max
