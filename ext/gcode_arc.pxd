@@ -15,6 +15,7 @@ from fleetctl._ext.gcode_note cimport note, touch
 from fleetctl._ext.gcode_object cimport object_touch
 from fleetctl._ext.gcode_path cimport path_arc
 from fleetctl._ext.gcode_plan cimport plan_move
+from fleetctl._ext.gcode_trace cimport seldom
 from fleetctl._ext.gcode_types cimport *
 
 cdef struct Arc:
@@ -120,7 +121,7 @@ cdef inline void bulge(Core* s, Arc* arc, int64_t p0, int64_t q0, bint work) noe
         touch(&s.frames[s.frame[axis]].motion[axis], value, s.line)
         if work:
             touch(&s.frames[s.frame[axis]].work[axis], value, s.line)
-            if s.trace.objects.at >= 0 and s.frame[axis] != FRAME_START:
+            if seldom(s.trace.objects.at >= 0) and s.frame[axis] != FRAME_START:
                 object_touch(s, axis, value)
         k += 1
 
@@ -211,7 +212,7 @@ cdef inline void curve(Core* s, Planner* q, bint clockwise, bint machine) noexce
         count_work(s, sqrt(arc.sweep * arc.sweep * arc.radius * arc.radius + rise * rise), level)
     along[0] = along[1] = along[2] = 1.0
     tag_move(s, work, True, False, along)
-    if s.trace.path.wanted:
+    if seldom(s.trace.path.wanted):
         along[arc.p] = <double> start_p * 1e-6
         along[arc.q] = <double> start_q * 1e-6
         along[arc.l] = <double> s.pos[arc.l] * 1e-6 - rise

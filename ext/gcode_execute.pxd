@@ -18,6 +18,7 @@ from fleetctl._ext.gcode_motion cimport lose, straight, take_feed
 from fleetctl._ext.gcode_note cimport note
 from fleetctl._ext.gcode_offset cimport home, offset_length, shift_origin, write_offset
 from fleetctl._ext.gcode_plan cimport plan_wait
+from fleetctl._ext.gcode_trace cimport seldom
 from fleetctl._ext.gcode_types cimport *
 
 
@@ -247,5 +248,5 @@ cdef inline void keep_position(Core* s) noexcept nogil:
 cdef inline void execute(Core* s, Planner* q) noexcept nogil:
     """The words of one line that has any, and what is kept of every line."""
     obey(s, q)
-    if s.trace.positions.wanted:
+    if seldom(s.trace.positions.wanted):
         keep_position(s)

@@ -60,5 +60,5 @@ cdef inline void changed(Core* s, int32_t which, double value) noexcept nogil:
 
 
 cdef inline void history(Core* s, int32_t which, double value) noexcept nogil:
-    if s.trace.histories:
+    if seldom(s.trace.histories):
         changed(s, which, value)

@@ -13,7 +13,7 @@ from fleetctl._ext.gcode_note cimport clamp, note, touch
 from fleetctl._ext.gcode_object cimport object_here
 from fleetctl._ext.gcode_path cimport path_straight
 from fleetctl._ext.gcode_plan cimport plan_move
-from fleetctl._ext.gcode_trace cimport HISTORY_FEED
+from fleetctl._ext.gcode_trace cimport HISTORY_FEED, seldom
 from fleetctl._ext.gcode_types cimport *
 
 
@@ -55,7 +55,7 @@ cdef inline void work_here(Core* s) noexcept nogil:
     for a in range(3):
         if s.commanded[a]:
             touch(&s.frames[s.frame[a]].work[a], s.pos[a], s.line)
-    if s.trace.objects.at >= 0:
+    if seldom(s.trace.objects.at >= 0):
         object_here(s)
 
 
@@ -155,7 +155,7 @@ cdef inline void check_motion(Core* s, bint rapid, int64_t pushed) noexcept nogi
 cdef inline void count_work(Core* s, double length, bint level) noexcept nogil:
     """The move just made was work, `length` mm long; `level`: it kept its height."""
     s.cutting_mm += length
-    if s.trace.objects.at >= 0:
+    if seldom(s.trace.objects.at >= 0):
         object_here(s)
     if s.first_work_line == 0:
         s.first_work_line = s.line
@@ -163,7 +163,7 @@ cdef inline void count_work(Core* s, double length, bint level) noexcept nogil:
         s.layers_z += 1
         s.layer_z = s.pos[2]
         layer_by_height(s)
-    if s.trace.layers.wants_z:
+    if seldom(s.trace.layers.wants_z):
         layer_worked(s)
 
 
@@ -225,7 +225,7 @@ cdef inline void straight(Core* s, Planner* q, bint rapid, bint machine) noexcep
     if work:
         count_work(s, length, d[2] == 0.0)
     tag_move(s, work, moved, rapid, d)
-    if s.trace.path.wanted:
+    if seldom(s.trace.path.wanted):
         path_straight(s, d)
     if q.enabled:
         if length == 0.0:
