@@ -246,6 +246,8 @@ cdef class Meatpack:
         """One character of text, with the blank before it that the packer took out."""
         if c == 10:
             self.place = AT_START
+            if self.last == 10 and self.no_spaces and self.packing:
+                return out      # libbgcode's packer ends each G line twice
         elif self.place == AT_START:
             self.place = AT_G if c == 71 else ELSEWHERE
         elif self.place == AT_G:
