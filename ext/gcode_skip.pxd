@@ -7,6 +7,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from fleetctl._ext.gcode_comment cimport line_comment
 from fleetctl._ext.gcode_note cimport note
+from fleetctl._ext.gcode_secret cimport secret_comment
 from fleetctl._ext.gcode_types cimport *
 
 cdef enum:
@@ -42,7 +43,7 @@ cdef inline void odd_byte(Core* s, uint8_t kind, int64_t column) noexcept nogil:
     elif kind == KIND_NUL:
         note(s, HAZ_NUL, column)
     elif kind == KIND_BRACE:
-        note(s, HAZ_PLACEHOLDER, column)
+        note(s, HAZ_EXPRESSION if s.reads & READ_BRACES else HAZ_PLACEHOLDER, column)
 
 
 cdef inline void odd_comment_byte(Core* s, uint8_t kind, int64_t column) noexcept nogil:
@@ -117,6 +118,8 @@ cdef inline const uint8_t* semicolon_comment(Core* s, const uint8_t* p, const ui
         p += 1
     if text == start + 1:
         line_comment(s, text, <int32_t> (p - text))
+    if p - text > 8:
+        secret_comment(s, text, p)
     return p
 
 

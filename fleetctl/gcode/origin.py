@@ -17,8 +17,8 @@ class ContainerFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The container of a program, as it was received.
 
     `name` is its file name (empty if it had none), `sha256` and `size_bytes` are those of the whole container.
-    `member` is the name of the program inside, where the container gives one. `plate` is the plate that was taken of a
-    `.gcode.3mf`, `plates` are all that it holds; None and empty for the other kinds.
+    `member` is the name of the program inside, where the container gives one. `plate` is the plate that was taken of
+    a `.gcode.3mf`, `plates` are all that it holds; None and empty for the other kinds.
     """
 
     kind: ContainerKind

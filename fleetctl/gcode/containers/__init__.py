@@ -1,4 +1,4 @@
-"""Programs that come wrapped: gzip, zip with plates, binary G-code. Out comes the plain text, and what the wrapper says."""
+"""Programs that come wrapped: gzip, zip with plates, binary G-code. Out comes the plain text."""
 
 from fleetctl.gcode.containers.budget import PLAIN_MOST_BYTES, RATIO_MOST
 from fleetctl.gcode.containers.unpacked import Picture, UnpackedProgram

@@ -1,9 +1,9 @@
 """Binary G-code (`.bgcode`) as Prusa's printers and slicers use it: a header, then blocks, each with its own sum.
 
 Knows the frame; the codings of the text are in the compiled `containers` module. It must not know what a key of the
-settings means. Source: the specification in doc/specifications.md of Prusa's libbgcode, version 1; that the sum covers
-header, parameters and data of a block, and that deflate means a zlib stream, was checked on files of PrusaSlicer 2.6
-and 2.8.
+settings means. Source: the specification in doc/specifications.md of Prusa's libbgcode, version 1; that the sum
+covers header, parameters and data of a block, and that deflate means a zlib stream, was checked on files of
+PrusaSlicer 2.6 and 2.8.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class _Header(msgspec.Struct, frozen=True):
 
 
 class Reader:
-    """One binary file being read: its text through `blocks`, and what it says beside it, known once that has ended."""
+    """One binary file being read: its text through `blocks`; once that has ended, what it says beside it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

@@ -11,8 +11,8 @@ PLAIN_MOST_BYTES = (4 << 30) - 1
 """The greatest plain program: what a FAT32 card, which printers read, can hold. Sliced programs of 1 GB exist."""
 
 RATIO_MOST = 250
-"""Plain bytes for each byte of the container, at most. Sliced programs shrink 4 to 6 times under gzip and binary G-code,
-generated ones of equal lines up to about 100 times; deflate itself reaches 1032, which only bombs do."""
+"""Plain bytes for each byte of the container, at most. Sliced programs shrink 4 to 6 times under gzip and binary
+G-code, generated ones of nearly equal lines up to about 100 times; deflate itself reaches 1032: only bombs do."""
 
 RATIO_FREE_BYTES = 64 << 20
 """No ratio is refused below this much plain text: it does no harm, and short programs of equal lines shrink far."""
@@ -39,7 +39,8 @@ class Budget:
         self.plain_bytes += count
         if self.plain_bytes > PLAIN_MOST_BYTES:
             raise NotGcode(
-                f"This file unpacks to more than {PLAIN_MOST_BYTES} bytes.", hint="Export the program in smaller parts."
+                f"This file unpacks to more than {PLAIN_MOST_BYTES} bytes.",
+                hint="Export the program in smaller parts.",
             )
         if self.plain_bytes > RATIO_FREE_BYTES and self.plain_bytes > RATIO_MOST * self._container_bytes:
             raise NotGcode(

@@ -31,7 +31,9 @@ def blocks(file: BinaryIO) -> Iterator[bytes]:
             try:
                 yield reader.decompress(waiting, PLAIN_BYTES)
             except zlib.error as error:
-                raise NotGcode(f"This gzip file is damaged near byte {file.tell()} ({error}).", hint=_AGAIN) from error
+                raise NotGcode(
+                    f"This gzip file is damaged near byte {file.tell()} ({error}).", hint=_AGAIN
+                ) from error
             waiting = reader.unconsumed_tail
         waiting = _next_member(file, reader.unused_data)
 

@@ -18,7 +18,7 @@ class PlainTarget(Protocol):
 
 
 class Picture(msgspec.Struct, frozen=True):
-    """A picture of the print: points, `png`/`jpg`/`qoi`, its size, and its bytes unless they are too many to carry."""
+    """A picture of the print: points, `png`/`jpg`/`qoi`, size, and its bytes unless they are too many to carry."""
 
     width_px: int
     height_px: int
