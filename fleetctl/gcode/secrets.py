@@ -12,7 +12,8 @@ from functools import lru_cache
 _SECRET = re.compile(
     r"(?i)passw(?:or)?d|passphrase|passcode|pwd\b|(?:host|wifi|wlan|mqtt|ftp|http|login|user)[ _-]?pass$"
     r"|(?:api|access|host|private|auth|secret)[ _-]?key\b|access[ _-]?code|token|secret|credential"
-    r"|(?:^|[ _-])auth$|authori[sz]ation$|(?:host|mqtt|ftp|http|wifi|login)[ _-]?user(?:[ _-]?name)?$|printhost_apikey"
+    r"|(?:^|[ _-])auth$|authori[sz]ation$|(?:host|mqtt|ftp|http|wifi|login)[ _-]?user(?:[ _-]?name)?$"
+    r"|printhost_apikey"
 )
 _HARMLESS = re.compile(r"(?i)_flow|thumbnails|bypass|token_?(?:count|size)")
 _INSIDE = re.compile(

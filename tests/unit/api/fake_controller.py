@@ -294,7 +294,9 @@ class FakeIntake:
         self._world = world
         self.analysis: dict[str, object] = {}
 
-    async def receive(self, name: str, blocks: AsyncIterator[bytes], actor: str) -> ProgramShape:
+    async def receive(
+        self, name: str, blocks: AsyncIterator[bytes], actor: str, plate: int | None = None
+    ) -> ProgramShape:
         content = b"".join([block async for block in blocks])
         if b"\0" in content or not content.strip():
             raise NotGcode("This file holds bytes that no G-code has.", line=1, hint="Send the sliced file.")

@@ -46,13 +46,13 @@ async def test_a_large_file_arrives_in_blocks(slicer: aiohttp.ClientSession, wor
     sizes = []
     receive = world.intake.receive
 
-    async def counting(name, blocks, actor):
+    async def counting(name, blocks, actor, plate):
         async def counted():
             async for block in blocks:
                 sizes.append(len(block))
                 yield block
 
-        return await receive(name, counted(), actor)
+        return await receive(name, counted(), actor, plate)
 
     world.intake.receive = counting
     content = b"G1 X1\n" * 1_000_000
@@ -125,10 +125,10 @@ async def test_an_upload_cut_off_in_the_middle_leaves_nothing(url: str, world: F
     began, ended = asyncio.Event(), asyncio.Event()
     receive = world.intake.receive
 
-    async def watched(name, blocks, actor):
+    async def watched(name, blocks, actor, plate):
         began.set()
         try:
-            return await receive(name, blocks, actor)
+            return await receive(name, blocks, actor, plate)
         finally:
             ended.set()
 
