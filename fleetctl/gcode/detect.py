@@ -82,7 +82,7 @@ def detect_dialect(head: bytes, tail: bytes) -> str:
     words, letters, hazards = set(scan.words()), scan.letters(), scan.hazards()
     if "o_word" in hazards:
         return "linuxcnc"
-    if words & _RRF_WORDS or (set(scan.names()[0]) & _RRF_META and words & _PRINTER_WORDS):
+    if words & _RRF_WORDS or ({name.upper() for name in scan.names()[0]} & _RRF_META and words & _PRINTER_WORDS):
         return "rrf"
     extended = [name for name in scan.names()[0] if "_" in name]
     if extended and not words & _CNC_WORDS - {"M2", "M30"}:

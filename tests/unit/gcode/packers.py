@@ -1,4 +1,4 @@
-"""Writers of the containers, made for tests from the published formats: heatshrink, MeatPack, `.bgcode`, `.gcode.3mf`.
+"""Writers of containers, made for tests from the published formats: heatshrink, MeatPack, `.bgcode`, `.gcode.3mf`.
 
 Plain and slow on purpose, and written without a look at the decoders, so that a mistake in one is not in the other.
 """
