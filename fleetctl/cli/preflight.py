@@ -162,7 +162,8 @@ def _container(analysis: Analysis) -> str:
     container = analysis.container
     if container is None:
         return ""
-    plate = f", plate {container.plate} of {len(container.plates)}" if container.plate is not None else ""
+    plates = ", ".join(map(str, container.plates))
+    plate = f", plate {container.plate} (of {plates})" if container.plate is not None else ""
     return f"{container.kind}, {size(container.size_bytes)}{plate}, sha-256 {container.sha256[:12]}"
 
 

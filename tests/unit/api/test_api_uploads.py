@@ -210,3 +210,18 @@ async def test_stopped_means_not_ready_for_slicers(slicer: aiohttp.ClientSession
     said = await (await slicer.get("/api/printer")).json()
     assert said["state"]["flags"]["ready"] is False
     assert "Stopped" in (await (await slicer.get("/api/job")).json())["state"]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/programs", "/api/v1/jobs", "/api/files/local"])
+async def test_a_plate_is_chosen_by_a_field_before_the_file(
+    path: str, slicer: aiohttp.ClientSession, world: FakeController
+) -> None:
+    more = [("quantity", "1")] if path == "/api/v1/jobs" else []
+    for fields, plate in (([("plate", "2")], 2), ([("plate", "")], None), ([], None)):
+        async with slicer.post(path, data=form(*fields, *more, name="part.gcode.3mf")) as answer:
+            assert answer.status == 201
+        assert world.intake.plates.pop() == plate
+    for wrong in ("two", "-1", "99999999"):
+        async with slicer.post(path, data=form(("plate", wrong))) as answer:
+            assert answer.status == 400
+            assert "plate" in (await answer.json(content_type=None))["detail"]
