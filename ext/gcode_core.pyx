@@ -73,7 +73,9 @@ cdef void fill_kinds(Core* s) noexcept nogil:
         s.kind[40] = KIND_OPEN
     s.kind[42] = KIND_STAR
     s.kind[47] = KIND_SLASH
+    s.kind[58] = KIND_MARK          # :
     s.kind[59] = KIND_SEMICOLON
+    s.kind[61] = KIND_MARK          # =
     s.kind[63] = KIND_REALTIME      # ?
     s.kind[91] = KIND_EXPRESSION    # [
     s.kind[123] = KIND_BRACE

@@ -1,11 +1,11 @@
 """Keys in comments that may name a secret, wherever in the file they stand; whether one does is decided elsewhere.
 
 Looks at `key = value`, `key: value` and `"key": "value"` and keeps the names of keys that hold a suspicious word and
-have a value; never the value. Bounded in memory by the table of names.
+have a value; never the value. Bounded in memory by the table of names. The caller promises that the line ends in LF or
+CR.
 """
 
 from libc.stdint cimport int32_t, uint8_t
-from libc.string cimport memchr
 
 from fleetctl._ext.gcode_note cimport note_name
 from fleetctl._ext.gcode_types cimport *
@@ -61,15 +61,15 @@ cdef inline bint between(uint8_t c) noexcept nogil:
     return c == 32 or c == 9 or c == 34 or c == 39 or c == 92
 
 
-cdef inline void look_at_key(Core* s, const uint8_t* text, const uint8_t* mark, const uint8_t* end) noexcept nogil:
-    """The key before the mark at `mark`, if something follows the mark."""
+cdef inline void look_at_key(Core* s, const uint8_t* text, const uint8_t* mark) noexcept nogil:
+    """The key before the = or : at `mark` in the comment that begins at `text`, if a value follows on its line."""
     cdef const uint8_t* value = mark + 1
     cdef const uint8_t* last = mark
     cdef const uint8_t* first
     cdef uint8_t c
-    while value < end and between(value[0]):
+    while between(value[0]):
         value += 1
-    if value == end or value[0] == 44 or value[0] == 125:
+    if value[0] == 10 or value[0] == 13 or value[0] == 44 or value[0] == 125:
         return
     while last > text and between((last - 1)[0]):
         last -= 1
@@ -83,21 +83,3 @@ cdef inline void look_at_key(Core* s, const uint8_t* text, const uint8_t* mark, 
         first += 1
     if last - first >= KEY_LEAST and suspicious(first, last):
         note_name(&s.secret_keys, first, <int32_t> (last - first), s.line, True)
-
-
-cdef inline void secret_comment(Core* s, const uint8_t* text, const uint8_t* end) noexcept nogil:
-    """Every key of a comment."""
-    cdef const uint8_t* mark = text
-    while True:
-        mark = <const uint8_t*> memchr(mark, 61, end - mark)
-        if mark == NULL:
-            break
-        look_at_key(s, text, mark, end)
-        mark += 1
-    mark = text
-    while True:
-        mark = <const uint8_t*> memchr(mark, 58, end - mark)
-        if mark == NULL:
-            break
-        look_at_key(s, text, mark, end)
-        mark += 1
