@@ -17,7 +17,7 @@ from fleetctl.fleet.intake import Intake, _Unpacking
 from fleetctl.fleet.record import Record
 from fleetctl.gcode import Analysis
 from fleetctl.store import programs
-from fleetctl.store.blobs import BlobStore
+from fleetctl.store.blobs import BlobStore, BlobWriter
 from fleetctl.store.programs import Program
 from fleetctl.store.reader import InlineReader
 from fleetctl.store.writer import InlineWriter
@@ -161,11 +161,15 @@ async def test_an_upload_given_up_when_its_container_was_just_unpacked_leaves_no
     assert (dock.stored(), dock.record()) == ([], [])
 
 
-def test_work_that_nobody_waits_for_any_more_ends_and_cleans_up(dock: Dock, tmp_path: Path) -> None:
+def test_work_that_nobody_waits_for_any_more_ends_and_cleans_up(
+    dock: Dock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[bytes] = []
+    monkeypatch.setattr(BlobWriter, "write", lambda self, data: written.append(data))
     container = tmp_path / "part.bgcode"
     container.write_bytes(BINARY)
     work = _Unpacking(dock.blobs, container, "part.bgcode", None)
     work.abandon()
     with pytest.raises(UsageError, match="given up"):
         work.run()
-    assert dock.stored() == []
+    assert (dock.stored(), written) == ([], [])

@@ -114,9 +114,10 @@ def test_an_archive_with_a_list_of_too_many_files_is_refused_unread() -> None:
 
 
 def test_a_slice_info_that_grows_is_not_read() -> None:
-    entities = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>' + INFO.replace("3424", "&b;")
-    facts = analyze(packers.gcode_3mf({2: PROGRAM}, info=entities))
-    assert facts.claims.duration_s is None
+    body = INFO.split("?>", 1)[1]
+    entities = '<!DOCTYPE config [<!ENTITY a "34"><!ENTITY b "&a;&a;">]>' + body.replace("3424", "&b;")
+    assert analyze(packers.gcode_3mf({2: PROGRAM}, info=body)).claims.duration_s == 3424.0
+    assert analyze(packers.gcode_3mf({2: PROGRAM}, info=entities)).claims.duration_s is None
 
 
 MEASURE = """
