@@ -5,7 +5,7 @@ extremes of the whole are always there; the newest is never lost. How many chang
 """
 
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport calloc
+from libc.stdlib cimport malloc
 
 from fleetctl._ext.gcode_trace cimport *
 from fleetctl._ext.gcode_types cimport *
@@ -40,7 +40,7 @@ cdef inline void changed(Core* s, int32_t which, double value) noexcept nogil:
     cdef History* h = &s.trace.history[which]
     cdef Change* row
     if h.row == NULL:
-        h.row = <Change*> calloc(HISTORY_CAP, sizeof(Change))
+        h.row = <Change*> malloc(HISTORY_CAP * sizeof(Change))
         if h.row == NULL:
             s.trace.out_of_memory = 1
             return

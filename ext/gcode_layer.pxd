@@ -8,7 +8,7 @@ later begins the table anew. Heights come from the comments (PrusaSlicer and Orc
 
 from libc.math cimport NAN
 from libc.stdint cimport int32_t, int64_t, uint8_t
-from libc.stdlib cimport calloc
+from libc.stdlib cimport malloc
 
 from fleetctl._ext.gcode_trace cimport *
 from fleetctl._ext.gcode_types cimport *
@@ -35,7 +35,7 @@ cdef inline void put_layer(Core* s) noexcept nogil:
     t.wants_z = 0
     t.wants_height = 0
     if t.row == NULL:
-        t.row = <Layer*> calloc(MAX_LAYERS, sizeof(Layer))
+        t.row = <Layer*> malloc(MAX_LAYERS * sizeof(Layer))
         if t.row == NULL:
             s.trace.out_of_memory = 1
             return

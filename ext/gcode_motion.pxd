@@ -224,10 +224,11 @@ cdef inline void straight(Core* s, Planner* q, bint rapid, bint machine) noexcep
     length = sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2])
     if work:
         count_work(s, length, d[2] == 0.0)
-    tag_move(s, work, moved, rapid, d)
     if seldom(s.trace.path.wanted):
+        tag_move(s, work, moved, rapid, d)
         path_straight(s, d)
     if q.enabled:
+        tag_move(s, work, moved, rapid, d)
         if length == 0.0:
             length = fabs(d[3])
             if length == 0.0:

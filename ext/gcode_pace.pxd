@@ -10,7 +10,6 @@ cdef inline void pace_block(Trace* t, int32_t tag, double seconds, double now) n
     t.pace.done += 1
     t.pace.end_s[t.pace.done & (PACE_RING - 1)] = now
     t.pace.feature_s[tag] += seconds
-    t.pace.now_s = now
 
 
 cdef inline void pace_settle(Trace* t) noexcept nogil:
@@ -18,6 +17,7 @@ cdef inline void pace_settle(Trace* t) noexcept nogil:
     cdef LayerTable* layers = &t.layers
     cdef History* h
     cdef int32_t i
+    t.pace.now_s = t.pace.end_s[t.pace.done & (PACE_RING - 1)]
     while layers.settled < layers.count and layers.row[layers.settled].planned <= t.pace.done:
         layers.row[layers.settled].start_s = t.pace.end_s[layers.row[layers.settled].planned & (PACE_RING - 1)]
         layers.settled += 1

@@ -1,6 +1,7 @@
 """What a program is: typed facts over the compiled core. States facts, judges nothing."""
 
 from fleetctl.gcode.analysis import analyze
+from fleetctl.gcode.containers import UnpackedProgram, kind_of, unpack
 from fleetctl.gcode.dialects import DIALECTS, Dialect
 from fleetctl.gcode.facts import (
     Analysis,
@@ -20,8 +21,12 @@ from fleetctl.gcode.facts import (
 )
 from fleetctl.gcode.hazards import HAZARDS
 from fleetctl.gcode.limits import DEFAULT_LIMITS, MotionLimits
+<<<<<<< HEAD
 from fleetctl.gcode.toolpath import DETAILS, ToolPath, tool_path
 from fleetctl.gcode.trace import FEATURES, FeatureUse, History, Layer, LayerTable, ObjectUse
+=======
+from fleetctl.gcode.origin import ContainerFacts
+>>>>>>> main
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -33,6 +38,7 @@ __all__ = [
     "AxisRange",
     "Bounds",
     "Box",
+    "ContainerFacts",
     "Dialect",
     "Ending",
     "FeatureUse",
@@ -50,7 +56,13 @@ __all__ = [
     "Thumbnail",
     "ToolPath",
     "ToolUse",
+    "UnpackedProgram",
     "WordUse",
     "analyze",
+<<<<<<< HEAD
     "tool_path",
+=======
+    "kind_of",
+    "unpack",
+>>>>>>> main
 ]
