@@ -8,11 +8,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from fleetctl._ext.gcode_note cimport note, note_name
 from fleetctl._ext.gcode_number cimport careful_number, digits_go_on, fleetctl_pow10
-<<<<<<< HEAD
 from fleetctl._ext.gcode_object cimport object_command, object_m486
-=======
 from fleetctl._ext.gcode_placeholder cimport bracketed_name, is_expression, left_in_arguments
->>>>>>> main
 from fleetctl._ext.gcode_skip cimport *
 from fleetctl._ext.gcode_types cimport *
 
@@ -28,20 +25,12 @@ cdef inline const uint8_t* extended(Core* s, const uint8_t* p, const uint8_t* st
             break
         q += 1
     note_name(&s.extended, p, <int32_t> (q - p), s.line, True)
-<<<<<<< HEAD
-=======
-    if s.reads & READ_EXTENDED:
-        s.macro_seen = 1
-        object_definition(s, p, q)
-        left_in_arguments(s, q, start)
-    else:
-        note(s, HAZ_STRAY_CHARACTER, p - start + 1)
->>>>>>> main
     s.w.skip = 1
     if not s.reads & READ_EXTENDED:
         note(s, HAZ_STRAY_CHARACTER, p - start + 1)
         return skip_text(s, q, start)
     s.macro_seen = 1
+    left_in_arguments(s, q, start)
     stop = skip_text(s, q, start)
     object_command(s, p, q, stop)
     return stop

@@ -342,11 +342,8 @@ cdef struct Core:
     Use t_use
     NameTable extended
     NameTable objects
-<<<<<<< HEAD
     Trace trace
-=======
     NameTable secret_keys   # of comments, see gcode_secret.pxd
->>>>>>> main
     uint8_t kind[256]       # character classes, see gcode_text.pxd
     uint8_t text_m[1024]    # M numbers whose arguments are text
     Words w

@@ -21,12 +21,9 @@ from fleetctl.gcode.facts import (
 )
 from fleetctl.gcode.hazards import HAZARDS
 from fleetctl.gcode.limits import DEFAULT_LIMITS, MotionLimits
-<<<<<<< HEAD
+from fleetctl.gcode.origin import ContainerFacts
 from fleetctl.gcode.toolpath import DETAILS, ToolPath, tool_path
 from fleetctl.gcode.trace import FEATURES, FeatureUse, History, Layer, LayerTable, ObjectUse
-=======
-from fleetctl.gcode.origin import ContainerFacts
->>>>>>> main
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -59,10 +56,7 @@ __all__ = [
     "UnpackedProgram",
     "WordUse",
     "analyze",
-<<<<<<< HEAD
-    "tool_path",
-=======
     "kind_of",
+    "tool_path",
     "unpack",
->>>>>>> main
 ]

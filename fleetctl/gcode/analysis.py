@@ -38,11 +38,8 @@ from fleetctl.gcode.metadata import read_pairs
 from fleetctl.gcode.pictures import comment_pictures, container_pictures
 from fleetctl.gcode.secrets import first_secret
 from fleetctl.gcode.source import Source, open_source, refuse_other_formats
-<<<<<<< HEAD
 from fleetctl.gcode.trace import FeatureUse, History, LayerTable, ObjectUse
-=======
 from fleetctl.gcode.writers import LASER_WRITERS, detect_writer
->>>>>>> main
 
 _SENSELESS = ("stray_character", "number_missing", "high_byte_code", "nul", "control_code", "placeholder")
 
@@ -53,13 +50,10 @@ def analyze(
     dialect: str = "auto",
     machine: MotionLimits | None = None,
     time_at_line: bool = False,
-<<<<<<< HEAD
     position_at_line: bool = False,
     histories: bool = False,
-=======
     plate: int | None = None,
     unpacked: UnpackedProgram | None = None,
->>>>>>> main
 ) -> Analysis:
     """The facts of a program.
 

@@ -12,11 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-<<<<<<< HEAD
-from fleetctl.gcode.trace import FeatureUse, History, LayerTable, ObjectUse
-=======
 from fleetctl.gcode.origin import ContainerFacts
->>>>>>> main
+from fleetctl.gcode.trace import FeatureUse, History, LayerTable, ObjectUse
 
 if TYPE_CHECKING:
     Coordinate = float
@@ -321,12 +318,9 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
     """`key = value` comments of the head and tail of the file; keys that look like secrets are left out."""
     thumbnails: tuple[Thumbnail, ...] = ()
-<<<<<<< HEAD
     """Pictures in the head of the file."""
-=======
     container: ContainerFacts | None = None
     """What the program was taken out of; None if it came as plain text. All lines are those of the plain text."""
->>>>>>> main
     findings: tuple[Finding, ...] = ()
     """What a person should know of the reading, in the order of the file."""
 

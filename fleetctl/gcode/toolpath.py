@@ -151,11 +151,12 @@ def tool_path(
     machine: MotionLimits | None = None,
     detail: str | float = "medium",
     max_vertices: int | None = None,
+    plate: int | None = None,
 ) -> ToolPath:
     """The path of a program for viewing.
 
-    `source` and `dialect` are those of `analyze`; `machine` gives the places of home and start. `detail` is a name
-    of `DETAILS`, or the greatest deviation in mm, 0.001 to 1000. With more than `max_vertices` (1000 to 16,777,215;
+    `source`, `dialect` and `plate` are those of `analyze`; `machine` gives the places of home and start. `detail` is
+    a name of `DETAILS`, or the greatest deviation in mm, 0.001 to 1000. With more than `max_vertices` (1000 to 16,777,215;
     the level's own if left out) the path is made coarser until it fits, and says so.
 
     Raises UsageError for a level, deviation or number of vertices that is none, and what `analyze` raises.
@@ -163,8 +164,8 @@ def tool_path(
     deviation, most = _detail(detail, max_vertices)
     if dialect != "auto" and dialect not in DIALECTS:
         raise UsageError(f"There is no dialect {dialect!r}.", hint=f"Known are: auto, {', '.join(DIALECTS)}.")
-    with open_source(source) as opened:
-        refuse_other_formats(opened.head)
+    with open_source(source, plate=plate) as opened:
+        refuse_other_formats(opened.head, opened.size_bytes)
         chosen = DIALECTS[detect(opened) if dialect == "auto" else dialect]
         scan = scanner(chosen, machine, path=(deviation, most))
         for block in opened.blocks():
