@@ -156,8 +156,8 @@ def tool_path(
     """The path of a program for viewing.
 
     `source`, `dialect` and `plate` are those of `analyze`; `machine` gives the places of home and start. `detail` is
-    a name of `DETAILS`, or the greatest deviation in mm, 0.001 to 1000. With more than `max_vertices` (1000 to 16,777,215;
-    the level's own if left out) the path is made coarser until it fits, and says so.
+    a name of `DETAILS`, or the greatest deviation in mm, 0.001 to 1000. With more than `max_vertices` (1000 to
+    16,777,215; the level's own if left out) the path is made coarser until it fits, and says so.
 
     Raises UsageError for a level, deviation or number of vertices that is none, and what `analyze` raises.
     """
