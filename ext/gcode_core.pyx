@@ -88,6 +88,7 @@ cdef void begin(Core* s) noexcept nogil:
     s.old_z_return = 1
     s.wcs = FRAME_G54 if cnc else FRAME_MACHINE
     s.tool_count = 1
+    s.g_top = 30
     s.layer_z = -1000000000000000000LL
     s.checks = CHECK_FIRST | CHECK_UNITS | CHECK_DISTANCE | CHECK_FEED
     s.checks |= CHECK_SPINDLE if cnc else CHECK_HOME | CHECK_HOT
@@ -398,10 +399,10 @@ cdef class Scanner:
     def words(self):
         """{word: (first line, count)} of G, M and T words."""
         found = {}
-        for i in range(MAX_G):
+        for i in range(self.s.g_top + 1):
             if self.s.g_use[i].count:
                 found[word_name("G", i)] = (self.s.g_use[i].first_line, self.s.g_use[i].count)
-        for i in range(MAX_M):
+        for i in range(self.s.m_top + 1):
             if self.s.m_use[i].count:
                 found[word_name("M", i)] = (self.s.m_use[i].first_line, self.s.m_use[i].count)
         if self.s.t_use.count:

@@ -10,8 +10,6 @@ from typing import Any
 from .feeder import feed
 from .scanner import read
 
-SAME = ("frames", "tools", "heaters", "letters", "spindle")
-
 
 def shown(facts: dict[str, Any]) -> dict[str, Any]:
     """The facts that may not differ, without the lines they stand on."""
