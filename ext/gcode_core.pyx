@@ -167,9 +167,16 @@ cdef void run(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexce
 
 
 cdef const uint8_t* line_end(const uint8_t* p, const uint8_t* end) noexcept nogil:
-    """The first LF or CR, or NULL."""
-    cdef const uint8_t* lf = <const uint8_t*> memchr(p, 10, end - p)
-    cdef const uint8_t* cr = <const uint8_t*> memchr(p, 13, (lf if lf != NULL else end) - p)
+    """The first LF or CR, or NULL. Looks a piece at a time: one kind may be nowhere, the other close by."""
+    cdef const uint8_t* lf = NULL
+    cdef const uint8_t* cr = NULL
+    cdef int64_t piece = 128
+    while p < end and lf == NULL and cr == NULL:
+        piece = piece if piece < end - p else end - p
+        lf = <const uint8_t*> memchr(p, 10, piece)
+        cr = <const uint8_t*> memchr(p, 13, (lf - p) if lf != NULL else piece)
+        p += piece
+        piece *= 2
     return cr if cr != NULL else lf
 
 

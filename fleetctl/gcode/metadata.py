@@ -18,8 +18,11 @@ _PAIR = re.compile(rb"(?m)^;[ \t]*([A-Za-z][\w /()\[\].-]{0,60}?)[ \t]*[=:][ \t]
 _SECRET = re.compile(r"(?i)pass(word|wd)?\b|api_?key|token|secret|auth(?!or)|user(name)?$|printhost_(?!type)")
 _HARMLESS = re.compile(r"(?i)_flow|thumbnails|bypass|passes")
 _THUMBNAIL = re.compile(rb"thumbnail(_[A-Z]+)? begin (\d{1,5})[x ](\d{1,5}) (\d{1,9})[^\r\n]*\r?\n")
-_CLOCK = re.compile(r"(?:(\d+)\s*d)?\s*(?:(\d+)\s*h)?\s*(?:(\d+)\s*m)?\s*(?:(\d+(?:\.\d+)?)\s*s)?\s*$")
+# No two parts may match the same blanks, or a value of nothing but blanks is tried in millions of ways.
+_CLOCK = re.compile(r"(?:(\d+)\s*d\s*)?(?:(\d+)\s*h\s*)?(?:(\d+)\s*m\s*)?(?:(\d+(?:\.\d+)?)\s*s)?$")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_LARGEST = 1e12
+"""No figure of a slicer is greater; such digits are no number, and must not become infinity."""
 
 
 @lru_cache(maxsize=4096)
@@ -52,16 +55,18 @@ def seconds(text: str) -> float | None:
     """`1d 7h 25m 3s`, or plain seconds; None if it is neither."""
     text = text.split(";")[0].strip()
     if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
-    found = _CLOCK.match(text)
-    if not found or not any(found.groups()):
-        return None
-    d, h, m, s = (float(part) if part else 0.0 for part in found.groups())
-    return ((d * 24 + h) * 60 + m) * 60 + s
+        total = float(text)
+    else:
+        found = _CLOCK.match(text)
+        if not found or not any(found.groups()):
+            return None
+        d, h, m, s = (float(part) if part else 0.0 for part in found.groups())
+        total = ((d * 24 + h) * 60 + m) * 60 + s
+    return total if total < _LARGEST else None
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(n) for n in _NUMBER.findall(text))
+    return tuple(value for n in _NUMBER.findall(text) if abs(value := float(n)) < _LARGEST)
 
 
 def _first(pairs: Mapping[str, str], *keys: str) -> str:

@@ -1,6 +1,7 @@
 """Compiles `ext/*.c` a second time, into `build/asan/`, with sanitizers and coverage counters.
 
-The C files are those that the usual build left (`make ext`). Only what is older than its C file is compiled again.
+The C files are those that the usual build left (`make ext`). Only what was not made from its present C file is
+compiled again. Delete the folder after a change of the flags.
 """
 
 from __future__ import annotations
@@ -49,10 +50,12 @@ def compile_all() -> list[Path]:
             raise FileNotFoundError(f"{c_file.name} is not there; call `make ext` first")
         module = OUT / f"{source.stem}.so"
         made.append(module)
-        if module.exists() and module.stat().st_mtime > max(c_file.stat().st_mtime, Path(__file__).stat().st_mtime):
+        written = c_file.stat().st_mtime_ns
+        if module.exists() and module.stat().st_mtime_ns == written:
             continue
         part = module.with_suffix(f".{os.getpid()}")
         command = [clang(), *FLAGS, f"-I{sysconfig.get_path('include')}", str(c_file), "-o", str(part)]
         subprocess.run([word for word in command if word], check=True)
+        os.utime(part, ns=(written, written))
         part.replace(module)
     return made

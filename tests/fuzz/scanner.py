@@ -1,6 +1,7 @@
 """The G-code core: any split of the bytes gives the same facts, and the facts are sane. See README.md.
 
-First byte: the dialect. Second: 1 keeps the time of every line, 2 and 4 choose the limits, the rest seeds the splits.
+First byte: the dialect. Second: one in sixteen keeps the time of every line (that costs), 2 and 4 choose the limits, all
+of it seeds the splits.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def split(program: bytes, seed: int) -> list[bytes]:
 
 def read(blocks: Sequence[bytes], dialect: str, options: int) -> dict[str, Any]:
     """All facts of a program given in blocks."""
-    scan = scanner(DIALECTS[dialect], LIMITS[options >> 1 & 3], time_at_line=bool(options & 1))
+    scan = scanner(DIALECTS[dialect], LIMITS[options >> 1 & 3], time_at_line=options & 15 == 1)
     for block in blocks:
         scan.feed(block)
     scan.finish()
