@@ -10,6 +10,9 @@ from typing import Any
 from .feeder import feed
 from .scanner import read
 
+MISTAKES = frozenset(("number_missing", "stray_character", "checksum_wrong", "placeholder", "nul", "control_code"))
+"""A program with one of these is refused by preflight: what firmware makes of it is anybody's guess."""
+
 
 def shown(facts: dict[str, Any]) -> dict[str, Any]:
     """The facts that may not differ, without the lines they stand on."""
@@ -34,4 +37,6 @@ def one(data: bytes) -> None:
     lines, fault = feed([program], 1000, options)
     if fault:
         return
-    assert shown(read([b"".join(line for line, _, _ in lines)], dialect, 0)) == shown(read([program], dialect, 0))
+    facts = read([program], dialect, 0)
+    if not MISTAKES & set(facts["hazards"]):
+        assert shown(read([b"".join(line for line, _, _ in lines)], dialect, 0)) == shown(facts)
