@@ -17,7 +17,7 @@ from .targets import ROOT
 
 OUT = ROOT / "build" / "asan"
 
-# The run time comes from atheris, not from Debian's libclang-rt-dev: so no ignore list, and no sanitizers in the link.
+# The run time comes from atheris, not from libclang-rt-dev: so no ignore list, and no sanitizers in the link.
 FLAGS = (
     "-c", "-fPIC", "-O1", "-g1", "-fno-omit-frame-pointer", "-Wno-everything",
     "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-sanitize-ignorelist",

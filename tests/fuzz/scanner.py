@@ -1,7 +1,7 @@
 """The G-code core: any split of the bytes gives the same facts, and the facts are sane. See README.md.
 
-First byte: the dialect. Second: one in sixteen keeps the time of every line (that costs), 2 and 4 choose the limits, all
-of it seeds the splits.
+First byte: the dialect. Second: one in sixteen keeps the time of every line (that costs), 2 and 4 choose the limits,
+all of it seeds the splits.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from fleetctl._ext import gcode_core
@@ -103,7 +104,7 @@ def check_sane(facts: dict[str, Any], program: bytes) -> None:
     if facts["times"] is not None:
         times = memoryview(facts["times"]).cast("d")
         assert len(times) == lines
-        assert all(a <= b for a, b in zip(times, times[1:], strict=False)), "time runs backwards"
+        assert all(a <= b for a, b in pairwise(times)), "time runs backwards"
 
 
 def one(data: bytes) -> None:

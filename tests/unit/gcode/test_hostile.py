@@ -97,7 +97,7 @@ def test_500_megabytes_from_disk_take_64_megabytes_of_memory() -> None:
 
 HEADS = {
     "blanks in a duration": b"; estimated printing time = 1d" + b" " * 395 + b"x\n",
-    "blanks between parts": b"; estimated printing time = 1 d" + b" " * 99 + b"2 h" + b" " * 99 + b"3 m" + b" " * 150 + b"x\n",
+    "blanks between parts": b"; estimated printing time = 1 d" + b" 2 h 3 m".replace(b" ", b" " * 80) + b"x\n",
     "digits of a duration": b"; estimated printing time = " + b"9" * 399 + b"\n",
     "days": b"; estimated printing time = " + b"9" * 390 + b"d\n",
     "digits of layers": b"; total layer number: " + b"9" * 399 + b"\n",
