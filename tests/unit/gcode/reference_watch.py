@@ -43,7 +43,7 @@ class Watch:
     feed_zero: bool = False
     spindle: bool = False
     s: Fraction = Fraction(0)
-    s_ever: bool = False
+    no_speed: bool = False
     s_max: Fraction = Fraction(0)
     s_max_line: int = 0
     s_on_motion: int = 0
@@ -131,12 +131,13 @@ class Watch:
     def spindle_words(self, line: int, m: list[int], w: Words) -> None:
         if "S" in w:
             self.s = w["S"]
-            self.s_ever |= self.s > 0
+            self.no_speed &= self.s <= 0
             self.s_on_motion += bool(AXES & set(w))
         for code in m:
             if code in (30, 40, 50):
                 self.switched_line = line
                 self.spindle = code != 50
+                self.no_speed = self.spindle and self.s <= 0 and "spindle_no_speed" not in self.hazards
             if code in (30, 40):
                 self.on_line = self.on_line or line
                 if code == 40:
@@ -162,8 +163,9 @@ class Watch:
                 self.feed_zero = False
             if r.dialect.cnc and not self.spindle and "spindle_off_cut" not in self.hazards:
                 self.note("spindle_off_cut", line)
-            if r.dialect.cnc and self.spindle and not self.s_ever:
-                self.once("spindle_no_speed", line, True)
+            if self.no_speed:
+                self.note("spindle_no_speed", line)
+                self.no_speed = False
         feed = r.feed or Fraction(0)
         if feed > self.max_feed and (moved or pushed) and not (rapid and r.dialect.cnc):
             self.max_feed, self.max_feed_line = feed, line
