@@ -18,7 +18,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`make fuzz` searches longer too where a test names its own number: those are the slow ones, so a fifth of it."""
+    """`make fuzz` searches longer where a test names its own number too: those are slow ones, so a fifth of it."""
     if os.environ.get("HYPOTHESIS_PROFILE") != "fuzz":
         return
     for item in items:

@@ -119,7 +119,10 @@ def printer_setup_line(draw: st.DrawFn) -> str:
     elif kind < 5:
         parts = [draw(st.sampled_from(["M140", "M190", "M141", "M191"])), draw(st.sampled_from("SR")) + degrees]
     elif kind == 5:
-        parts = ["M104", *draw(st.lists(st.sampled_from(["S180", "R90", "B260", "T2", "S0"]), unique_by=lambda w: w[0]))]
+        parts = [
+            "M104",
+            *draw(st.lists(st.sampled_from(["S180", "R90", "B260", "T2", "S0"]), unique_by=lambda w: w[0])),
+        ]
     elif kind == 6:
         parts = ["M303", draw(st.sampled_from(["E0", "E-1", ""])), "S" + degrees]
     elif kind == 7:
@@ -149,3 +152,35 @@ def cnc_setup_line(draw: st.DrawFn) -> str:
     else:
         return draw(cnc_line())
     return draw(written([part for part in parts if part], CNC_COMMENTS, numbered=False))
+
+
+ODD_BYTES = st.sampled_from(
+    [b"\xe4", b"\xc3\x84", b"\xff", b"\x80", b"!", b"?", b"~", b"\x00", b"\x18", b"\x7f", b"\x1b"]
+)
+ODD_WORDS = st.sampled_from([b"G1", b" X1.5", b"Y-2 ", b"\t", b" ", b"Z.25", b"F100", b"/", b"g0x3"])
+ODD_TEXT = st.lists(st.one_of(ODD_BYTES, st.sampled_from([b"a", b" b", b"1", b"*", b"\t"])), max_size=4).map(b"".join)
+ODD_PAREN = st.tuples(
+    ODD_TEXT, st.sampled_from([b"", b"(", b";"]), ODD_TEXT, st.sampled_from([b")", b")", b")", b""])
+).map(lambda parts: b"(" + b"".join(parts))
+
+
+@st.composite
+def odd_line(draw: st.DrawFn) -> bytes:
+    """A line with bytes where none should be: in code, in comments of both kinds, in a message, before a checksum."""
+    if draw(st.integers(0, 5)) == 0:
+        body = (
+            draw(st.sampled_from([b"M117 ", b"M117", b" M117\t"]))
+            + draw(ODD_TEXT)
+            + draw(st.sampled_from([b"", b"(", b"!"]))
+        )
+    else:
+        body = b"".join(draw(st.lists(st.one_of(ODD_WORDS, ODD_WORDS, ODD_BYTES, ODD_PAREN), max_size=6)))
+    end = draw(st.integers(0, 5))
+    if end == 0:
+        checksum = 0
+        for byte in body:
+            checksum ^= byte
+        body += b"*%d" % (checksum ^ draw(st.sampled_from([0, 0, 1]))) + draw(st.sampled_from([b"", b" ", b"!"]))
+    if end < 2:
+        body += b";" + draw(ODD_TEXT) + draw(st.sampled_from([b"", b"(", b")"]))
+    return body

@@ -19,7 +19,7 @@ ASKED = (
 
 
 def agree(data: bytes, dialect: str) -> None:
-    limits = DEFAULT_LIMITS[DIALECTS[dialect].family == "cnc" and "cnc" or "additive"]
+    limits = DEFAULT_LIMITS["cnc" if DIALECTS[dialect].cnc else "additive"]
     ours = scanner(DIALECTS[dialect], limits)
     ours.feed(data)
     ours.finish()
