@@ -128,7 +128,7 @@ def printer_setup_line(draw: st.DrawFn) -> str:
     elif kind == 7:
         parts = ["M145", *draw(st.lists(st.sampled_from(["H210", "B70", "S1"]), unique_by=lambda word: word[0]))]
     elif kind == 8:
-        parts = [draw(st.sampled_from(["T0", "T1", "T7", "G28", "G28 X", "G20", "G21", "G90", "G91", "M82", "M83"]))]
+        parts = [draw(st.sampled_from(["T0", "T1", "T7", "G28", "G28 X0", "G20", "G21", "G90", "G91", "M82", "M83"]))]
     else:
         return draw(printer_line())
     return draw(written([part for part in parts if part], PRINTER_COMMENTS))
