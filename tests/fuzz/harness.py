@@ -30,6 +30,14 @@ class Instrumented:
         return importlib.util.spec_from_file_location(name, file)
 
 
+def again(name: str) -> str:
+    """A program that runs this target: libFuzzer starts itself anew to merge corpora, by the first word of its call."""
+    script = OUT / f"{name}.sh"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m tests.fuzz.harness {name} "$@"\n')
+    script.chmod(0o755)
+    return str(script)
+
+
 def main() -> None:
     """Fuzz until libFuzzer stops."""
     target = TARGETS[sys.argv.pop(1)]
@@ -39,6 +47,7 @@ def main() -> None:
             one = target.load()
     else:
         one = target.load()
+    sys.argv[0] = again(target.name)
     atheris.Setup(sys.argv, one)
     atheris.Fuzz()
 

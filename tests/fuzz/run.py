@@ -90,7 +90,7 @@ def fuzz(target: Target, seconds: int, seed: int) -> Outcome:
 
 
 def keep(target: Target) -> int:
-    """Puts the smallest inputs that cover what the corpus does not into the tree; says how many."""
+    """Puts the smallest inputs that reach code which the corpus does not into the tree; says how many."""
     before = {path.name for path in target.seeds()}
     small = GROWN / f"{target.name}-small"
     shutil.rmtree(small, ignore_errors=True)
@@ -98,7 +98,9 @@ def keep(target: Target) -> int:
     for path in (GROWN / target.name).iterdir():
         if path.stat().st_size <= SEED_LIMIT_BYTES:
             shutil.copy(path, small)
-    call(target, ["-merge=1", str(CORPUS / target.name), str(small)])
+    done = call(target, ["-merge=1", "-use_counters=0", str(CORPUS / target.name), str(small)])
+    if done.returncode != 0:
+        print(done.stdout[-2000:])
     return len({path.name for path in target.seeds()} - before)
 
 
