@@ -18,14 +18,18 @@ cdef inline void note(Core* s, int hazard, int64_t column) noexcept nogil:
     mark.count += 1
 
 
-cdef inline void touch(Range* r, int64_t value, int64_t line) noexcept nogil:
-    """Widen a range to hold `value`; an equal value keeps the earlier line."""
+cdef inline bint touch(Range* r, int64_t value, int64_t line) noexcept nogil:
+    """Widen a range to hold `value`; True when it did. An equal value keeps the earlier line."""
+    cdef bint wider = False
     if value < r.low:
         r.low = value
         r.low_line = line
+        wider = True
     if value > r.high:
         r.high = value
         r.high_line = line
+        wider = True
+    return wider
 
 
 cdef inline int64_t clamp(int64_t value) noexcept nogil:
@@ -38,7 +42,7 @@ cdef inline int64_t clamp(int64_t value) noexcept nogil:
 
 
 cdef inline int32_t note_name(NameTable* t, const uint8_t* text, int32_t length, int64_t line,
-                              bint fold) noexcept nogil:
+                              int64_t column, bint fold) noexcept nogil:
     """Count a name; a new one is kept while there is room. FNV-1a tells names apart."""
     cdef uint64_t h = 14695981039346656037ULL
     cdef int32_t i
@@ -60,6 +64,7 @@ cdef inline int32_t note_name(NameTable* t, const uint8_t* text, int32_t length,
     t.offset[i] = t.used
     t.length[i] = length
     t.use[i].first_line = line
+    t.use[i].first_column = column
     t.use[i].count = 1
     t.used += length
     t.count += 1

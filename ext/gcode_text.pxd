@@ -22,7 +22,7 @@ cdef inline const uint8_t* extended(Core* s, const uint8_t* p, const uint8_t* st
         if not (c == 95 or 48 <= c <= 57 or 65 <= c <= 90 or 97 <= c <= 122):
             break
         q += 1
-    note_name(&s.extended, p, <int32_t> (q - p), s.line, True)
+    note_name(&s.extended, p, <int32_t> (q - p), s.line, p - start + 1, True)
     if s.reads & READ_EXTENDED:
         s.macro_seen = 1
         object_definition(s, p, q)
@@ -49,7 +49,7 @@ cdef inline void object_definition(Core* s, const uint8_t* p, const uint8_t* end
             p = q
             while q[0] > 32:
                 q += 1
-            note_name(&s.objects, p, <int32_t> (q - p), s.line, False)
+            note_name(&s.objects, p, <int32_t> (q - p), s.line, 1, False)
             return
         q += 1
 

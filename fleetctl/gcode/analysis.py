@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from collections.abc import Callable
 from typing import Literal
 
 from fleetctl._ext import gcode_core
@@ -33,6 +34,7 @@ from fleetctl.gcode.facts import (
 from fleetctl.gcode.findings import reading_findings
 from fleetctl.gcode.limits import DEFAULT_LIMITS, MotionLimits
 from fleetctl.gcode.metadata import claims, read_pairs, thumbnails
+from fleetctl.gcode.rapids import LowestZ, RapidBounds
 from fleetctl.gcode.source import Source, open_source, refuse_other_formats
 
 _SENSELESS = ("stray_character", "number_missing", "high_byte_code", "nul", "control_code", "placeholder")
@@ -44,12 +46,14 @@ def analyze(
     dialect: str = "auto",
     machine: MotionLimits | None = None,
     time_at_line: bool = False,
+    progress: Callable[[int], None] | None = None,
 ) -> Analysis:
     """The facts of a program.
 
     `source` is a path or the bytes themselves, read in blocks of 1 MiB. `dialect` is a name of
     `dialects.DIALECTS`, or `auto` to detect it. `machine` gives the limits that time is planned with, and the
-    places of home and start. `time_at_line` keeps the planned time of every line (8 bytes each).
+    places of home and start. `time_at_line` keeps the planned time of every line (8 bytes each). `progress` is told
+    the bytes of each block once it is read, in the calling thread.
 
     Raises NotGcode for what is no G-code (empty, binary, another format, prose), UsageError for a dialect that
     does not exist, OSError for a file that cannot be read. Everything odd inside a program is a hazard or a
@@ -65,6 +69,8 @@ def analyze(
         for block in opened.blocks():
             digest.update(block)
             scan.feed(block)
+            if progress is not None:
+                progress(block.nbytes)
         scan.finish()
         refuse_text(scan)
         return _facts(scan, opened, chosen, dialect == "auto", machine, digest.hexdigest())
@@ -103,7 +109,7 @@ def scanner(dialect: Dialect, machine: MotionLimits | None, time_at_line: bool =
 def refuse_text(scan: gcode_core.Scanner) -> None:
     """Raises NotGcode if hardly anything that was read was a command: prose, source code, damaged data."""
     hazards = scan.hazards()
-    known = sum(count for _, count in scan.words().values())
+    known = sum(count for _, count, _ in scan.words().values())
     known += sum(hazards[name][2] for name in ("o_word", "expression", "dollar_line") if name in hazards)
     odd = [hazards[name] for name in _SENSELESS if name in hazards]
     worst = sum(mark[2] for mark in odd)
@@ -119,6 +125,13 @@ def refuse_text(scan: gcode_core.Scanner) -> None:
 def _box(ranges: tuple[tuple[float, int, float, int] | None, ...]) -> Box:
     x, y, z = (None if r is None else AxisRange(*r) for r in ranges)
     return Box(x, y, z)
+
+
+def _rapids(scan: gcode_core.Scanner) -> tuple[RapidBounds, ...]:
+    return tuple(
+        RapidBounds(name, LowestZ(*travel) if travel else None, LowestZ(*plunge) if plunge else None)
+        for name, travel, plunge in scan.rapids()
+    )
 
 
 def merged(frames: tuple[FrameBounds, ...], work: bool) -> Bounds:
@@ -205,6 +218,7 @@ def _facts(
         bounds_mm=merged(frames, False) if frames else UNKNOWN_BOUNDS,
         work_bounds_mm=work,
         frames=frames,
+        rapids=_rapids(scan) if dialect.cnc else (),
         duration_s=totals["motion_s"] + totals["dwell_s"],
         limits_from="machine" if machine else from_file,
         times_f64=scan.times(),
@@ -219,6 +233,7 @@ def _facts(
         spindle_rpm_max=spindle[1] if spindle else None,
         words={word: WordUse(*use) for word, use in scan.words().items()},
         letters=scan.letters(),
+        letter_columns=scan.letter_columns(),
         extended={name: WordUse(*use) for name, use in extended.items()},
         objects=tuple(objects),
         hazards=hazards,
