@@ -11,6 +11,8 @@ import os
 from collections.abc import Callable
 from typing import Literal
 
+import msgspec
+
 from fleetctl._ext import gcode_core
 from fleetctl.errors import NotGcode, UsageError
 from fleetctl.gcode.detect import LASER_WRITERS, detect_dialect, detect_writer
@@ -33,7 +35,7 @@ from fleetctl.gcode.facts import (
 )
 from fleetctl.gcode.findings import reading_findings
 from fleetctl.gcode.limits import DEFAULT_LIMITS, MotionLimits
-from fleetctl.gcode.metadata import claims, read_pairs, thumbnails
+from fleetctl.gcode.metadata import SETTING, claims, read_pairs, thumbnails
 from fleetctl.gcode.rapids import LowestZ, RapidBounds
 from fleetctl.gcode.source import Source, open_source, refuse_other_formats
 
@@ -187,6 +189,17 @@ def _marks(scan: gcode_core.Scanner, opened: Source, secret: tuple[int, int], li
     return marks
 
 
+def _claim_lines(opened: Source, lines: int) -> dict[str, int]:
+    """The lines of those settings that preflight compares with a machine."""
+    found: dict[str, int] = {}
+    for place in SETTING.finditer(opened.tail):
+        after = opened.tail.count(b"\n", place.start()) - opened.tail.endswith(b"\n")
+        found[place.group(1).decode()] = max(1, lines - after)
+    for place in SETTING.finditer(opened.start):
+        found[place.group(1).decode()] = opened.start.count(b"\n", 0, place.start()) + 1
+    return found
+
+
 def _facts(
     scan: gcode_core.Scanner,
     opened: Source,
@@ -197,7 +210,7 @@ def _facts(
 ) -> Analysis:
     totals = scan.totals()
     pairs, secret = read_pairs(opened.start, opened.tail)
-    said = claims(pairs)
+    said = msgspec.structs.replace(claims(pairs), lines=_claim_lines(opened, totals["lines"]))
     writer = detect_writer(opened.start, opened.tail)
     frames = tuple(FrameBounds(name, _box(motion), _box(work)) for name, motion, work in scan.frames())
     work = merged(frames, True) if frames else UNKNOWN_BOUNDS

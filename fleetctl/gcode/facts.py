@@ -189,6 +189,8 @@ class SlicerClaims(msgspec.Struct, frozen=True):
     filament_g: tuple[float, ...] = ()
     filament_diameter_mm: tuple[float, ...] = ()
     filament_density_g_cm3: tuple[float, ...] = ()
+    lines: dict[str, int] = {}
+    """Where it says so: the lines of `filament_type`, `nozzle_diameter` and `filament_diameter`."""
 
 
 class Analysis(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,9 @@ _PAIR = re.compile(rb"(?m)^;[ \t]*([A-Za-z][\w /()\[\].-]{0,60}?)[ \t]*[=:][ \t]
 _SECRET = re.compile(r"(?i)pass(word|wd)?\b|api_?key|token|secret|auth(?!or)|user(name)?$|printhost_(?!type)")
 _HARMLESS = re.compile(r"(?i)_flow|thumbnails|bypass|passes")
 _THUMBNAIL = re.compile(rb"thumbnail(_[A-Z]+)? begin (\d{1,5})[x ](\d{1,5}) (\d{1,9})[^\r\n]*\r?\n")
+SETTING = re.compile(rb"(?m)^;[ \t]*(filament_type|nozzle_diameter|filament_diameter)[ \t]*=")
+"""A slicer's setting that is compared with what a machine has on it."""
+
 _CLOCK = re.compile(r"(?:(\d+)\s*d)?\s*(?:(\d+)\s*h)?\s*(?:(\d+)\s*m)?\s*(?:(\d+(?:\.\d+)?)\s*s)?\s*$")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
