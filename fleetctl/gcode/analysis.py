@@ -124,7 +124,7 @@ def refuse_text(scan: gcode_core.Scanner) -> None:
         raise NotGcode("This text is not G-code.", line=first, hint="Send what the slicer or CAM exported.")
 
 
-def _box(ranges: tuple[tuple[float, int, float, int] | None, ...]) -> Box:
+def _box(ranges: tuple[tuple[float, int, float, int, int, int] | None, ...]) -> Box:
     x, y, z = (None if r is None else AxisRange(*r) for r in ranges)
     return Box(x, y, z)
 

@@ -87,5 +87,5 @@ def tools_on_record(analysis: Analysis, profile: Profile, setup: Setup) -> Itera
             severity,
             tool.first_line,
             f"The program uses tool T{tool.number}; on record for this machine: {have}.",
-            f'Put the tool in and enter it in the set-up, its number first: "{tool.number} 6 mm end mill".',
+            f"Put the tool in and enter it among the tools of the machine's set-up: T{tool.number}.",
         )
