@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from fleetctl.gcode.facts import Analysis, Finding, Severity
+from fleetctl.gcode.facts import Analysis, Finding, HeaterUse, Severity
 from fleetctl.model.profile import Profile, Setup
 from fleetctl.preflight.materials import FAR_DEGC, Material, family
 from fleetctl.preflight.rule import PRINTERS, finding, rule
@@ -76,18 +76,19 @@ def material_heat(analysis: Analysis, profile: Profile, setup: Setup) -> Iterato
         low, high = kind.nozzle_degc
         if not low <= nozzle.max_degc <= high:
             severity: Severity = "error" if nozzle.max_degc > high + FAR_DEGC else "warning"
-            yield _unusual(severity, "nozzle", nozzle.max_degc, kind, f"{low:g} to {high:g}", nozzle.max_line)
+            yield _unusual(severity, "nozzle", nozzle, kind, f"{low:g} to {high:g}")
     if bed is not None and kind.bed_max_degc is not None and bed.max_degc > kind.bed_max_degc:
-        yield _unusual("warning", "bed", bed.max_degc, kind, f"at most {kind.bed_max_degc:g}", bed.max_line)
+        yield _unusual("warning", "bed", bed, kind, f"at most {kind.bed_max_degc:g}")
 
 
-def _unusual(severity: Severity, heater: str, degc: float, kind: Material, usual: str, line: int) -> Finding:
+def _unusual(severity: Severity, heater: str, use: HeaterUse, kind: Material, usual: str) -> Finding:
     return finding(
         "FQ022",
         severity,
-        line,
-        f"The {heater} goes to {degc:g} °C; usual for {kind.name} is {usual} °C.",
+        use.max_line,
+        f"The {heater} goes to {use.max_degc:g} °C; usual for {kind.name} is {usual} °C.",
         "Look at the spool; slice again with its temperatures or load what the program was sliced for.",
+        use.max_column,
     )
 
 

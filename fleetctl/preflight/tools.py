@@ -75,7 +75,8 @@ def _nozzles(analysis: Analysis, profile: Profile) -> Iterator[Finding]:
 )
 def tools_on_record(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
     """Every tool that the program selects is in the machine's set-up."""
-    if "T" not in analysis.words or profile.process is Process.LASER:
+    select = analysis.words.get("T")
+    if select is None or profile.process is Process.LASER:
         return
     known = {int(found.group(1)) for name in setup.tools if (found := _NUMBER.match(name))}
     missing = [tool for tool in analysis.tools if tool.first_line and tool.number > 0 and tool.number not in known]
@@ -88,4 +89,5 @@ def tools_on_record(analysis: Analysis, profile: Profile, setup: Setup) -> Itera
             tool.first_line,
             f"The program uses tool T{tool.number}; on record for this machine: {have}.",
             f"Put the tool in and enter it among the tools of the machine's set-up: T{tool.number}.",
+            select.first_column if tool.first_line == select.first_line else 0,
         )
