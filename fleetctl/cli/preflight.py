@@ -80,6 +80,7 @@ def preflight(
     elif as_sarif:
         show_json(sarif([_checked(judged) for judged in found], __version__))
     elif len(found) > 1:
+        say("")
         say(summary(found))
     return 0 if all(judged.passed for judged in found) else 1
 

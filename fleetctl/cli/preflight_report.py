@@ -58,7 +58,7 @@ def report(judged: Judged, lines: Mapping[int, bytes]) -> RenderableType:
     """One file in full. `lines` holds the source lines to quote, by number."""
     parts: list[RenderableType] = [verdict(judged)]
     if judged.analysis is not None:
-        parts.append(Padding(_facts(judged.analysis), (1, 0, 0, 2)))
+        parts.append(Padding(_facts(judged.analysis), (1, 0, 0, 2), expand=False))
     for severity in ("error", "warning", "info"):
         some = [finding for finding in judged.findings if finding.severity == severity]
         if some:
@@ -72,8 +72,10 @@ def verdict(judged: Judged) -> Text:
     said = Text(str(judged.path), style="bold")
     said.append("  ")
     counts = _counts(judged)
-    if judged.target:
+    if judged.target and not judged.refused:
         words = f"Fits {judged.target}." if judged.passed else f"Does not fit {judged.target}."
+    elif judged.refused:
+        words = "Not read."
     else:
         words = "No error found." if judged.passed else "Would be refused."
     said.append(words, style="bold green" if judged.passed else RED)
@@ -90,8 +92,10 @@ def _counts(judged: Judged) -> str:
 
 
 def _laid_out(some: Sequence[Finding], lines: Mapping[int, bytes]) -> Iterator[RenderableType]:
-    for finding in some[:MOST_OF_A_KIND]:
-        yield Padding(_Laid(finding, lines.get(finding.line)), (0, 0, 0, 2))
+    for number, finding in enumerate(some[:MOST_OF_A_KIND]):
+        if number:
+            yield Text()
+        yield Padding(_Laid(finding, lines.get(finding.line)), (0, 0, 0, 2), expand=False)
     if len(some) > MOST_OF_A_KIND:
         yield Text(f"  and {len(some) - MOST_OF_A_KIND} more; --json has them all.", style=QUIET)
 
@@ -110,11 +114,11 @@ class _Laid:
             place = f"  line {finding.line}" + (f", column {finding.column}" if finding.column > 1 else "")
             head.append(place, style="not bold default")
         yield head
-        yield Padding(Text(finding.message), (0, 0, 0, 2))
+        yield Padding(Text(finding.message), (0, 0, 0, 2), expand=False)
         if self._line is not None and self._line.strip() and finding.severity != "info":
             yield from _quoted(finding, self._line, options.max_width)
         if finding.hint:
-            yield Padding(Text(finding.hint, style=QUIET), (0, 0, 0, 2))
+            yield Padding(Text(finding.hint, style=QUIET), (0, 0, 0, 2), expand=False)
 
 
 def _quoted(finding: Finding, line: bytes, width: int) -> Iterator[Text]:

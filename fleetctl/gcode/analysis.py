@@ -247,7 +247,7 @@ def _facts(
         words={word: WordUse(*use) for word, use in scan.words().items()},
         letters=scan.letters(),
         letter_columns=scan.letter_columns(),
-        extended={name: WordUse(*use) for name, use in extended.items()},
+        extended={name.upper(): WordUse(*use) for name, use in extended.items()},
         objects=tuple(objects),
         hazards=hazards,
         ending=ending,

@@ -61,7 +61,7 @@ def reading_findings(hazards: Mapping[str, Mark], ending: Ending, lines: int) ->
     ]
     if ending.cut_word:
         found.append(
-            Finding("GC030", "error", lines, 0, "The file stops in the middle of a word.", "Send the whole file.")
+            Finding("GC030", "error", lines, 1, "The file stops in the middle of a word.", "Send the whole file.")
         )
     return tuple(sorted(found, key=lambda finding: (finding.line, finding.code)))
 

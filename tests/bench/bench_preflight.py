@@ -1,7 +1,7 @@
 """How long one check of a program against a machine takes: microseconds, from facts alone.
 
-Prints one JSON object. `farm` is a day's worst case: every one of 10,000 programs asked of every one of 1,000 machines,
-which are set up in 20 ways; the gate asks once for each way (by configuration hash), so it is 200,000 checks.
+Prints one JSON object. `farm` is a day's worst case: each of 10,000 programs asked of each of 1,000 machines, which
+are set up in 20 ways; the gate asks once for each way (by configuration hash), so it is 200,000 checks.
 """
 
 from __future__ import annotations
