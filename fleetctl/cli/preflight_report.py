@@ -163,13 +163,14 @@ def _word_length(text: str, at: int) -> int:
 def summary(all_judged: Sequence[Judged]) -> Table:
     """Several files on one line each."""
     made = table("file", "verdict", "errors", "warnings", "time", right=("errors", "warnings", "time"))
+    names = Counter(each.path.name for each in all_judged)
     for each in all_judged:
         words = "not read" if each.refused else "fits" if each.passed else "does not fit"
         if not each.target and not each.refused:
             words = "no error" if each.passed else "refused"
         errors = each.count("error") + bool(each.refused)
         made.add_row(
-            str(each.path),
+            str(each.path) if names[each.path.name] > 1 else each.path.name,
             Text(words, style="" if each.passed else RED),
             str(errors or ""),
             str(each.count("warning") or ""),

@@ -36,7 +36,7 @@ def setup_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def taken(*args: Any, **words: Any) -> Any:
         mine = {name: words.pop(name) for name in _NAMES}
-        return command(*args, change=functools.partial(changed, mine), **words)
+        return command(*args, change=said(mine), **words)
 
     wrapped: Callable[..., Any] = taken
     for option in reversed(_OPTIONS):
@@ -47,9 +47,10 @@ def setup_options(command: Callable[..., Any]) -> Callable[..., Any]:
 _NAMES = ("material", "nozzle", "filament", "tools", "offset", "stock_top", "laser_mode", "full_speed")
 
 
-def changed(words: dict[str, Any], before: Setup) -> Setup:
-    """`before` with what was said. Raises UsageError for a text that is not of its form."""
-    said: dict[str, Any] = {
+def said(words: dict[str, Any]) -> Change:
+    """The change that the words ask for. Raises UsageError for a text that is not of its form, at once."""
+    offsets_mm, tops_mm = read_offsets(words["offset"]), read_heights(words["stock_top"])
+    plain: dict[str, Any] = {
         "material": words["material"],
         "nozzle_mm": words["nozzle"],
         "filament_diameter_mm": words["filament"],
@@ -57,12 +58,14 @@ def changed(words: dict[str, Any], before: Setup) -> Setup:
         "laser_mode": None if words["laser_mode"] is None else words["laser_mode"] == "on",
         "spindle_max_rpm": words["full_speed"],
     }
-    return msgspec.structs.replace(
-        before,
-        offsets_mm=before.offsets_mm | read_offsets(words["offset"]),
-        stock_top_mm=before.stock_top_mm | read_heights(words["stock_top"]),
-        **{name: value for name, value in said.items() if value is not None},
-    )
+    given = {name: value for name, value in plain.items() if value is not None}
+
+    def change(before: Setup) -> Setup:
+        return msgspec.structs.replace(
+            before, offsets_mm=before.offsets_mm | offsets_mm, stock_top_mm=before.stock_top_mm | tops_mm, **given
+        )
+
+    return change
 
 
 def read_offsets(given: tuple[str, ...]) -> dict[str, tuple[float, float, float]]:
