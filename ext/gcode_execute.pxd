@@ -14,7 +14,7 @@ from fleetctl._ext.gcode_modal cimport count_use, m_command, select_tool, set_mo
 from fleetctl._ext.gcode_motion cimport lose, straight, take_feed
 from fleetctl._ext.gcode_note cimport note
 from fleetctl._ext.gcode_offset cimport home, offset_length, shift_origin, write_offset
-from fleetctl._ext.gcode_place cimport column_of
+from fleetctl._ext.gcode_place cimport column_of, rarely
 from fleetctl._ext.gcode_plan cimport plan_wait
 from fleetctl._ext.gcode_types cimport *
 
@@ -111,7 +111,7 @@ cdef inline void g_words(Core* s, Planner* q, bint* machine, bint* consumed, bin
     cdef int32_t i, g, motions = 0
     for i in range(w.ng):
         g = w.g[i]
-        if count_use(&s.g_use[g], s.line):
+        if rarely(count_use(&s.g_use[g], s.line)):
             s.g_use[g].first_column = column_of(s, LETTER_G, i)
         if is_motion(s, g):
             motions += 1
@@ -195,7 +195,7 @@ cdef inline void execute(Core* s, Planner* q) noexcept nogil:
         if w.ng:
             g = w.g[0]
             if g == 0 or g == 10:
-                if count_use(&s.g_use[g], s.line):
+                if rarely(count_use(&s.g_use[g], s.line)):
                     s.g_use[g].first_column = column_of(s, LETTER_G, 0)
                 s.motion = g
                 if w.mask & BIT_F:
@@ -206,7 +206,7 @@ cdef inline void execute(Core* s, Planner* q) noexcept nogil:
                     straight(s, q, g == 0, False)
                 return
             if g == 20 or g == 30:
-                if count_use(&s.g_use[g], s.line):
+                if rarely(count_use(&s.g_use[g], s.line)):
                     s.g_use[g].first_column = column_of(s, LETTER_G, 0)
                 s.motion = g
                 if w.mask & BIT_F:

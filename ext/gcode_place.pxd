@@ -3,10 +3,16 @@
 Columns count bytes from 1. Nothing here is done for a line that sets no record, so reading stays as fast.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from fleetctl._ext.gcode_skip cimport KIND_CR, KIND_LF, KIND_OPEN, KIND_SEMICOLON
 from fleetctl._ext.gcode_types cimport Core, Range
+
+cdef extern from *:
+    """
+    #define fleetctl_rarely(x) __builtin_expect(!!(x), 0)
+    """
+    bint rarely "fleetctl_rarely" (bint) noexcept nogil     # keeps what follows out of the way of plain lines
 
 
 cdef inline int64_t column_of(Core* s, int32_t letter, int32_t nth) noexcept nogil:
@@ -36,7 +42,11 @@ cdef inline int64_t column_of(Core* s, int32_t letter, int32_t nth) noexcept nog
 
 cdef inline void place_range(Core* s, Range* r, int32_t letter) noexcept nogil:
     """The range was widened by a word of the present line: note its column for the ends that it set."""
-    cdef int64_t column = column_of(s, letter, 0)
+    cdef int64_t column = 1
+    if s.motion > 50:
+        column = column_of(s, letter, 0)        # a cycle moves axes that its line does not name
+    elif s.w.mask & (<uint32_t> 1 << letter):
+        column = s.cut.at[letter] - s.cut.text + 1
     if r.low_line == s.line:
         r.low_column = column
     if r.high_line == s.line:

@@ -34,3 +34,12 @@ cdef inline void rapid_move(Core* s, const int64_t* target, const int32_t* frame
         lower(&there.travel, z, s.line)
     if z < s.frames[frame[2]].work[2].low and (s.frame[2] != frame[2] or z < s.pos[2]):
         lower(&there.plunge, z, s.line)
+
+
+cdef inline void lone_move(Core* s, bint rapid, const int64_t* target, const int32_t* frame) noexcept nogil:
+    """A straight move that is a rapid, or that moves Z alone at a feed."""
+    if rapid and s.reads & READ_CNC:
+        rapid_move(s, target, frame)
+    elif s.w.mask & BITS_XYZ == BIT_Z and s.feed > s.cut.z_feed:
+        s.cut.z_feed = s.feed
+        s.cut.z_feed_line = s.line

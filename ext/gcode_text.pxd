@@ -153,6 +153,7 @@ cdef inline const uint8_t* bare_letter(Core* s, const uint8_t* letter_at, const 
     w.flags |= <uint32_t> 1 << letter
     w.mask |= <uint32_t> 1 << letter
     w.value[letter] = 0
+    s.cut.at[letter] = letter_at
     w.dot = <int32_t> (letter_at - start + 1)
     return p
 
@@ -198,6 +199,7 @@ cdef inline const uint8_t* keep_odd_word(Core* s, uint8_t letter, int64_t value,
         note(s, HAZ_REPEATED_WORD, at - start + 1)
     w.mask |= bit
     w.value[letter] = value
+    s.cut.at[letter] = at
     if letter == LETTER_N:
         if at - start == w.blanks:
             w.numbered = line_number_bytes(at)
@@ -293,6 +295,7 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
                     note(s, HAZ_REPEATED_WORD, at - start + 1)
                 w.mask |= bit
                 w.value[letter] = value
+                s.cut.at[letter] = at
             if p[0] == 32:          # one blank between words is what nearly every program has
                 p += 1
                 w.blanks += 1

@@ -189,6 +189,7 @@ cdef struct Rapid:
 # What only some rules ask: rapids, who drives spindle or laser, feeds along Z (gcode_rapid.pxd, gcode_place.pxd).
 cdef struct Cut:
     const uint8_t* text     # the line being read; only while it is read
+    const uint8_t* at[32]   # where its words begin, by letter; only for letters that `Words.mask` has
     Rapid rapid[FRAME_COUNT]
     double z_feed           # greatest feed of a move along Z alone, mm/s
     int64_t z_feed_line

@@ -194,7 +194,11 @@ def main() -> None:
     for program in [file for file in files if file.name in ("sliced 20 MB", "printed arcs")]:
         say(f"Peers: {program.name}")
         peers[program.name] = beside_peers(program)
-    machine = {"processor": platform.processor() or platform.machine(), "cpus": os.cpu_count(), "load": os.getloadavg()}
+    machine = {
+        "processor": platform.processor() or platform.machine(),
+        "cpus": os.cpu_count(),
+        "load": os.getloadavg(),
+    }
     result = {"bench": "gcode", "python": platform.python_version(), "rounds": ROUNDS, "machine": machine}
     json.dump(result | {"programs": found, "peers": peers, "memory": peak_memory()}, sys.stdout)
     sys.stdout.write("\n")
