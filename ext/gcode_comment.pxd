@@ -35,7 +35,7 @@ cdef inline void object_name(Core* s, const uint8_t* text, int32_t length) noexc
     while length > 0 and text[length - 1] <= 32:
         length -= 1
     if not starts(text, length, "nonmesh", 7):
-        note_name(&s.objects, text, length, s.line, 1, False)
+        note_name(&s.objects, text, length, s.line, False)
 
 
 cdef inline void end_comment(Core* s) noexcept nogil:

@@ -42,7 +42,7 @@ cdef inline int64_t clamp(int64_t value) noexcept nogil:
 
 
 cdef inline int32_t note_name(NameTable* t, const uint8_t* text, int32_t length, int64_t line,
-                              int64_t column, bint fold) noexcept nogil:
+                              bint fold) noexcept nogil:
     """Count a name; a new one is kept while there is room. FNV-1a tells names apart."""
     cdef uint64_t h = 14695981039346656037ULL
     cdef int32_t i
@@ -64,7 +64,6 @@ cdef inline int32_t note_name(NameTable* t, const uint8_t* text, int32_t length,
     t.offset[i] = t.used
     t.length[i] = length
     t.use[i].first_line = line
-    t.use[i].first_column = column
     t.use[i].count = 1
     t.used += length
     t.count += 1

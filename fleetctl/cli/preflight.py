@@ -37,6 +37,7 @@ SLOW_BYTES = 20_000_000
 @click.option("--machine", metavar="NAME", help="Against this machine as it is set up now; asks the daemon.")
 @click.option("--profile", metavar="P", help="Against a model of machine, such as generic-220; needs no daemon.")
 @setup_options
+@click.option("--plate", type=click.IntRange(min=1), metavar="N", help="Which plate of a .gcode.3mf.")
 @click.option("--url", metavar="URL", help="The daemon, for --machine.")
 @click.option("--data", metavar="DIR", type=click.Path(path_type=Path), help="The daemon's data directory.")
 @click.option("--sarif", "as_sarif", is_flag=True, help="Print the findings as SARIF 2.1.0, for editors.")
@@ -46,6 +47,7 @@ def preflight(
     machine: str | None,
     profile: str | None,
     change: Change,
+    plate: int | None,
     url: str | None,
     data: Path | None,
     as_sarif: bool,
@@ -68,7 +70,7 @@ def preflight(
     errors: dict[Path, FleetctlError] = {}
     for path in files:
         try:
-            judged = _judge(path, target)
+            judged = _judge(path, target, plate)
         except FleetctlError as error:
             errors[path] = error
             judged = Judged(path, target[0] if target else "", refused=str(error))
@@ -89,12 +91,12 @@ Target = tuple[str, Profile, Setup]
 """What a program is compared with: its name for people, the profile and the set-up."""
 
 
-def _judge(path: Path, target: Target | None) -> Judged:
+def _judge(path: Path, target: Target | None, plate: int | None) -> Judged:
     if not path.is_file():
         raise NotFound(f"There is no file {path}.")
     limits = None if target is None else limits_of(target[1])
     with _bar(path) as progress:
-        analysis = analyze(path, machine=limits, progress=progress)
+        analysis = analyze(path, machine=limits, plate=plate, progress=progress)
     if target is None:
         return Judged(path, "", analysis, analysis.findings)
     name, profile, setup = target
@@ -116,9 +118,17 @@ def _bar(path: Path) -> Iterator[Callable[[int], None] | None]:
 
 def _show(judged: Judged, error: FleetctlError | None) -> None:
     wanted = {finding.line for finding in judged.findings if finding.severity != "info"}
-    say(report(judged, lines_at(judged.path, wanted) if judged.analysis is not None else {}))
+    say(report(judged, _lines(judged, wanted)))
     if error is not None:
         show_error(error)
+
+
+def _lines(judged: Judged, wanted: set[int]) -> dict[int, bytes]:
+    """Lines of the program as it was read: of a container, the program inside."""
+    if judged.analysis is None:
+        return {}
+    container = judged.analysis.container
+    return lines_at(judged.path, wanted, container.plate if container else None)
 
 
 def _plain(judged: Judged, error: FleetctlError | None) -> dict[str, object]:
@@ -133,7 +143,7 @@ def _checked(judged: Judged) -> Checked:
     path = Path(os.path.relpath(judged.path)).as_posix()
     if judged.analysis is None:
         return Checked(path, refused=judged.refused)
-    lines = lines_at(judged.path, {finding.line for finding in judged.findings if finding.column > 1})
+    lines = _lines(judged, {finding.line for finding in judged.findings if finding.column > 1})
     findings = (
         msgspec.structs.replace(finding, column=utf16_column(lines.get(finding.line, b""), finding.column))
         for finding in judged.findings

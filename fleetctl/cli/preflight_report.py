@@ -188,6 +188,7 @@ def _facts(analysis: Analysis) -> Table:
         (
             ("size", f"{size(analysis.size_bytes)}, {analysis.lines} lines, {analysis.commands} commands"),
             ("sha-256", Text(analysis.sha256, style=QUIET)),
+            ("taken from", _container(analysis)),
             ("dialect", analysis.dialect + (" (detected)" if analysis.dialect_detected else "")),
             ("made by", analysis.slicer),
             ("motion", _box(analysis.bounds_mm)),
@@ -204,6 +205,15 @@ def _facts(analysis: Analysis) -> Table:
             ("ends with", analysis.ending.marker or "nothing that says so"),
         )
     )
+
+
+def _container(analysis: Analysis) -> str:
+    container = analysis.container
+    if container is None:
+        return ""
+    plates = ", ".join(map(str, container.plates))
+    plate = f", plate {container.plate} (of {plates})" if container.plate is not None else ""
+    return f"{container.kind}, {size(container.size_bytes)}{plate}, sha-256 {container.sha256[:12]}"
 
 
 def _sliced_for(analysis: Analysis) -> str:

@@ -14,18 +14,21 @@ KEPT_BYTES = 4096
 """So much of a line is kept: more than anybody reads, and enough to find a column in what people write."""
 
 
-def lines_at(source: str | os.PathLike[str] | bytes, wanted: Collection[int]) -> dict[int, bytes]:
+def lines_at(
+    source: str | os.PathLike[str] | bytes, wanted: Collection[int], plate: int | None = None
+) -> dict[int, bytes]:
     """The wanted lines (from 1) without their line ends, cut at 4096 bytes; lines that are not there are left out.
 
-    Reads no further than the last of them, in blocks, and splits only blocks that hold one. Raises OSError for a file
-    that cannot be read.
+    Reads no further than the last of them, in blocks, and splits only blocks that hold one. Of a container the
+    program inside is read, of several plates the one that `plate` names. Raises OSError for a file that cannot be
+    read.
     """
     left = sorted(line for line in set(wanted) if line > 0)
     found: dict[int, bytes] = {}
     if not left:
         return found
     line, carried = 1, b""  # the number of the line that is being read, and the beginning of it
-    with open_source(source) as opened:
+    with open_source(source, plate=plate) as opened:
         for block in _with_one_line_end(opened.blocks()):
             ends = block.count(b"\n")
             if left[0] > line + ends:

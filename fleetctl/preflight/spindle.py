@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fleetctl.gcode.detect import LASER_WRITERS
 from fleetctl.gcode.facts import Analysis, Finding, SpindleUse
+from fleetctl.gcode.writers import LASER_WRITERS
 from fleetctl.model.profile import Process, Profile, Setup
 from fleetctl.preflight.rule import CUTTERS, finding, rule
 

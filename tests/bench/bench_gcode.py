@@ -40,6 +40,12 @@ def say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
+def processor() -> str:
+    """The processor's name, as Linux gives it."""
+    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return names[0].partition(":")[2].strip() if names else platform.machine()
+
+
 def compiled_yardstick() -> Path:
     """The yardstick, compiled as the core is."""
     BUILD.mkdir(parents=True, exist_ok=True)
@@ -145,7 +151,7 @@ def beside_peers(program: Program) -> dict[str, object]:
         rates, ratios = [], {stage: [] for stage in STAGES[1:]}  # type: ignore[var-annotated]
         for _ in range(3):
             command = [str(python), str(HERE / "peer_parsers.py"), peer, str(path)]
-            printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             needed_s = json.loads(printed.splitlines()[-1])["cpu_s"]
             rates.append(size / needed_s)
             for stage, work in core_stages(program, memoryview(data)).items():
@@ -194,11 +200,7 @@ def main() -> None:
     for program in [file for file in files if file.name in ("sliced 20 MB", "printed arcs")]:
         say(f"Peers: {program.name}")
         peers[program.name] = beside_peers(program)
-    machine = {
-        "processor": platform.processor() or platform.machine(),
-        "cpus": os.cpu_count(),
-        "load": os.getloadavg(),
-    }
+    machine = {"processor": processor(), "cpus": os.cpu_count(), "load": os.getloadavg()}
     result = {"bench": "gcode", "python": platform.python_version(), "rounds": ROUNDS, "machine": machine}
     json.dump(result | {"programs": found, "peers": peers, "memory": peak_memory()}, sys.stdout)
     sys.stdout.write("\n")

@@ -47,11 +47,11 @@ def programs(folder: Path) -> list[Program]:
     found = []
     if shutil.which(SLICER[0]):
         ball, large = folder / "ball.stl", folder / "large.stl"
-        kept(ball, lambda path: path.write_bytes(rippled_ball(20.0, 160)))
+        kept(ball, lambda path: path.write_bytes(rippled_ball(12.0, 120)))
         kept(large, lambda path: path.write_bytes(rippled_ball(45.0, 500)))
         found += [
             sliced("sliced 1 MB", ball, folder / "small.gcode", "0.3", "10%", "0.0125"),
-            sliced("sliced 20 MB", large, folder / "medium.gcode", "0.3", "25%", "0.0125"),
+            sliced("sliced 20 MB", large, folder / "medium.gcode", "0.4", "12%", "0.0125"),
             sliced("sliced 100 MB", large, folder / "large.gcode", "0.1", "30%", "0.004"),
         ]
     for name, file, dialect, lines in (

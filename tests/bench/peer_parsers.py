@@ -5,12 +5,13 @@ usage: peer_parsers.py printrun|octoprint FILE     prints one JSON object
 
 from __future__ import annotations
 
+import importlib
 import json
 import resource
 import sys
 
 
-def printrun(path: str) -> float:
+def read_with_printrun(path: str) -> float:
     """Printrun's gcoder, with its compiled lines; seconds of planned time."""
     from printrun import gcoder
 
@@ -18,7 +19,7 @@ def printrun(path: str) -> float:
         return gcoder.GCode(file).duration.total_seconds()
 
 
-def octoprint(path: str) -> float:
+def read_with_octoprint(path: str) -> float:
     """OctoPrint's interpreter; seconds of planned time."""
     from octoprint.util import gcodeInterpreter
 
@@ -33,15 +34,19 @@ def spent_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
+READERS = {
+    "printrun": ("printrun.gcoder", read_with_printrun),
+    "octoprint": ("octoprint.util.gcodeInterpreter", read_with_octoprint),
+}
+
+
 def main() -> None:
     """Import first, so that only the reading is measured."""
     peer, path = sys.argv[1:]
-    if peer == "printrun":
-        import printrun.gcoder  # noqa: F401
-    else:
-        import octoprint.util.gcodeInterpreter  # noqa: F401
+    module, read = READERS[peer]
+    importlib.import_module(module)
     begun_s = spent_s()
-    planned_s = {"printrun": printrun, "octoprint": octoprint}[peer](path)
+    planned_s = read(path)
     json.dump({"cpu_s": spent_s() - begun_s, "planned_s": planned_s}, sys.stdout)
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from fleetctl.cli import invoke as fleetctl
 from fleetctl.model.profile import PROFILES, Setup
 from fleetctl.sim import sample
+from tests.unit.gcode import packers
 
 from . import shapes
 from .daemon import PretendDaemon
@@ -185,3 +186,16 @@ def test_a_big_file_has_a_bar_where_somebody_looks(
     monkeypatch.setattr("fleetctl.cli.preflight.SLOW_BYTES", 1000)
     assert ask(capsys, "preflight", bracket)[0] == 0
     assert "Reading bracket.gcode" in screen.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_program_in_a_container(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "bracket.gcode.3mf"
+    file.write_bytes(packers.gcode_3mf({1: b"G28\n", 4: sample.bracket()}))
+    status, _, err = ask(capsys, "preflight", file)
+    assert status == 1 and "2 plates: 1, 4" in err and "--plate" in err
+    status, out, _ = ask(capsys, "preflight", file, "--plate", "4", "--profile", "generic-220")
+    assert status == 0 and "layers 16" in out and "plate 4 (of 1, 4)" in out and "Fits generic-220." in out
+    binary = tmp_path / "bracket.bgcode"
+    binary.write_bytes(packers.bgcode(sample.bracket(), how=packers.DEFLATE))
+    status, out, _ = ask(capsys, "preflight", binary)
+    assert status == 0 and "taken from bgcode" in out and "layers 16" in out
