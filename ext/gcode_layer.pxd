@@ -25,7 +25,7 @@ cdef inline int64_t pushed_in_all(Core* s) noexcept nogil:
 
 cdef inline int64_t line_offset(Core* s) noexcept nogil:
     """Where the present line begins in the program, bytes."""
-    return s.trace.base + (s.trace.at - s.trace.origin)
+    return s.trace.base + (s.text - s.trace.origin)
 
 
 cdef inline void put_layer(Core* s) noexcept nogil:

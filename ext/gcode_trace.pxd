@@ -170,7 +170,6 @@ cdef struct Trace:
     int32_t histories       # wanted
     int64_t base            # offset in the program of what `origin` points at
     const unsigned char* origin
-    const unsigned char* at     # start of the present line
     int64_t feature_mark    # filament when the present feature began
     int64_t feature_pushed[FEATURE_COUNT]
     Pace pace

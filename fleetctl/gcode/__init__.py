@@ -22,6 +22,7 @@ from fleetctl.gcode.facts import (
 from fleetctl.gcode.hazards import HAZARDS
 from fleetctl.gcode.limits import DEFAULT_LIMITS, MotionLimits
 from fleetctl.gcode.origin import ContainerFacts
+from fleetctl.gcode.rapids import LowestZ, RapidBounds
 from fleetctl.gcode.toolpath import DETAILS, ToolPath, tool_path
 from fleetctl.gcode.trace import FEATURES, FeatureUse, History, Layer, LayerTable, ObjectUse
 
@@ -45,9 +46,11 @@ __all__ = [
     "History",
     "Layer",
     "LayerTable",
+    "LowestZ",
     "Mark",
     "MotionLimits",
     "ObjectUse",
+    "RapidBounds",
     "SlicerClaims",
     "SpindleUse",
     "Thumbnail",
