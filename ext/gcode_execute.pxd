@@ -113,6 +113,8 @@ cdef inline void g_words(Core* s, Planner* q, bint* machine, bint* consumed, bin
         g = w.g[i]
         if rarely(count_use(&s.g_use[g], s.line)):
             s.g_use[g].first_column = column_of(s, LETTER_G, i)
+            if g > s.g_top:
+                s.g_top = g
         if is_motion(s, g):
             motions += 1
             s.motion = -1 if g == 800 else g
@@ -141,6 +143,8 @@ cdef inline void general(Core* s, Planner* q) noexcept nogil:
     for i in range(w.nm):
         if count_use(&s.m_use[w.m[i]], s.line):
             s.m_use[w.m[i]].first_column = column_of(s, LETTER_M, i)
+            if w.m[i] > s.m_top:
+                s.m_top = w.m[i]
     if cnc:
         spindle_words(s)
     elif w.mask & BIT_T and w.ng == 0 and w.nm == 0 and not w.flags & BIT_T:

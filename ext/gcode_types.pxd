@@ -306,6 +306,7 @@ cdef struct Core:
     int32_t commanded[3]
     int64_t shift[3]        # G92 and G52: frame coordinate minus program coordinate
     int64_t saved_shift[3]
+    int32_t saved_foreign[3]
     int32_t foreign[3]      # the shift was set where the axis stood in another frame than the selected one
     int64_t length_mm       # tool length offset (G43.1), micro mm; it is part of shift[2]
     int64_t home[3]
@@ -357,6 +358,8 @@ cdef struct Core:
     Mark hazard[HAZARD_COUNT]
     Use* g_use
     Use* m_use
+    int32_t g_top           # no greater code than these was used, but for plain motion
+    int32_t m_top
     Use t_use
     NameTable extended
     NameTable objects
