@@ -218,4 +218,4 @@ cdef inline void straight(Core* s, Planner* q, bint rapid, bint machine) noexcep
         inverse = 1.0 / length
         for a in range(4):
             d[a] *= inverse
-        plan_move(q, d, d, length, move_speed(s, q, rapid), move_accel(q, moved, pushed), 0.0, s.line)
+        plan_move(q, d, length, move_speed(s, q, rapid), move_accel(q, moved, pushed), s.line)

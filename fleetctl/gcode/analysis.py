@@ -15,6 +15,7 @@ from fleetctl.errors import NotGcode, UsageError
 from fleetctl.gcode.detect import LASER_WRITERS, detect_dialect, detect_writer
 from fleetctl.gcode.dialects import DIALECTS, Dialect
 from fleetctl.gcode.facts import (
+    TIME_PARTS,
     UNKNOWN_BOUNDS,
     Analysis,
     AxisRange,
@@ -31,8 +32,9 @@ from fleetctl.gcode.facts import (
     WordUse,
 )
 from fleetctl.gcode.findings import reading_findings
-from fleetctl.gcode.limits import DEFAULT_LIMITS, MotionLimits
+from fleetctl.gcode.limits import MotionLimits
 from fleetctl.gcode.metadata import claims, read_pairs, thumbnails
+from fleetctl.gcode.planning import default_limits, start_plan
 from fleetctl.gcode.source import Source, open_source, refuse_other_formats
 
 _SENSELESS = ("stray_character", "number_missing", "high_byte_code", "nul", "control_code", "placeholder")
@@ -82,20 +84,9 @@ def detect(source: Source) -> str:
 
 def scanner(dialect: Dialect, machine: MotionLimits | None, time_at_line: bool = False) -> gcode_core.Scanner:
     """A core ready to be fed with a program in `dialect`."""
-    limits = machine or DEFAULT_LIMITS["cnc" if dialect.cnc else "additive"]
     scan = gcode_core.Scanner(dialect.reads, True, time_at_line)
-    classic = limits.jerk_mm_s if limits.junction_deviation_mm is None else None
-    deviation = 0.01 if limits.junction_deviation_mm is None else limits.junction_deviation_mm
-    plain = (limits.accel_mm_s2, limits.travel_accel_mm_s2, limits.retract_accel_mm_s2)
-    scan.set_limits(
-        limits.max_feed_mm_s,
-        limits.max_accel_mm_s2,
-        classic,
-        deviation,
-        tuple(math.inf if value is None else value for value in plain),
-        math.inf if limits.rapid_mm_s is None else limits.rapid_mm_s,
-        machine is not None,
-    )
+    start_plan(scan, dialect, machine)
+    limits = machine or default_limits(dialect)
     scan.set_places(limits.home_mm, limits.start_mm)
     return scan
 
@@ -205,7 +196,7 @@ def _facts(
         bounds_mm=merged(frames, False) if frames else UNKNOWN_BOUNDS,
         work_bounds_mm=work,
         frames=frames,
-        duration_s=totals["motion_s"] + totals["dwell_s"],
+        duration_s=sum(totals[part] for part in TIME_PARTS),
         limits_from="machine" if machine else from_file,
         times_f64=scan.times(),
         layers=0 if dialect.cnc else layers,
