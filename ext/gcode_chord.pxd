@@ -14,7 +14,7 @@ from libc.stdint cimport int32_t, int64_t
 
 from fleetctl._ext.gcode_corner cimport least, safe_speed
 from fleetctl._ext.gcode_klipper cimport klipper_add, klipper_corner, klipper_limits
-from fleetctl._ext.gcode_plan cimport add_block, corner, fit, joint, leave, plan_move
+from fleetctl._ext.gcode_plan cimport add_block, corner, fit, joint, leave
 from fleetctl._ext.gcode_planner cimport *
 
 cdef extern from "math.h" nogil:
@@ -74,7 +74,7 @@ cdef inline void each_chord(Planner* q, Curve* c, double speed, double accel, in
     along(c, c.start + 0.5 * c.theta, 1.0, unit)
     for i in range(n):
         q.corner_radius = c.radius if q.arc_hints and 0 < i < n - 1 else 0.0
-        plan_move(q, unit, c.chord, speed, accel, line)
+        q.move(q, unit, c.chord, speed, accel, line)
         swap = unit[c.p] * k - unit[c.q] * s
         unit[c.q] = unit[c.p] * s + unit[c.q] * k
         unit[c.p] = swap

@@ -10,9 +10,9 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcpy
 
 from fleetctl._ext.gcode_execute cimport execute
-from fleetctl._ext.gcode_klipper cimport limit_velocity
+from fleetctl._ext.gcode_klipper cimport klipper_move, limit_velocity
 from fleetctl._ext.gcode_note cimport note, touch
-from fleetctl._ext.gcode_plan cimport plan_flush
+from fleetctl._ext.gcode_plan cimport plan_flush, plan_move
 from fleetctl._ext.gcode_skip cimport *
 from fleetctl._ext.gcode_text cimport read_line
 from fleetctl._ext.gcode_types cimport *
@@ -162,8 +162,8 @@ cdef void run(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexce
             measure(s, p, end)
         if s.w.skip:
             s.commands += 1
-            if q.rule == RULE_KLIPPER:
-                velocity_command(s, q, p, end)
+            if q.name != NULL:
+                q.name(s, q, p, end)
         elif (s.w.mask & ~<unsigned int> BIT_N) | <unsigned int> s.w.ng | <unsigned int> s.w.nm:
             execute(s, q)
         p = end + 1
@@ -245,6 +245,7 @@ cdef class Scanner:
         self.s.reads = reads
         begin(self.s)
         self.q.enabled = plan
+        self.q.move = plan_move
         self.q.stopped = 1
         self.q.want_times = want_times
         if reads & READ_TEXT_COMMANDS:
@@ -291,7 +292,11 @@ cdef class Scanner:
         arc_rule, q.arc_tolerance, q.arc_least, q.arc_circle, q.arc_hints = arcs
         q.arc_rule = ARC_RULES[arc_rule]
         q.arc_most = most
+        q.move = plan_move
+        q.name = NULL
         if q.rule == RULE_KLIPPER:
+            q.move = klipper_move
+            q.name = velocity_command
             q.extruder_corner = klipper[2]
             limit_velocity(q, -1.0, -1.0, klipper[0], klipper[1])
 

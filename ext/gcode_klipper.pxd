@@ -109,9 +109,10 @@ cdef inline void klipper_add(Planner* q, double* unit, double length, double spe
     q.stopped = 0
 
 
-cdef inline void klipper_move(Planner* q, double* unit, double length, double speed, int64_t line) noexcept nogil:
-    """One straight move of `length` mm in direction `unit` (x, y, z, e per mm)."""
-    cdef double accel = 0.0, corner2 = 0.0
+cdef inline void klipper_move(Planner* q, double* unit, double length, double speed, double accel,
+                              int64_t line) noexcept nogil:
+    """One straight move of `length` mm in direction `unit` (x, y, z, e per mm); there is one acceleration for all."""
+    cdef double corner2 = 0.0
     klipper_limits(q, unit, &speed, &accel)
     if not (speed > 1e-6 and accel > 1e-6):
         return

@@ -7,7 +7,6 @@ from libc.math cimport fabs, sqrt
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fleetctl._ext.gcode_note cimport clamp, note, touch
-from fleetctl._ext.gcode_plan cimport plan_move
 from fleetctl._ext.gcode_types cimport *
 
 
@@ -218,4 +217,4 @@ cdef inline void straight(Core* s, Planner* q, bint rapid, bint machine) noexcep
         inverse = 1.0 / length
         for a in range(4):
             d[a] *= inverse
-        plan_move(q, d, length, move_speed(s, q, rapid), move_accel(q, moved, pushed), s.line)
+        q.move(q, d, length, move_speed(s, q, rapid), move_accel(q, moved, pushed), s.line)

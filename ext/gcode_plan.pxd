@@ -13,7 +13,7 @@ from libc.math cimport fabs, sqrt
 from libc.stdint cimport int32_t, int64_t
 
 from fleetctl._ext.gcode_corner cimport *
-from fleetctl._ext.gcode_klipper cimport klipper_flush, klipper_move
+from fleetctl._ext.gcode_klipper cimport klipper_flush
 from fleetctl._ext.gcode_planner cimport *
 from fleetctl._ext.gcode_spent cimport plan_mark, spend
 from fleetctl._ext.gcode_warmth cimport apply_changes, change_target, waiting_s
@@ -223,9 +223,6 @@ cdef inline void plan_move(Planner* q, double* unit, double length, double speed
     """One straight move of `length` mm in direction `unit` (x, y, z, e per mm)."""
     cdef double other[4]
     cdef double safe = 0.0
-    if q.rule == RULE_KLIPPER:
-        klipper_move(q, unit, length, speed, line)
-        return
     if not fit(q, unit, &speed, &accel):
         return              # F0 or a limit of zero: it would never end; the fact is told elsewhere
     joint(q, unit, other)

@@ -80,8 +80,9 @@ cdef inline int32_t heater_of(Core* s, const uint8_t* p, const uint8_t* end, con
     return s.tool if past(p, end, "EXTRUDER") != NULL else -1
 
 
-cdef inline void velocity_command(Core* s, Planner* q, const uint8_t* p, const uint8_t* end) noexcept nogil:
-    """A line that is no block of words."""
+cdef inline void velocity_command(void* core, Planner* q, const uint8_t* p, const uint8_t* end) noexcept nogil:
+    """A line that is no block of words; `core` is the Core."""
+    cdef Core* s = <Core*> core
     cdef const uint8_t* rest
     cdef double degc
     cdef int32_t heater
