@@ -134,31 +134,31 @@ cdef int64_t code_length(const uint8_t* p, const uint8_t* end, bint parens, int6
 
 
 cdef void measure(Core* s, const uint8_t* p, const uint8_t* end) noexcept nogil:
-    """Longest line, and longest code of a line: only lines that could set a record are looked at."""
-    cdef int64_t n = end - p
-    cdef int64_t gaps = 0
-    if n > s.longest:
-        s.longest = n
-        s.longest_line = s.line
+    """The longest code of a line, of a line that may hold it."""
+    cdef int64_t n, gaps = 0
     if s.reads & READ_TEXT_COMMANDS and s.w.nm and s.w.m[0] in (0, 10, 1170, 1180):
         return      # a message for a display, which is cut to fit
-    if n > s.longest_code and p[0] != 59:
-        n = code_length(p, end, s.kind[40] == KIND_OPEN, &gaps)
-        if n > s.longest_code:
-            s.longest_code = n
-            s.longest_code_line = s.line
-        if n + gaps > s.longest_spaced:
-            s.longest_spaced = n + gaps
-            s.longest_spaced_line = s.line
+    n = code_length(p, end, s.kind[40] == KIND_OPEN, &gaps)
+    if n > s.longest_code:
+        s.longest_code = n
+        s.longest_code_line = s.line
+    if n + gaps > s.longest_spaced:
+        s.longest_spaced = n + gaps
+        s.longest_spaced_line = s.line
 
 
 cdef void run(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexcept nogil:
     """Every line in [p, stop); stop follows a line end (an LF, or a CR that no LF follows)."""
     cdef const uint8_t* end
+    cdef int64_t code
     while p < stop:
         s.line += 1
         end = read_line(s, p)
-        if end - p > s.longest_code:
+        if end - p > s.longest:
+            s.longest = end - p
+            s.longest_line = s.line
+        code = s.w.code_end - p
+        if code > s.longest_spaced or code - s.w.aside > s.longest_code:
             measure(s, p, end)
         if s.w.skip:
             s.commands += 1
