@@ -319,6 +319,13 @@ cdef class Scanner:
             self.q.homing_back[a] = back[a]
             self.q.homing_travel[a] = travel[a]
 
+    def set_steps(self, steps_per_mm, double least_hz):
+        """Steps per mm of x, y, z, e and the least rate at which the firmware makes steps, 1/s."""
+        cdef int i
+        self.q.paced = 1
+        for i in range(4):
+            self.q.step_pace[i] = steps_per_mm[i] / least_hz
+
     def set_tool_change(self, double seconds):
         """What one change of tool takes."""
         self.q.tool_change_s = seconds

@@ -30,6 +30,16 @@ cdef inline double block_seconds(Block* b, double entry, double v0, double exit2
     return ramp + (peak2 - vn * vn) / (b.accel * vn)
 
 
+cdef inline double paced_seconds(Block* b, double v0, double v1) noexcept nogil:
+    """Marlin never steps below a least rate (MINIMAL_STEP_RATE): ramps begin and end there (or at nominal speed)."""
+    cdef double floor = least(1.0 / b.pace, b.nominal)
+    v0 = greatest(v0, floor)
+    v1 = greatest(v1, floor)
+    if fabs(v1 * v1 - v0 * v0) >= b.reach:
+        return 2.0 * b.length / (v0 + v1)       # all of it is one ramp
+    return block_seconds(b, v0 * v0, v0, v1 * v1, v1)
+
+
 cdef inline void brake(Planner* q) noexcept nogil:
     """The backward pass. `sight` is how much v2 the next `ahead` blocks can lose: none may enter faster."""
     cdef int32_t n = q.count
@@ -77,7 +87,10 @@ cdef inline void plan_flush(Planner* q, int32_t keep) noexcept nogil:
         if b.length > 0.0:
             exit2 = least(q.block[i + 1].entry if i + 1 < n else 0.0, entry + b.reach)
             v1 = sqrt(exit2)
-            spend(q, SPENT_MOTION, block_seconds(b, entry, v0, exit2, v1))
+            if b.pace > 0.0 and b.pace * least(v0, v1) < 1.0:
+                spend(q, SPENT_MOTION, paced_seconds(b, v0, v1))
+            else:
+                spend(q, SPENT_MOTION, block_seconds(b, entry, v0, exit2, v1))
             entry = exit2
             v0 = v1
         else:
@@ -201,8 +214,17 @@ cdef inline void add_block(Planner* q, double length, double speed, double accel
     b.accel = accel
     b.nominal = speed
     b.count = count
+    b.pace = 0.0
     b.line = line
     begin_entry(q, b, entry2)
+
+
+cdef inline void set_pace(Planner* q, double* unit) noexcept nogil:
+    """The axis with the most steps is the one whose rate may not fall below the least."""
+    cdef Block* b = &q.block[q.count - 1]
+    cdef int32_t i
+    for i in range(4):
+        b.pace = greatest(b.pace, fabs(unit[i]) * q.step_pace[i])
 
 
 cdef inline void leave(Planner* q, double* unit, double speed, double safe) noexcept nogil:
@@ -229,4 +251,6 @@ cdef inline void plan_move(Planner* q, double* unit, double length, double speed
     if q.rule == RULE_JERK:
         safe = safe_speed(q, unit, speed)
     add_block(q, length, speed, accel, corner(q, other, length, speed, accel, safe), 1.0, line)
+    if q.paced:
+        set_pace(q, unit)
     leave(q, other, speed, safe)

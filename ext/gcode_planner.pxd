@@ -44,6 +44,7 @@ cdef struct Block:
     double nominal          # mm/s; seconds for a wait; degC for a wait on a heater
     double accel
     double length           # mm; 0 for a wait
+    double pace             # s/mm at the least rate of steps, 0: no such rate
     double count            # how many of the firmware's blocks this one stands for
     double smooth_reach     # Klipper: the same two of the plan that is smoothed by the minimum cruise ratio
     double smooth_max
@@ -92,6 +93,8 @@ cdef struct Planner:
     double retract_accel
     double cap_plain_accel
     double rapid
+    int32_t paced           # the firmware has a least rate of steps
+    double step_pace[4]     # steps per mm over that rate, steps/s
     double least_accel      # the least of max_accel x y z: bounds an axis-limited acceleration from below
     double ahead            # blocks between the one that runs and the end of the firmware's buffer
     double square_corner    # Klipper

@@ -91,6 +91,10 @@ class MotionLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Klipper's instantaneous_corner_velocity."""
     buffer_blocks: int | None = None
     """BLOCK_BUFFER_SIZE of Marlin or Grbl, 4 to 64; None: 16, the default of both. Klipper has no such limit."""
+    steps_per_mm: Axes4 | None = None
+    """Marlin (M92); with it, ramps begin and end at Marlin's least rate of steps. None: at the planned speed."""
+    least_steps_s: float = 120.0
+    """Marlin's MINIMAL_STEP_RATE: 120 up to 2.1.2 (planner.cpp); later versions derive it from the timer."""
     arcs: ArcCut = ArcCut()
     rapid_mm_s: float | None = None
     """Speed of G0 for CNC dialects; None: as fast as the axes allow."""

@@ -72,6 +72,8 @@ def start_plan(scan: gcode_core.Scanner, dialect: Dialect, machine: MotionLimits
         ("marlin" if rule == "jerk" else rule, arcs.tolerance_mm, arcs.least_mm, arcs.per_circle, hints),
         arcs.resolution_mm if rule == "klipper" else arcs.most_mm,
     )
+    if limits.steps_per_mm is not None and rule in ("marlin", "jerk"):
+        scan.set_steps(limits.steps_per_mm, limits.least_steps_s)
     _start_waits(scan, limits)
 
 
