@@ -319,12 +319,15 @@ cdef class Scanner:
             self.q.homing_back[a] = back[a]
             self.q.homing_travel[a] = travel[a]
 
-    def set_steps(self, steps_per_mm, double least_hz):
-        """Steps per mm of x, y, z, e and the least rate at which the firmware makes steps, 1/s."""
+    def set_steps(self, steps_per_mm, double least_hz, double least_steps):
+        """Steps per mm of x, y, z, e, the least rate at which the firmware makes steps, 1/s, and the least steps of
+        a move; one of fewer is joined to the next."""
         cdef int i
-        self.q.paced = 1
+        self.q.stepped = 1
+        self.q.least_steps_s = least_hz
+        self.q.least_steps = least_steps
         for i in range(4):
-            self.q.step_pace[i] = steps_per_mm[i] / least_hz
+            self.q.steps[i] = steps_per_mm[i]
 
     def set_tool_change(self, double seconds):
         """What one change of tool takes."""

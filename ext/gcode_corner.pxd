@@ -65,10 +65,10 @@ cdef inline double grbl_corner(Planner* q, double* before, double* unit, double 
 
 
 cdef inline double sharpness(double cosine) noexcept nogil:
-    """Marlin's polynomial for acos(-t), t in -1 to -0.7 (its error is part of what the firmware does)."""
-    cdef double t = -cosine
-    return 1.5707963267948966 - (0.032843707 + t * (-1.451838349 + t * (29.66153956 + t * (-131.1123477 + t * (
-        262.8130562 + t * (-242.7199627 + t * 84.31466202))))))
+    """The angle of a turn of less than 45 degrees: acos(1 - x) = sqrt(2 x) (1 + x / 12 + 3 x^2 / 160). Marlin takes it
+    from a table that is within 1 % (JD_USE_LOOKUP_TABLE)."""
+    cdef double x = 1.0 + cosine
+    return sqrt(2.0 * x) * (1.0 + x * (1.0 / 12.0 + x * (3.0 / 160.0)))
 
 
 cdef inline double marlin_corner(Planner* q, double* before, double* unit, double length, double accel,

@@ -9,7 +9,7 @@ no entry may be above what the `ahead` next blocks can brake. Klipper has corner
 The firmware's buffer is taken as always full: the program comes faster than it is executed.
 """
 
-from libc.math cimport fabs, sqrt
+from libc.math cimport fabs, floor, sqrt
 from libc.stdint cimport int32_t, int64_t
 
 from fleetctl._ext.gcode_corner cimport *
@@ -219,12 +219,42 @@ cdef inline void add_block(Planner* q, double length, double speed, double accel
     begin_entry(q, b, entry2)
 
 
-cdef inline void set_pace(Planner* q, double* unit) noexcept nogil:
-    """The axis with the most steps is the one whose rate may not fall below the least."""
-    cdef Block* b = &q.block[q.count - 1]
+cdef inline bint round_to_steps(Planner* q, double* given, double* unit, double* length) noexcept nogil:
+    """The move as Marlin makes it: whole steps of every axis, what is left over belongs to the next move; False if it
+    has fewer than MIN_STEPS_PER_SEGMENT, which are left for the next, too. With fewer of x, y and z its length is E's."""
+    cdef double whole[4]
+    cdef double made[4]
+    cdef double size, most = 0.0, pushed = 0.0
     cdef int32_t i
     for i in range(4):
-        b.pace = greatest(b.pace, fabs(unit[i]) * q.step_pace[i])
+        whole[i] = given[i] * length[0] + q.carry[i]
+        made[i] = floor(whole[i] * q.steps[i] + 0.5)
+        if i < 3:
+            most = greatest(most, fabs(made[i]))
+        else:
+            pushed = fabs(made[i])
+        made[i] /= q.steps[i]
+        q.carry[i] = whole[i]
+    if most < q.least_steps and pushed < q.least_steps:
+        return False
+    if most >= q.least_steps:
+        size = sqrt(made[0] * made[0] + made[1] * made[1] + made[2] * made[2])
+    else:
+        size = fabs(made[3])
+    for i in range(4):
+        q.carry[i] -= made[i]
+        unit[i] = made[i] / size
+    length[0] = size
+    return True
+
+
+cdef inline double pace_of(Planner* q, double* unit) noexcept nogil:
+    """s/mm at the least rate of steps, of the axis with the most steps."""
+    cdef double pace = 0.0
+    cdef int32_t i
+    for i in range(4):
+        pace = greatest(pace, fabs(unit[i]) * q.steps[i])
+    return pace / q.least_steps_s
 
 
 cdef inline void leave(Planner* q, double* unit, double speed, double safe) noexcept nogil:
@@ -243,14 +273,19 @@ cdef inline void leave(Planner* q, double* unit, double speed, double safe) noex
 cdef inline void plan_move(Planner* q, double* unit, double length, double speed, double accel,
                            int64_t line) noexcept nogil:
     """One straight move of `length` mm in direction `unit` (x, y, z, e per mm)."""
+    cdef double own[4]
     cdef double other[4]
     cdef double safe = 0.0
+    if q.stepped:
+        if not round_to_steps(q, unit, own, &length):
+            return
+        unit = own
     if not fit(q, unit, &speed, &accel):
         return              # F0 or a limit of zero: it would never end; the fact is told elsewhere
     joint(q, unit, other)
     if q.rule == RULE_JERK:
         safe = safe_speed(q, unit, speed)
     add_block(q, length, speed, accel, corner(q, other, length, speed, accel, safe), 1.0, line)
-    if q.paced:
-        set_pace(q, unit)
+    if q.stepped:
+        q.block[q.count - 1].pace = pace_of(q, unit)
     leave(q, other, speed, safe)

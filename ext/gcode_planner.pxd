@@ -93,8 +93,11 @@ cdef struct Planner:
     double retract_accel
     double cap_plain_accel
     double rapid
-    int32_t paced           # the firmware has a least rate of steps
-    double step_pace[4]     # steps per mm over that rate, steps/s
+    int32_t stepped         # the steps of the machine are known: moves are whole steps
+    double steps[4]         # per mm
+    double least_steps_s    # ramps begin and end at this rate, steps/s
+    double least_steps      # moves of fewer are joined to the next
+    double carry[4]         # mm that are left for the next move
     double least_accel      # the least of max_accel x y z: bounds an axis-limited acceleration from below
     double ahead            # blocks between the one that runs and the end of the firmware's buffer
     double square_corner    # Klipper

@@ -92,9 +92,12 @@ class MotionLimits(msgspec.Struct, frozen=True, kw_only=True):
     buffer_blocks: int | None = None
     """BLOCK_BUFFER_SIZE of Marlin or Grbl, 4 to 64; None: 16, the default of both. Klipper has no such limit."""
     steps_per_mm: Axes4 | None = None
-    """Marlin (M92); with it, ramps begin and end at Marlin's least rate of steps. None: at the planned speed."""
+    """Marlin (M92). With it, every move is rounded to whole steps, tiny moves are joined, and ramps begin and end at
+    Marlin's least rate of steps; None: every move is planned as written."""
     least_steps_s: float = 120.0
     """Marlin's MINIMAL_STEP_RATE: 120 up to 2.1.2 (planner.cpp); later versions derive it from the timer."""
+    least_steps: int = 6
+    """Marlin's MIN_STEPS_PER_SEGMENT (Configuration_adv.h)."""
     arcs: ArcCut = ArcCut()
     rapid_mm_s: float | None = None
     """Speed of G0 for CNC dialects; None: as fast as the axes allow."""

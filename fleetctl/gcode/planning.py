@@ -73,7 +73,7 @@ def start_plan(scan: gcode_core.Scanner, dialect: Dialect, machine: MotionLimits
         arcs.resolution_mm if rule == "klipper" else arcs.most_mm,
     )
     if limits.steps_per_mm is not None and rule in ("marlin", "jerk"):
-        scan.set_steps(limits.steps_per_mm, limits.least_steps_s)
+        scan.set_steps(limits.steps_per_mm, limits.least_steps_s, limits.least_steps)
     _start_waits(scan, limits)
 
 
