@@ -42,7 +42,10 @@ SLOW = MotionLimits(
 
 
 def agree(data: bytes, dialect: str, limits: MotionLimits) -> None:
-    """Every fact of the two readings is the same; arcs to 2e-6 mm, time to 1e-6 (great arcs of mills, which have many chords, to 1e-3)."""
+    """Every fact of the two readings is the same; arcs to 2e-6 mm, time to 1e-6.
+
+    Great arcs of mills have many chords, which the core takes together: their time agrees to 1e-3.
+    """
     ours = scanner(DIALECTS[dialect], limits)
     ours.feed(data)
     ours.finish()

@@ -146,7 +146,7 @@ def test_klipper_square_corner_velocity_is_the_speed_of_a_right_angle() -> None:
 
 
 def test_klipper_minimum_cruise_ratio_lowers_the_top_of_a_short_move() -> None:
-    # 4 mm at 1000 mm/s2 could reach 63 mm/s; half of it must be cruised at the speed that half the acceleration gives.
+    # 4 mm at 1000 mm/s2 could reach 63 mm/s; half of it must be cruised, at what half the acceleration gives.
     base = MotionLimits(
         max_feed_mm_s=(300.0, 300.0, 10.0, 50.0),
         max_accel_mm_s2=(1000.0, 1000.0, 100.0, 5000.0),
@@ -183,9 +183,9 @@ def test_marlin_joins_moves_of_few_steps() -> None:
     stepped = msgspec.structs.replace(PRINTER, steps_per_mm=(80.0, 80.0, 400.0, 93.0))
     rough = ("G28\nG1 X0 Y0 F3000\n" + "".join(f"G1 X{n * 0.02:.2f}\n" for n in range(1, 501))).encode()
     plain = analyze(b"G28\nG1 X0 Y0 F3000\nG1 X10\n", dialect="marlin", machine=stepped).motion_s
-    assert analyze(rough, dialect="marlin", machine=stepped).motion_s < 1.2 * plain
+    assert analyze(rough, dialect="marlin", machine=stepped).motion_s < 1.1 * plain
     # Without the steps all 500 moves are planned, and 13 of them ahead are no way to brake in.
-    assert analyze(rough, dialect="marlin", machine=PRINTER).motion_s > 2 * plain
+    assert analyze(rough, dialect="marlin", machine=PRINTER).motion_s > 1.5 * plain
 
 
 def test_a_file_sets_limits_only_below_the_machines() -> None:

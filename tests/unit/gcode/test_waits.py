@@ -79,7 +79,8 @@ def test_a_target_out_of_reach_takes_no_time() -> None:
 
 
 def test_klipper_waits_for_a_sensor_and_keeps_the_target() -> None:
-    text = b"SET_HEATER_TEMPERATURE HEATER=extruder TARGET=200\nTEMPERATURE_WAIT SENSOR=extruder MINIMUM=150\nM109 S200\n"
+    text = b"SET_HEATER_TEMPERATURE HEATER=extruder TARGET=200\n"
+    text += b"TEMPERATURE_WAIT SENSOR=extruder MINIMUM=150\nM109 S200\n"
     facts = analyze(text, dialect="klipper", machine=PRINTER)
     assert facts.heating_s == pytest.approx(rise(NOZZLE, 25, 200) + 3.0)
     first = analyze(text.rsplit(b"M109", 1)[0], dialect="klipper", machine=PRINTER)
