@@ -9,6 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from fleetctl._ext.gcode_comment cimport object_name
 from fleetctl._ext.gcode_note cimport note, note_name
 from fleetctl._ext.gcode_number cimport careful_number, digits_go_on, fleetctl_pow10
+from fleetctl._ext.gcode_placeholder cimport bracketed_name, is_expression, left_in_arguments
 from fleetctl._ext.gcode_skip cimport *
 from fleetctl._ext.gcode_types cimport *
 
@@ -16,16 +17,20 @@ from fleetctl._ext.gcode_types cimport *
 cdef inline const uint8_t* extended(Core* s, const uint8_t* p, const uint8_t* start) noexcept nogil:
     """A command that is a whole name (Klipper, RepRapFirmware meta commands); `p` is at its first letter."""
     cdef const uint8_t* q = p
+    cdef int32_t name
     cdef uint8_t c
     while True:
         c = q[0]
         if not (c == 95 or 48 <= c <= 57 or 65 <= c <= 90 or 97 <= c <= 122):
             break
         q += 1
-    note_name(&s.extended, p, <int32_t> (q - p), s.line, True)
+    name = note_name(&s.extended, p, <int32_t> (q - p), s.line, True)
+    if name >= 0 and s.extended.use[name].count == 1:
+        s.extended.use[name].first_column = p - start + 1
     if s.reads & READ_EXTENDED:
         s.macro_seen = 1
         object_definition(s, p, q)
+        left_in_arguments(s, q, start)
     else:
         note(s, HAZ_STRAY_CHARACTER, p - start + 1)
     s.w.skip = 1
@@ -101,6 +106,10 @@ cdef inline const uint8_t* odd_start(Core* s, const uint8_t* p, uint8_t k, const
     cdef int64_t column = p - start + 1
     if k == KIND_STAR:
         return checksum(s, p, start)
+    if not s.reads & READ_CNC and (p[0] == 91 or p[0] == 60) and bracketed_name(p):
+        note(s, HAZ_PLACEHOLDER, column)
+        s.w.skip = 1
+        return skip_text(s, p + 1, start)
     if k == KIND_EXPRESSION:
         note(s, HAZ_EXPRESSION, column)
         s.w.skip = 1
@@ -129,12 +138,19 @@ cdef inline const uint8_t* odd_start(Core* s, const uint8_t* p, uint8_t k, const
     elif k >= KIND_HIGH and k <= KIND_NUL:
         odd_byte(s, k, column)
     elif k == KIND_BRACE:
-        note(s, HAZ_PLACEHOLDER, column)
+        note(s, HAZ_EXPRESSION if s.reads & READ_BRACES and is_expression(p) else HAZ_PLACEHOLDER, column)
         s.w.skip = 1
         return skip_text(s, p + 1, start)
     else:
         note(s, HAZ_STRAY_CHARACTER, column)
     return p + 1
+
+
+cdef inline bint bare(const uint8_t* letter_at, const uint8_t* p) noexcept nogil:
+    """Only blanks between a letter and `p`, no sign or point."""
+    while (p - 1)[0] == 32 or (p - 1)[0] == 9:
+        p -= 1
+    return p == letter_at + 1
 
 
 cdef inline const uint8_t* bare_letter(Core* s, const uint8_t* letter_at, const uint8_t* p, uint8_t letter,
@@ -153,6 +169,7 @@ cdef inline const uint8_t* bare_letter(Core* s, const uint8_t* letter_at, const 
     w.flags |= <uint32_t> 1 << letter
     w.mask |= <uint32_t> 1 << letter
     w.value[letter] = 0
+    s.cut.at[letter] = letter_at
     w.dot = <int32_t> (letter_at - start + 1)
     return p
 
@@ -176,7 +193,6 @@ cdef inline const uint8_t* text_argument(Core* s, const uint8_t* p, const uint8_
 
 
 cdef inline int32_t line_number_bytes(const uint8_t* at) noexcept nogil:
-    """The N at `at` and its digits, which are taken off before a line is sent."""
     cdef const uint8_t* p = at + 1
     while 48 <= p[0] <= 57:
         p += 1
@@ -199,9 +215,10 @@ cdef inline const uint8_t* keep_odd_word(Core* s, uint8_t letter, int64_t value,
         note(s, HAZ_REPEATED_WORD, at - start + 1)
     w.mask |= bit
     w.value[letter] = value
+    s.cut.at[letter] = at
     if letter == LETTER_N:
-        if at - start == w.aside:
-            w.aside += line_number_bytes(at)
+        if at - start == w.blanks:
+            w.numbered = line_number_bytes(at)
     elif s.reads & READ_O_WORDS and o_word_continues(p):
         note(s, HAZ_O_WORD, at - start + 1)
         w.skip = 1
@@ -213,7 +230,7 @@ cdef inline const uint8_t* past_blanks(Words* w, const uint8_t* p) noexcept nogi
     cdef const uint8_t* begun = p
     while p[0] == 32 or p[0] == 9:
         p += 1
-    w.aside += <int32_t> (p - begun)
+    w.blanks += <int32_t> (p - begun)
     return p
 
 
@@ -235,7 +252,8 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
     w.ng = 0
     w.nm = 0
     w.skip = 0
-    w.aside = 0
+    w.blanks = 0
+    w.numbered = 0
     while True:
         c = p[0]
         k = kind[c]
@@ -269,10 +287,10 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
                     p += 1
                     d = <uint32_t> p[0] - 48
                 decimals = <int32_t> (p - digits) - whole - 1
-            if whole + decimals == 0:
+            if whole + decimals == 0 and not (s.reads & READ_SPACED_NUMBERS and (p - 1)[0] == 46 and digits_go_on(p)):
                 if kind[p[0]] == KIND_EXPRESSION:
                     continue
-                if p != at + 1 and (p - 1)[0] != 32 and (p - 1)[0] != 9:
+                if not bare(at, p):
                     note(s, HAZ_NUMBER_MISSING, at - start + 1)
                     continue
                 p = bare_letter(s, at, p, letter, start)
@@ -293,9 +311,10 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
                     note(s, HAZ_REPEATED_WORD, at - start + 1)
                 w.mask |= bit
                 w.value[letter] = value
+                s.cut.at[letter] = at
             if p[0] == 32:          # one blank between words is what nearly every program has
                 p += 1
-                w.aside += 1
+                w.blanks += 1
         elif k == KIND_SPACE:
             p = past_blanks(w, p)
         elif k == KIND_LF or k == KIND_CR:
