@@ -9,6 +9,8 @@ HAZARD_NAMES: tuple[str, ...]
 FRAME_NAMES: tuple[str, ...]
 END_NAMES: tuple[str, ...]
 HEATER_NAMES: tuple[str, ...]
+RULES: dict[str, int]
+ARC_RULES: dict[str, int]
 READS: dict[str, int]
 FEATURE_NAMES: tuple[str, ...]
 HISTORY_NAMES: tuple[str, ...]
@@ -37,6 +39,9 @@ class Totals(TypedDict):
     commands: int
     motion_s: float
     dwell_s: float
+    heating_s: float
+    homing_s: float
+    tool_change_s: float
     cutting_mm: float
     max_feed_mm_s: float
     max_feed_line: int
@@ -75,6 +80,26 @@ class Scanner:
         rapid: float,
         fixed: bool,
     ) -> None: ...
+    def set_planner(
+        self,
+        rule: str,
+        ahead: float,
+        klipper: tuple[float, float, float],
+        arcs: tuple[str, float, float, int, bool],
+        most: float,
+    ) -> None: ...
+    def set_heat(
+        self,
+        ambient: float,
+        nozzle: tuple[float, float, float],
+        bed: tuple[float, float, float],
+        chamber: tuple[float, float, float],
+    ) -> None: ...
+    def set_homing(
+        self, fast: Sequence[float], slow: Sequence[float], back: Sequence[float], travel: Sequence[float]
+    ) -> None: ...
+    def set_steps(self, steps_per_mm: Sequence[float], least_hz: float, least_steps: float) -> None: ...
+    def set_tool_change(self, seconds: float) -> None: ...
     def set_places(self, home: Sequence[float], start: Sequence[float] | None) -> None: ...
     def feed(self, block: Buffer) -> None: ...
     def finish(self) -> None: ...

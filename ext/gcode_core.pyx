@@ -12,16 +12,18 @@ from libc.string cimport memchr, memcmp, memcpy
 
 from fleetctl._ext.gcode_execute cimport execute
 from fleetctl._ext.gcode_feature cimport settle_feature
+from fleetctl._ext.gcode_klipper cimport klipper_move, limit_velocity
 from fleetctl._ext.gcode_layer cimport pushed_in_all
 from fleetctl._ext.gcode_lines cimport free_lines
 from fleetctl._ext.gcode_note cimport note, touch
 from fleetctl._ext.gcode_object cimport end_object
 from fleetctl._ext.gcode_path cimport path_end
-from fleetctl._ext.gcode_plan cimport plan_flush
+from fleetctl._ext.gcode_plan cimport plan_flush, plan_move
 from fleetctl._ext.gcode_skip cimport *
 from fleetctl._ext.gcode_text cimport read_line
 from fleetctl._ext.gcode_trace cimport *
 from fleetctl._ext.gcode_types cimport *
+from fleetctl._ext.gcode_velocity cimport velocity_command
 
 cdef extern from "string.h" nogil:
     void* memrchr(const void* text, int c, size_t n)
@@ -43,6 +45,8 @@ HAZARD_NAMES = (
 )
 FRAME_NAMES = ("machine", "G54", "G55", "G56", "G57", "G58", "G59", "G59.1", "G59.2", "G59.3", "start")
 END_NAMES = ("", "M2", "M30", "M84", "%", "comment")
+RULES = {"grbl": RULE_GRBL, "marlin": RULE_MARLIN, "jerk": RULE_JERK, "klipper": RULE_KLIPPER}
+ARC_RULES = {"grbl": ARC_BY_TOLERANCE, "marlin": ARC_BY_LENGTH, "klipper": ARC_BY_RESOLUTION}
 HEATER_NAMES = ("nozzle", "bed", "chamber")
 FEATURE_NAMES = (
     "unknown", "outer_wall", "inner_wall", "overhang", "infill", "solid_infill", "top", "bottom", "bridge", "gap_fill",
@@ -181,6 +185,8 @@ cdef void run(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexce
             measure(s, p, end)
         if s.w.skip:
             s.commands += 1
+            if q.name != NULL:
+                q.name(s, q, p, end)
         elif (s.w.mask & ~<unsigned int> BIT_N) | <unsigned int> s.w.ng | <unsigned int> s.w.nm:
             execute(s, q)
         p = end + 1
@@ -274,6 +280,7 @@ cdef class Scanner:
         self.s.reads = reads
         begin(self.s)
         self.q.enabled = plan
+        self.q.move = plan_move
         self.q.stopped = 1
         self.q.want_times = want_times
         self.q.times.width = 2
@@ -321,12 +328,64 @@ cdef class Scanner:
             q.cap_feed[i] = feed[i] if fixed else INFINITY
             q.cap_accel[i] = accel[i] if fixed else INFINITY
             q.cap_jerk[i] = q.jerk[i] if fixed else INFINITY
-        q.use_jerk = jerk is not None
         q.deviation = deviation
         q.cap_deviation = deviation if fixed and jerk is None else INFINITY
         q.accel, q.travel_accel, q.retract_accel = plain_accel
         q.cap_plain_accel = max(plain_accel) if fixed else INFINITY
         q.rapid = rapid
+        q.fixed_rule = fixed
+        q.least_accel = min(accel[:3])
+
+    def set_planner(self, str rule, double ahead, klipper, arcs, double most):
+        """After `set_limits`: the corner rule (a key of RULES), the blocks known ahead, Klipper's square corner
+        velocity, minimum cruise ratio and extruder corner velocity, and how arcs are cut: whose way (a key of
+        ARC_RULES), tolerance, least length, chords of a circle, radius limits speed; `most` is the chord's length."""
+        cdef Planner* q = self.q
+        q.rule = RULES[rule]
+        q.ahead = ahead
+        arc_rule, q.arc_tolerance, q.arc_least, q.arc_circle, q.arc_hints = arcs
+        q.arc_rule = ARC_RULES[arc_rule]
+        q.arc_most = most
+        q.move = plan_move
+        q.name = NULL
+        if q.rule == RULE_KLIPPER:
+            q.move = klipper_move
+            q.name = velocity_command
+            q.extruder_corner = klipper[2]
+            limit_velocity(q, -1.0, -1.0, klipper[0], klipper[1])
+
+    def set_heat(self, double ambient, nozzle, bed, chamber):
+        """Room and start temperature, degC; of each heater degC/s at full power, loss time constant s, settling s."""
+        cdef int i
+        self.q.ambient = ambient
+        for i in range(HEAT_SLOTS):
+            found = bed if i == HEAT_BED else (chamber if i == HEAT_CHAMBER else nozzle)
+            self.q.warmth[i].rate, self.q.warmth[i].loss_s, self.q.warmth[i].settle_s = found
+            self.q.warmth[i].degc = ambient
+            self.q.warmth[i].target = ambient
+
+    def set_homing(self, fast, slow, back, travel):
+        """Of x, y, z: speeds mm/s, the way back from the switch mm, the way there from an unknown place mm."""
+        cdef int a
+        for a in range(3):
+            self.q.homing_speed[a] = fast[a]
+            self.q.homing_slow[a] = slow[a]
+            self.q.homing_back[a] = back[a]
+            self.q.homing_travel[a] = travel[a]
+
+    def set_steps(self, steps_per_mm, double least_hz, double least_steps):
+        """Steps per mm of x, y, z, e, the least rate at which the firmware makes steps, 1/s, and the least steps of
+        a move; one of fewer is joined to the next."""
+        cdef int i
+        self.q.stepped = 1
+        self.q.least_steps_s = least_hz
+        self.q.least_steps = least_steps
+        for i in range(4):
+            self.q.steps[i] = steps_per_mm[i]
+
+    def set_tool_change(self, double seconds):
+        """What one change of tool takes."""
+        self.q.tool_change_s = seconds
 
     def set_places(self, home, start):
         """Where G28 leads (mm), and where the machine stands at the start, in machine coordinates, or None."""
@@ -577,7 +636,9 @@ cdef class Scanner:
         cdef Core* s = self.s
         return {
             "size_bytes": self.size, "lines": s.line, "commands": s.commands,
-            "motion_s": self.q.motion_s, "dwell_s": self.q.wait_s, "cutting_mm": s.cutting_mm,
+            "motion_s": self.q.spent_s[SPENT_MOTION], "dwell_s": self.q.spent_s[SPENT_DWELL],
+            "heating_s": self.q.spent_s[SPENT_HEATING], "homing_s": self.q.spent_s[SPENT_HOMING],
+            "tool_change_s": self.q.spent_s[SPENT_TOOL_CHANGE], "cutting_mm": s.cutting_mm,
             "max_feed_mm_s": s.max_feed, "max_feed_line": s.max_feed_line,
             "max_z_feed_mm_s": s.cut.z_feed, "max_z_feed_line": s.cut.z_feed_line,
             "longest_line_bytes": s.longest, "longest_line": s.longest_line,

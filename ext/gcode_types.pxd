@@ -6,7 +6,8 @@ All lengths are int64 in units of 1e-6 mm ("micro"), exact as written; only arcs
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from fleetctl._ext.gcode_trace cimport LineArray, Trace
+from fleetctl._ext.gcode_planner cimport *
+from fleetctl._ext.gcode_trace cimport Trace
 
 cdef enum:
     LETTER_B = 2
@@ -154,8 +155,6 @@ cdef enum:
     NAME_ARENA = 16384
     MAX_G = 10000       # G0 .. G999.9, times ten
     MAX_M = 100000      # M0 .. M9999.9, times ten
-    PLAN_WINDOW = 384
-    PLAN_KEEP = 64
     LAYER_MARKERS = 5
 
 cdef enum:
@@ -241,48 +240,6 @@ cdef struct NameTable:
     int32_t length[MAX_NAMES]
     Use use[MAX_NAMES]
     char arena[NAME_ARENA]
-
-cdef struct Block:
-    double reach            # 2 a l: how much v^2 can change over the block
-    double entry_max        # (mm/s)^2
-    double entry
-    double nominal          # mm/s
-    double accel            # mm/s^2
-    double length           # mm; 0 is a wait of `nominal` seconds
-    int64_t line
-    int32_t tag             # what it is for, see gcode_trace
-
-cdef struct Planner:
-    int32_t enabled
-    int32_t use_jerk
-    int32_t stopped         # the next block starts from rest
-    int32_t count
-    double max_feed[4]
-    double max_accel[4]
-    double jerk[4]
-    double cap_feed[4]      # what a given machine allows; a file may not exceed it
-    double cap_accel[4]
-    double cap_jerk[4]
-    double deviation
-    double cap_deviation
-    double accel
-    double travel_accel
-    double retract_accel
-    double cap_plain_accel
-    double rapid
-    double unit[4]          # direction at the end of the last block
-    double axis_speed[4]    # mm/s at the end of the last block, at nominal speed
-    double speed            # nominal speed of the last block
-    double safe             # speed it can stop from at once (classic jerk)
-    double motion_s
-    double wait_s
-    double total_s
-    double v_now            # sqrt of the entry of block 0
-    Block block[PLAN_WINDOW]
-    LineArray times         # float64, as two numbers of four bytes
-    Trace* trace            # whom to tell when what was done
-    int32_t want_times
-    int32_t out_of_memory
 
 cdef struct Core:
     const uint8_t* text     # the line being read; only while it is read
