@@ -33,6 +33,7 @@ cdef inline void select_tool(Core* s, int64_t number) noexcept nogil:
     if s.tools[i].first_line == 0:
         s.tools[i].first_line = s.line
     s.tool = i
+    s.resume.tool_asked = number
 
 
 cdef inline void take_s(Core* s) noexcept nogil:

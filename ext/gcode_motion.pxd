@@ -147,6 +147,7 @@ cdef inline void count_work(Core* s, double length, bint level) noexcept nogil:
     """The move just made was work, `length` mm long; `level`: it kept its height."""
     work_here(s)
     s.cutting_mm += length
+    s.resume.last_work_line = s.line
     if s.first_work_line == 0:
         s.first_work_line = s.line
     if level and s.pos[2] > s.layer_z:

@@ -9,6 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from fleetctl._ext.gcode_comment cimport object_name
 from fleetctl._ext.gcode_note cimport note, note_name
 from fleetctl._ext.gcode_number cimport careful_number, digits_go_on, fleetctl_pow10
+from fleetctl._ext.gcode_resume cimport resume_name, resume_text
 from fleetctl._ext.gcode_skip cimport *
 from fleetctl._ext.gcode_types cimport *
 
@@ -26,6 +27,7 @@ cdef inline const uint8_t* extended(Core* s, const uint8_t* p, const uint8_t* st
     if s.reads & READ_EXTENDED:
         s.macro_seen = 1
         object_definition(s, p, q)
+        resume_name(s, p, <int32_t> (q - p))
     else:
         note(s, HAZ_STRAY_CHARACTER, p - start + 1)
     s.w.skip = 1
@@ -168,6 +170,7 @@ cdef inline const uint8_t* text_argument(Core* s, const uint8_t* p, const uint8_
     else:
         end = skip_text(s, p, start)
     if s.w.m[0] == 4860:
+        resume_text(s, p)
         while p < end and p[0] & 0xDF != 65:
             p += 1
         if p + 1 < end:
