@@ -1,7 +1,7 @@
 """Types of the compiled G-code core; the words are in `gcode_core.pyx`."""
 
 from collections.abc import Sequence
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from typing_extensions import Buffer
 
@@ -60,6 +60,7 @@ class Scanner:
     def totals(self) -> Totals: ...
     def ending(self) -> tuple[bool, str, int, bool, int]: ...
     def letters(self) -> dict[str, int]: ...
+    def state(self) -> dict[str, Any]: ...
     @property
     def s_on_motion(self) -> int: ...
     @property

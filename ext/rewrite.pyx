@@ -484,14 +484,14 @@ cdef class LineFinder:
         """The 1-based line that the next byte belongs to."""
         return self._line
 
-    def find(self, const unsigned char[::1] block not None, long long wanted):
+    def find(self, const unsigned char[::1] block not None, long long wanted, Py_ssize_t start=0):
         """The offset in `block` at which line `wanted` begins, or -1 when it begins in a later block.
 
-        Call it with each block in turn; once found, go on with a new finder only."""
-        cdef Py_ssize_t at = 0, size = block.shape[0], stop = 0, following = 0
+        Call it with each block in turn. In a block where a line was found, go on with `start` at that offset."""
+        cdef Py_ssize_t at = start, size = block.shape[0], stop = 0, following = 0
         cdef const char* p
         cdef int found
-        if size == 0:
+        if size == 0 or not 0 <= start <= size:
             return -1
         p = <const char*>&block[0]
         if self._after_cr:
