@@ -58,7 +58,7 @@ class Intake:
             async for block in blocks:
                 await self._off_loop(lambda data=block: writer.write(data))  # type: ignore[misc]
             analysis = await self._off_loop(lambda: analyze(writer.path))
-            _refuse_damaged(analysis)
+            refuse_damaged(analysis)
             sha256, size_bytes = await self._off_loop(writer.commit)
         except BaseException:
             writer.abort()
@@ -81,7 +81,8 @@ class Intake:
         return await self._views.job(code)
 
 
-def _refuse_damaged(analysis: Analysis) -> None:
+def refuse_damaged(analysis: Analysis) -> None:
+    """Raises NotGcode for a file that is not whole."""
     for code in DAMAGED:
         for finding in analysis.findings:
             if finding.code == code:

@@ -176,7 +176,10 @@ class PreflightShape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProgramShape(msgspec.Struct, frozen=True, kw_only=True):
-    """One stored program with its facts. `analysis` is the JSON form of gcode.Analysis."""
+    """One stored program with its facts. `analysis` is the JSON form of gcode.Analysis.
+
+    `parent_sha256` is the program that it was made from, `transformation` how: name, version and parameters.
+    """
 
     sha256: str
     name: str
@@ -185,6 +188,8 @@ class ProgramShape(msgspec.Struct, frozen=True, kw_only=True):
     created_s: float
     analysis: msgspec.Raw
     machines: tuple[PreflightShape, ...] = ()
+    parent_sha256: str | None = None
+    transformation: msgspec.Raw | None = None
 
 
 class EventShape(msgspec.Struct, frozen=True, kw_only=True):

@@ -202,6 +202,8 @@ def _program(program: Program, sayings: tuple[PreflightShape, ...]) -> ProgramSh
         created_s=program.created_s,
         analysis=msgspec.Raw(msgspec.json.encode(program.analysis)),
         machines=sayings,
+        parent_sha256=program.parent_sha256,
+        transformation=msgspec.Raw(program.transformation.encode()) if program.transformation else None,
     )
 
 

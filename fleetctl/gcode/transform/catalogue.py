@@ -12,7 +12,15 @@ from fleetctl.errors import UsageError
 from fleetctl.gcode.analysis import detect
 from fleetctl.gcode.dialects import DIALECTS
 from fleetctl.gcode.source import open_source, refuse_other_formats
-from fleetctl.gcode.transform.contract import Given, Parameters, Prepared, Preview, Transformation, Transformed, canonical
+from fleetctl.gcode.transform.contract import (
+    Given,
+    Parameters,
+    Prepared,
+    Preview,
+    Transformation,
+    Transformed,
+    canonical,
+)
 from fleetctl.gcode.transform.insert import INSERT
 from fleetctl.gcode.transform.restart import RESTART
 from fleetctl.gcode.transform.rewrite import FOLD, NUMBER, STRIP, UNNUMBER
@@ -70,7 +78,7 @@ def _prepared(
     if dialect != "auto" and dialect not in DIALECTS:
         raise UsageError(f"There is no dialect {dialect!r}.", hint=f"Known are: auto, {', '.join(DIALECTS)}.")
     try:
-        chosen = msgspec.convert(dict(parameters), kind.parameters)
+        chosen = msgspec.convert(dict(parameters), kind.parameters, strict=False)
     except msgspec.ValidationError as error:
         fields = ", ".join(field.name for field in msgspec.structs.fields(kind.parameters)) or "none"
         raise UsageError(f"{error}.", hint=f"Parameters of {name}: {fields}.") from error

@@ -8,7 +8,7 @@ from fleetctl.errors import UsageError
 from fleetctl.gcode.transform.contract import Parameters
 
 
-class Restart(Parameters):
+class Restart(Parameters, frozen=True):
     """Where to take up again (`line` or `layer`, both from 1), and for each process what it needs.
 
     Printing: `z_strategy` says how the height is known. `trust`: the firmware still knows it, motors were on all

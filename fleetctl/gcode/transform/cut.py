@@ -11,6 +11,7 @@ from fleetctl._ext.rewrite import LineFinder
 from fleetctl.gcode.source import open_source
 from fleetctl.gcode.transform.contract import Given
 
+
 def pieces(given: Given, line: int) -> Iterator[tuple[bool, memoryview]]:
     """Every block of the program as (stands before the beginning of `line`, block), cut there.
 

@@ -40,9 +40,11 @@ def check(place: Place, chosen: Restart) -> None:
             )
     elif state.spindle not in (3, 4):
         raise CannotTransform(
-            "The spindle is off at this line.", line=place.line, hint="Choose a line at which it turns, or run it all."
+            "The spindle is off at this line.",
+            line=place.line,
+            hint="Choose a line at which it turns, or run it all.",
         )
-    if "M98" in place.words or state.feed_mode == 95 and state.feed_nm_min is None:
+    if "M98" in place.words or (state.feed_mode == 95 and state.feed_nm_min is None):
         raise CannotTransform("The feed at this line is not known.", line=place.line, hint="Choose a later line.")
 
 

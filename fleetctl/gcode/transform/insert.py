@@ -42,7 +42,7 @@ REFUSED = {
 """Hazards of a script that refuse it at once; whether the rest fits a machine is for the gate."""
 
 
-class Insert(Parameters):
+class Insert(Parameters, frozen=True):
     """`script` is put in `at`: `end`, `before_end_script` (behind the last line that does work), or before a line.
 
     `end` is before the M2 or M30 of a CNC program. `purpose` eject is for scripts that push a part off.
@@ -72,8 +72,8 @@ def _prepare(given: Given, dialect: Dialect, chosen: Insert) -> Prepared:
         )
     line = _line(chosen, ends)
     steps = Steps()
-    for text in script.splitlines():
-        steps.add(text, "your script")
+    for line_text in script.splitlines():
+        steps.add(line_text, "your script")
     follows = line <= ends.lines and chosen.at != "end"
     back = Steps()
     if follows:

@@ -34,7 +34,9 @@ def line_of_layer(given: Given, layer: int) -> int:
         if at is not None:
             return at
         if count:
-            raise CannotTransform(f"The program has {count} layers; there is no layer {layer}.", hint="Choose another.")
+            raise CannotTransform(
+                f"The program has {count} layers; there is no layer {layer}.", hint="Choose another."
+            )
     raise CannotTransform(
         "No comment of the slicer says where a layer begins.",
         hint="Give a line instead, or slice again with comments for layers.",

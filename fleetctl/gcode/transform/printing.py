@@ -7,7 +7,7 @@ It must not read programs; the place is given.
 
 from __future__ import annotations
 
-from fleetctl.errors import CannotTransform, UsageError
+from fleetctl.errors import UsageError
 from fleetctl.gcode.state import ModalState
 from fleetctl.gcode.transform.choices import Restart
 from fleetctl.gcode.transform.place import Place
@@ -93,7 +93,9 @@ def _lift(place: Place, chosen: Restart, steps: Steps, top_nm: int) -> None:
             word = f"SET_KINEMATIC_POSITION Z={height}" if place.dialect.extended else f"G92 Z{height}"
             steps.add(word, f"the nozzle stands {height} mm above the bed, as you measured")
         steps.add("G91", "relative, for the lift")
-        steps.add(f"G1 Z{written(nm(chosen.lift_mm))} F{plain(Z_FEED_MM_MIN)}", "lift first: only ever up from the part")
+        steps.add(
+            f"G1 Z{written(nm(chosen.lift_mm))} F{plain(Z_FEED_MM_MIN)}", "lift first: only ever up from the part"
+        )
         steps.add("G90", "absolute coordinates again")
     steps.add(f"G1 Z{written(top_nm)} F{plain(Z_FEED_MM_MIN)}", "above everything that is printed so far")
     steps.add("G28 X Y", "home X and Y only; Z is not homed over a part")
@@ -183,7 +185,7 @@ def _warn(place: Place, chosen: Restart, steps: Steps) -> None:
     if chosen.z_strategy == "at_height":
         steps.warn("The nozzle must stand at exactly the height you gave when the run begins.")
         if place.dialect.extended:
-            steps.warn("SET_KINEMATIC_POSITION needs [force_move] with enable_force_move in the printer's configuration.")
+            steps.warn("SET_KINEMATIC_POSITION needs [force_move] with enable_force_move in printer.cfg.")
     if state.level_line:
         steps.warn("The mesh of the bed is there only if the machine kept power or has stored it.")
     if state.macro_line:

@@ -20,6 +20,12 @@ from fleetctl.gcode.transform.layers import line_of_layer
 from fleetctl.gcode.transform.place import Place, read_place
 from fleetctl.gcode.transform.steps import Steps
 
+_PLAIN = (
+    *("inch", "relative", "e_relative", "arc_absolute", "plane", "wcs", "cycle_returns_to_r", "feed_mode", "tool"),
+    *("tool_length_nm", "spindle", "s", "mist", "flood", "chamber_degc", "retracted", "feed_percent", "flow_percent"),
+)
+"""Fields of the state that are compared as they are."""
+
 INCH_ERROR_NM = 26
 """A feed set in millimetres and restored in inches is right to a millionth of an inch."""
 
@@ -74,8 +80,7 @@ def _prove(text: bytes, place: Place) -> None:
             wanted = got if abs(wanted - got) <= INCH_ERROR_NM else wanted
         if got != wanted:
             raise CannotTransform(
-                f"The state at this line cannot be brought about exactly: {name} would be {got}, "
-                f"not {wanted}.",
+                f"The state at this line cannot be brought about exactly: {name} would be {got}, not {wanted}.",
                 line=place.line,
                 hint="Choose another line, such as the beginning of a layer or the first move after a tool change.",
             )
@@ -83,13 +88,7 @@ def _prove(text: bytes, place: Place) -> None:
 
 def _comparable(state: ModalState, place: Place) -> dict[str, object]:
     """What must be the same before the first line of the rest is read."""
-    facts: dict[str, object] = {
-        name: getattr(state, name)
-        for name in (
-            "inch relative e_relative arc_absolute plane wcs cycle_returns_to_r feed_mode tool "
-            "tool_length_nm spindle s mist flood chamber_degc retracted feed_percent flow_percent"
-        ).split()
-    }
+    facts: dict[str, object] = {name: getattr(state, name) for name in _PLAIN}
     facts["feed_nm_min"] = state.feed_nm_min if state.feed_mode != 93 else None
     facts["where"] = tuple(axis.program_nm for axis in state.axes)
     if state.motion in (0, 10):

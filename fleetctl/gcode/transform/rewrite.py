@@ -30,23 +30,23 @@ MISREADS_CHECKSUMS = {
 """By dialect: why numbers and checksums do harm (Klipper gcode.py; Grbl gcode.c; RS274NGC 3.3.2.3)."""
 
 
-class Strip(Parameters):
+class Strip(Parameters, frozen=True):
     """`keep_markers`: slicers' comments for layers, objects and features stay, and their `key = value` lines."""
 
     keep_markers: bool = True
 
 
-class Fold(Parameters):
+class Fold(Parameters, frozen=True):
     """Nothing to choose."""
 
 
-class Number(Parameters):
+class Number(Parameters, frozen=True):
     """`first`: the number of the first line, 0 to 9,999,999."""
 
     first: int = 1
 
 
-class Unnumber(Parameters):
+class Unnumber(Parameters, frozen=True):
     """Nothing to choose."""
 
 
