@@ -1,4 +1,4 @@
-"""The preamble that takes up milling or engraving again: up in machine coordinates, tool, spindle, X and Y, then down.
+"""The preamble that takes up milling or engraving again: up in machine coordinates, tool, spindle, X and Y, down.
 
 Nothing moves sideways below the height that the person gave; the way down is a feed. A laser is switched on last.
 Order: cnc.md 3.5 (resume) and RS274NGC 3.8 for what one line may hold. It must not read programs.
@@ -19,7 +19,7 @@ _LENGTH = re.compile(r"(?i)H\s*(\d+)")
 
 
 def check(place: Place, chosen: Restart) -> None:
-    """Raises UsageError for what the person must still say, CannotTransform for a spindle or laser that is not fit."""
+    """Raises UsageError for what the person must still say, CannotTransform where spindle or laser do not fit."""
     if not chosen.homed:
         raise UsageError(
             "The machine must be homed, with the work offsets of the first run.",
