@@ -31,6 +31,13 @@ def check(place: Place, chosen: Restart) -> None:
         )
     if (chosen.z_strategy == "at_height") != (chosen.z_mm is not None):
         raise UsageError("z_mm belongs to z_strategy at_height: the height of the nozzle above the bed.")
+    height_nm = place.state.axes[2].at_nm
+    if chosen.z_mm is not None and nm(chosen.z_mm) > height_nm:
+        raise UsageError(
+            f"The print goes on at {written(height_nm)} mm, below the {chosen.z_mm:g} mm at which you put the nozzle.",
+            line=place.line,
+            hint="Put the nozzle on top of the part and give that height: then it never goes lower than it stands.",
+        )
     if chosen.z_strategy == "home" and not chosen.z_homes_clear:
         raise UsageError(
             "Z may only be homed where it homes away from the part.",
