@@ -88,7 +88,7 @@ def milled(dialect: str, seed: int, laser: bool = False) -> bytes:
         lines += [luck.choice(["M8", "M9"]), f"G0 Z{4 / scale:.4f}"]
     else:
         lines += [f"G0 Z{1 / scale:.4f}"]
-    lines += [f"G0 {word('X', 0, 40)} {word('Y', 0, 40)}"]
+    lines += [f"G0 {word('X', 0, 40)} {word('Y', 0, 40)} {word('F', 100, 600)}"]
     if luck.random() < 0.3:
         lines += [luck.choice(["G92 X0 Y0", "G92 Z1", "G55", "G19", "G18"])]
         lines += [f"G0 {word('X', 0, 20)} {word('Y', 0, 20)} {word('Z', 1, 3)}"]
