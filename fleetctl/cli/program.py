@@ -14,7 +14,7 @@ from rich.text import Text
 from fleetctl.cli.client import Client, decode
 from fleetctl.cli.command import json_option, with_daemon
 from fleetctl.cli.output import AMBER, QUIET, facts, moment, say, show_json, size, table
-from fleetctl.fleet.shapes import ProgramShape
+from fleetctl.fleet.shapes import ProgramShape, TransformationShape
 from fleetctl.gcode.transform import TRANSFORMATIONS, Preview
 
 sha_argument = click.argument("sha", metavar="SHA")
@@ -138,10 +138,14 @@ def _card(shown: ProgramShape) -> Group:
             ("dialect", shown.dialect),
             ("stored", moment(shown.created_s)),
             ("made from", shown.parent_sha256 or ""),
-            ("by", bytes(shown.transformation).decode() if shown.transformation else ""),
+            ("by", _how(shown.transformation)),
         )
     )
     return Group(about, Text(), said if shown.machines else Text("There is no machine yet."))
+
+
+def _how(made: TransformationShape | None) -> str:
+    return f"{made.name} {bytes(made.parameters).decode()}" if made else ""
 
 
 def _preview(shown: Preview) -> Group:

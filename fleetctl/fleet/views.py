@@ -30,6 +30,7 @@ from fleetctl.fleet.shapes import (
     ProgramShape,
     RunShape,
     StopShape,
+    TransformationShape,
 )
 from fleetctl.fleet.situation import read_situation
 from fleetctl.fleet.telemetry import Telemetry
@@ -203,7 +204,9 @@ def _program(program: Program, sayings: tuple[PreflightShape, ...]) -> ProgramSh
         analysis=msgspec.Raw(msgspec.json.encode(program.analysis)),
         machines=sayings,
         parent_sha256=program.parent_sha256,
-        transformation=msgspec.Raw(program.transformation.encode()) if program.transformation else None,
+        transformation=msgspec.json.decode(program.transformation, type=TransformationShape)
+        if program.transformation
+        else None,
     )
 
 

@@ -12,8 +12,8 @@ class Restart(Parameters, frozen=True):
     """Where to take up again (`line` or `layer`, both from 1), and for each process what it needs.
 
     Printing: `z_strategy` says how the height is known. `trust`: the firmware still knows it, motors were on all
-    the time. `at_height`: the nozzle stands on the part, `z_mm` above the bed. `home`: Z homes, which is safe only where it homes
-    away from the part (`z_homes_clear`). `nozzle_degc`, `bed_degc`: where the program does not say it.
+    the time. `at_height`: the nozzle stands on the part, `z_mm` above the bed. `home`: Z homes, which is safe only
+    where it homes away from the part (`z_homes_clear`). `nozzle_degc`, `bed_degc`: where the program does not say.
 
     Cutting and engraving: `homed` says that the machine is homed and its work offsets are those of the first run.
     `retract_z_mm` is a height in machine coordinates that is clear of everything. `plunge_feed_mm_min` is the feed

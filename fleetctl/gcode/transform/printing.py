@@ -34,7 +34,7 @@ def check(place: Place, chosen: Restart) -> None:
     height_nm = place.state.axes[2].at_nm
     if chosen.z_mm is not None and nm(chosen.z_mm) > height_nm:
         raise UsageError(
-            f"The print goes on at {written(height_nm)} mm, below the {chosen.z_mm:g} mm at which you put the nozzle.",
+            f"The print goes on at {written(height_nm)} mm, below the {chosen.z_mm:g} mm where you put the nozzle.",
             line=place.line,
             hint="Put the nozzle on top of the part and give that height: then it never goes lower than it stands.",
         )

@@ -1,4 +1,4 @@
-"""Programs as slicers and CAM write them, small, from a seed: layers, retractions, fans, settings; passes, arcs, tools."""
+"""Programs as slicers and CAM write them, small, from a seed."""
 
 from __future__ import annotations
 

@@ -58,8 +58,8 @@ def attempt(program: bytes, dialect: str, **parameters: Any) -> bytes | None:
         return None
 
 
-SAME = ("inch", "relative", "e_relative", "arc_absolute", "plane", "wcs", "feed_mode", "e_nm", "tool", "bed_degc",
-        "nozzles_degc", "spindle", "s", "mist", "flood", "pulled_back_nm", "feed_percent", "flow_percent")  # fmt: skip
+SAME = ("inch", "relative", "e_relative", "arc_absolute", "plane", "wcs", "feed_mode", "e_nm", "tool",
+        "bed_degc", "nozzles_degc", "spindle", "s", "mist", "flood", "pulled_back_nm", "feed_percent", "flow_percent")  # fmt: skip
 
 
 def same_modes(whole: bytes, line: int, preamble: bytes, dialect: str) -> None:
@@ -191,8 +191,8 @@ def test_every_line_that_is_put_in_has_a_reason_and_the_person_is_warned() -> No
 
 def test_settings_in_force_are_repeated_and_older_ones_are_not() -> None:
     program = (
-        b"M201 X500\nM204 S300\nG28\nM109 S200\nM140 S60\nG90\nM82\nM204 S900\nM201 X700 Y700\nM221 S95\nM106 P1 S80\n"
-        b"G1 X50 Y50 Z0.2 F3000\nG1 X60 E1\nG1 X70 E2\n"
+        b"M201 X500\nM204 S300\nG28\nM109 S200\nM140 S60\nG90\nM82\nM204 S900\nM201 X700 Y700\nM221 S95\n"
+        b"M106 P1 S80\nG1 X50 Y50 Z0.2 F3000\nG1 X60 E1\nG1 X70 E2\n"
     )
     lines = texts(program, "marlin", line=14, z_strategy="trust")
     assert {"M201 X500", "M201 X700 Y700", "M204 S900", "M221 S95", "M106 P1 S80", "M82"} <= set(lines)

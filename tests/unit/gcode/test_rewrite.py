@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from fleetctl.errors import CannotTransform, FleetctlError, ForbiddenByte, LineTooLong, NotGcode, UsageError
 from fleetctl.gcode import DIALECTS, Analysis, analyze
 from fleetctl.gcode.transform import preview, transform
-from fleetctl.protocol.feeder import Feeder
-from fleetctl.protocol.feeder import frame_line
+from fleetctl.protocol.feeder import Feeder, frame_line
 
 from .sliced import MILLS, PRINTERS, milled, printed
 from .strategies import cnc_line, printer_line, programs

@@ -32,8 +32,8 @@ def test_a_printer() -> None:
 
 def test_a_mill() -> None:
     state = after(
-        "G20 G90 G18 G55\nT3 M6\nT4\nM4 S1200\nM7\nM8\nG43.1 Z1\nG0 X1 Y1 Z2\nG1 X2 F10\nG92 X0\nG91 G2 X1 I1\nG41 D1\n"
-        "G99 G64 P0.1\nG93\n",
+        "G20 G90 G18 G55\nT3 M6\nT4\nM4 S1200\nM7\nM8\nG43.1 Z1\nG0 X1 Y1 Z2\nG1 X2 F10\nG92 X0\nG91 G2 X1 I1\n"
+        "G41 D1\nG99 G64 P0.1\nG93\n",
         "linuxcnc",
     )
     assert (state.inch, state.relative, state.plane, state.wcs, state.motion) == (True, True, 18, "G55", 20)
