@@ -59,6 +59,9 @@ def build(place: Place, chosen: Restart, steps: Steps) -> None:
         ("G90", "absolute coordinates"),
         ("G94", "feed in millimetres a minute"),
         ("G17", "the plane X Y"),
+        ("G40", "no cutter compensation"),
+        ("G49", "no tool length of an earlier program"),
+        ("G80", "no cycle of an earlier program"),
     ):
         steps.add(text, reason)
     assert chosen.retract_z_mm is not None
@@ -67,7 +70,7 @@ def build(place: Place, chosen: Restart, steps: Steps) -> None:
     if "G92" in place.words or "G92.2" in place.words:
         steps.add("G92.1", "zero as the machine has it; the program's own is set again below")
     if not laser:
-        steps.add("M0", "a person looks: tool, clamps and zero are right; then cycle start")
+        steps.add("M0", "a person looks: tool, clamps and zero are right, then cycle start")
     steps.add(state.wcs, "the coordinate system in force")
     _length(place, steps)
     if not laser:

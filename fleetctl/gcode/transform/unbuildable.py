@@ -67,7 +67,9 @@ def refuse(place: Place) -> None:
 
 
 def _refuse_words(place: Place) -> None:
-    hazards = ALL_HAZARDS | (CUTTING_HAZARDS if place.dialect.cnc else {})
+    # Grbl swallows the / and carries the line out (protocol.c); others have a switch for it.
+    switched = place.dialect.cnc and place.dialect.name != "grbl"
+    hazards = ALL_HAZARDS | (CUTTING_HAZARDS if switched else {})
     for key, phrase in hazards.items():
         if mark := place.hazards.get(key):
             raise _cannot(f"Before this place the program {phrase}.", mark[0])

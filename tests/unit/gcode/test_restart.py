@@ -59,7 +59,8 @@ def attempt(program: bytes, dialect: str, **parameters: Any) -> bytes | None:
 
 
 SAME = ("inch", "relative", "e_relative", "arc_absolute", "plane", "wcs", "feed_mode", "e_nm", "tool",
-        "bed_degc", "nozzles_degc", "spindle", "s", "mist", "flood", "pulled_back_nm", "feed_percent", "flow_percent")  # fmt: skip
+        "bed_degc", "nozzles_degc", "spindle", "s", "mist", "flood", "pulled_back_nm",
+        "feed_percent", "flow_percent")  # fmt: skip
 
 
 def same_modes(whole: bytes, line: int, preamble: bytes, dialect: str) -> None:
@@ -240,6 +241,7 @@ REFUSALS = {
     "a cycle": (CUT % b"G81 X1 Y1 R2 Z-1 F90\nG81 X2\n", 5, "canned cycle"),
     "before the work": (CUT % b"", 3, "no work before"),
     "after the work": (CUT % b"", 7, "no work from"),
+    "left out": (CUT % b"/G1 X3 F90\n", 7, "may have left out"),
     "turned": (CUT % b"G68 R30\n", 7, "turns"),
 }
 
