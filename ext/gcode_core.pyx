@@ -43,6 +43,7 @@ READS = {
     "e_follows_g90": READ_E_FOLLOWS_G90, "g91_makes_e_relative": READ_G91_MAKES_E_RELATIVE,
     "g4_p_ms": READ_G4_P_MS, "text_commands": READ_TEXT_COMMANDS,
     "speeds_per_minute": READ_SPEEDS_PER_MINUTE, "extended": READ_EXTENDED, "o_words": READ_O_WORDS,
+    "brace_expressions": READ_BRACES,
 }
 """The bits of a dialect, by the name of the field of `fleetctl.gcode.dialects.Dialect`."""
 
@@ -72,7 +73,9 @@ cdef void fill_kinds(Core* s) noexcept nogil:
         s.kind[40] = KIND_OPEN
     s.kind[42] = KIND_STAR
     s.kind[47] = KIND_SLASH
+    s.kind[58] = KIND_MARK          # :
     s.kind[59] = KIND_SEMICOLON
+    s.kind[61] = KIND_MARK          # =
     s.kind[63] = KIND_REALTIME      # ?
     s.kind[91] = KIND_EXPRESSION    # [
     s.kind[123] = KIND_BRACE
@@ -446,6 +449,13 @@ cdef class Scanner:
             for i in range(self.s.extended.count)
         }
         return extended, [arena_text(&self.s.objects, i) for i in range(self.s.objects.count)]
+
+    def secret_keys(self):
+        """{key of a comment that may name a secret: (first line, count)}; at most 256."""
+        return {
+            arena_text(&self.s.secret_keys, i): (self.s.secret_keys.use[i].first_line, self.s.secret_keys.use[i].count)
+            for i in range(self.s.secret_keys.count)
+        }
 
     def spindle(self):
         """None, or (on line, max S, line, still on, last line, first M4)."""

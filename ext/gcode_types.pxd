@@ -63,6 +63,7 @@ cdef enum:
     READ_SPEEDS_PER_MINUTE = 128    # RepRapFirmware: M203 and M566 in mm/min
     READ_EXTENDED = 256         # Klipper: EXTENDED_NAME KEY=value, macros may home and heat
     READ_O_WORDS = 512
+    READ_BRACES = 1 << 16       # RepRapFirmware: { } holds an expression
 
 cdef enum:
     HAZ_HIGH_BYTE_CODE
@@ -369,6 +370,7 @@ cdef struct Core:
     Use t_use
     NameTable extended
     NameTable objects
+    NameTable secret_keys   # of comments, see gcode_secret.pxd
     uint8_t kind[256]       # character classes, see gcode_text.pxd
     uint8_t text_m[1024]    # M numbers whose arguments are text
     Resume resume

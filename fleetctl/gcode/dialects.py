@@ -40,6 +40,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """NAME KEY=value commands, which may be macros that home and heat."""
     o_words: bool = False
     """O words are subroutines and loops."""
+    brace_expressions: bool = False
+    """{ } holds an expression (RepRapFirmware); elsewhere it is what a slicer left unfilled."""
 
     @property
     def reads(self) -> int:
@@ -60,7 +62,7 @@ DIALECTS: dict[str, Dialect] = {
     for dialect in (
         _printer("marlin", "Marlin", e_follows_g90=True),
         _printer("klipper", "Klipper", paren_comments=False, g91_makes_e_relative=True, extended=True),
-        _printer("rrf", "RepRapFirmware", speeds_per_minute=True),
+        _printer("rrf", "RepRapFirmware", speeds_per_minute=True, brace_expressions=True),
         _printer("smoothie", "Smoothieware", e_follows_g90=True),
         _cnc("grbl", "Grbl 1.1"),
         _cnc("grblhal", "grblHAL"),

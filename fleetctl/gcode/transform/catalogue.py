@@ -83,6 +83,6 @@ def _prepared(
         fields = ", ".join(field.name for field in msgspec.structs.fields(kind.parameters)) or "none"
         raise UsageError(f"{error}.", hint=f"Parameters of {name}: {fields}.") from error
     with open_source(given) as opened:
-        refuse_other_formats(opened.head)
+        refuse_other_formats(opened.head, opened.size_bytes)
         read_as = DIALECTS[detect(opened) if dialect == "auto" else dialect]
     return kind, chosen, kind.prepare(given, read_as, chosen)

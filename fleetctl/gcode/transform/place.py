@@ -13,13 +13,13 @@ import msgspec
 from fleetctl._ext import gcode_core
 from fleetctl.errors import CannotTransform
 from fleetctl.gcode.analysis import merged, process_of
-from fleetctl.gcode.detect import detect_writer
 from fleetctl.gcode.dialects import Dialect
 from fleetctl.gcode.facts import UNKNOWN_BOUNDS, AxisRange, Box, FrameBounds
 from fleetctl.gcode.source import open_source
 from fleetctl.gcode.state import ModalState, state_of
 from fleetctl.gcode.transform.contract import Given
 from fleetctl.gcode.transform.cut import lines_at, pieces
+from fleetctl.gcode.writers import detect_writer
 
 Process = Literal["additive", "subtractive", "laser", "unknown"]
 
