@@ -118,10 +118,6 @@ class Intake:
         return await self._views.job(code)
 
 
-<<<<<<< HEAD
-def refuse_damaged(analysis: Analysis) -> None:
-    """Raises NotGcode for a file that is not whole."""
-=======
 class _Unpacking:
     """One container being unpacked in a thread, for somebody who may go away meanwhile."""
 
@@ -179,7 +175,7 @@ def _unpacked_name(name: str) -> str:
 
 
 def refuse_damaged(analysis: Analysis) -> None:
->>>>>>> main
+    """Raises NotGcode for a file that is not whole."""
     for code in DAMAGED:
         for finding in analysis.findings:
             if finding.code == code:
