@@ -14,6 +14,7 @@ from rich.text import Text
 from fleetctl.cli.client import Client, decode
 from fleetctl.cli.command import json_option, with_daemon
 from fleetctl.cli.output import AMBER, QUIET, facts, moment, say, show_json, size, table
+from fleetctl.errors import UsageError
 from fleetctl.fleet.shapes import ProgramShape, TransformationShape
 from fleetctl.gcode.transform import TRANSFORMATIONS, Preview
 
@@ -56,7 +57,7 @@ async def show_program(client: Client, sha: str, as_json: bool) -> None:
     type=click.Choice(["trust", "at_height", "home"]),
     help="restart of a print: how the height of the nozzle is known.",
 )
-@click.option("--script", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="insert: the file.")
+@click.option("--script", type=click.Path(path_type=Path), help="insert: the file.")
 @click.option("--at", metavar="WHERE", help="insert: end, before_end_script, or a line.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other parameter; may be repeated.")
 @click.option("--preview", is_flag=True, help="Only show what would be put in, and why.")
@@ -82,7 +83,7 @@ async def transform_program(
     """
     given: dict[str, Any] = {"layer": layer, "line": line, "z_strategy": z_strategy, "at": at}
     if script is not None:
-        given["script"] = script.read_text(encoding="utf-8")
+        given["script"] = _script(script)
     parameters = {key: value for key, value in given.items() if value is not None} | _settings(settings)
     body = {"name": name, "parameters": parameters}
     path = f"programs/{sha}/transformations"
@@ -98,6 +99,15 @@ async def transform_program(
     fits = [said.machine for said in made.machines if said.passed]
     where = f"It fits {', '.join(fits)}." if fits else "It fits no machine as they are set up now."
     say(f"{made.sha256[:12]}  {made.name}, {size(made.size_bytes)}. {where}")
+
+
+def _script(path: Path) -> str:
+    if not path.is_file():
+        raise UsageError(f"There is no file {path}.")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no text.", hint="A script is plain ASCII text.") from error
 
 
 def _settings(texts: tuple[str, ...]) -> dict[str, object]:
