@@ -14,7 +14,9 @@ import click
 
 from fleetctl import config, errors
 from fleetctl.cli.root import root
+from fleetctl.gcode.findings import READING_SEVERITIES, READING_TITLES
 from fleetctl.plugin import hookspecs
+from fleetctl.preflight.rules import RULE_SET, RULES
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 NOTE = "<!-- Written by docs/generate.py from the code; change the code, then `make docs`. -->"
@@ -26,6 +28,7 @@ def pages() -> dict[str, str]:
         "cli.md": cli_page(),
         "errors.md": errors_page(),
         "hooks.md": hooks_page(),
+        "rules/index.md": rules_page(),
         "settings.md": settings_page(),
     }
 
@@ -103,6 +106,33 @@ def hooks_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def rules_page() -> str:
+    """Every code that a finding may have, with its page."""
+    lines = [
+        "# Findings",
+        NOTE,
+        "",
+        "What `fleetctl preflight`, a job that does not start and the page of a program show. Codes are stable.",
+        "`FQ...` compare a program with one machine as it is set up now; `GC...` are about reading the file and need",
+        "no machine. An *error* refuses the program; the severity given here is the gravest that a code can have.",
+        f"Set of rules: {RULE_SET}.",
+        "",
+        "Every rule is answered from facts that are noted while a program is read once, also those about order",
+        "(hot before extruding, rapids above what was cut): no rule reads the file again.",
+        "",
+        "## Against a machine",
+        "",
+        "| code | severity | machines | |",
+        "|---|---|---|---|",
+    ]
+    for rule in sorted(RULES, key=lambda rule: rule.code):
+        lines.append(f"| [{rule.code}]({rule.code}.md) | {rule.severity} | {rule.machines} | {rule.title} |")
+    lines += ["", "## Reading the file", "", "| code | severity | |", "|---|---|---|"]
+    for code, title in sorted(READING_TITLES.items()):
+        lines.append(f"| [{code}]({code}.md) | {READING_SEVERITIES[code]} | {title} |")
+    return "\n".join(lines) + "\n"
+
+
 def settings_page() -> str:
     """Every setting of the daemon with its default and its meaning, from the source of `Config`."""
     lines = [
@@ -137,6 +167,7 @@ def main() -> None:
     """Write the pages that changed."""
     REFERENCE.mkdir(exist_ok=True)
     for name, text in pages().items():
+        (REFERENCE / name).parent.mkdir(exist_ok=True)
         (REFERENCE / name).write_text(text, encoding="utf-8")
 
 

@@ -91,6 +91,7 @@ cdef void begin(Core* s) noexcept nogil:
     s.old_z_return = 1
     s.wcs = FRAME_G54 if cnc else FRAME_MACHINE
     s.tool_count = 1
+    s.g_top = 30
     s.layer_z = -1000000000000000000LL
     s.checks = CHECK_FIRST | CHECK_UNITS | CHECK_DISTANCE | CHECK_FEED
     s.checks |= CHECK_SPINDLE if cnc else CHECK_HOME | CHECK_HOT
@@ -100,6 +101,8 @@ cdef void begin(Core* s) noexcept nogil:
         for i in range(FRAME_COUNT):
             s.frames[i].motion[a].low = s.frames[i].work[a].low = 0x7FFFFFFFFFFFFFFFLL
             s.frames[i].motion[a].high = s.frames[i].work[a].high = -0x7FFFFFFFFFFFFFFFLL
+    for i in range(FRAME_COUNT):
+        s.cut.rapid[i].travel.low = s.cut.rapid[i].plunge.low = 0x7FFFFFFFFFFFFFFFLL
 
 
 cdef int64_t code_length(const uint8_t* p, const uint8_t* end, bint parens, int64_t* gaps) noexcept nogil:
@@ -152,6 +155,7 @@ cdef void run(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexce
     cdef int64_t code
     while p < stop:
         s.line += 1
+        s.cut.text = p
         end = read_line(s, p)
         if end - p > s.longest:
             s.longest = end - p
@@ -169,9 +173,16 @@ cdef void run(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexce
 
 
 cdef const uint8_t* line_end(const uint8_t* p, const uint8_t* end) noexcept nogil:
-    """The first LF or CR, or NULL."""
-    cdef const uint8_t* lf = <const uint8_t*> memchr(p, 10, end - p)
-    cdef const uint8_t* cr = <const uint8_t*> memchr(p, 13, (lf if lf != NULL else end) - p)
+    """The first LF or CR, or NULL. Looks a piece at a time: one kind may be nowhere, the other close by."""
+    cdef const uint8_t* lf = NULL
+    cdef const uint8_t* cr = NULL
+    cdef int64_t piece = 128
+    while p < end and lf == NULL and cr == NULL:
+        piece = piece if piece < end - p else end - p
+        lf = <const uint8_t*> memchr(p, 10, piece)
+        cr = <const uint8_t*> memchr(p, 13, (lf - p) if lf != NULL else piece)
+        p += piece
+        piece *= 2
     return cr if cr != NULL else lf
 
 
@@ -389,7 +400,7 @@ cdef class Scanner:
         return bytes(raw)
 
     def frames(self):
-        """[(name, motion, work)]; motion and work are three of None or (low mm, line, high mm, line)."""
+        """[(name, motion, work)]; motion and work are three of None or (low mm, line, high mm, line, columns)."""
         found = []
         for i in range(FRAME_COUNT):
             motion = tuple(as_range(&self.s.frames[i].motion[a]) for a in range(3))
@@ -398,17 +409,27 @@ cdef class Scanner:
                 found.append((FRAME_NAMES[i], motion, work))
         return found
 
+    def rapids(self):
+        """[(name, travel, plunge)] of coordinate systems with rapids; travel and plunge None or (low mm, line)."""
+        found = []
+        for i in range(FRAME_COUNT):
+            travel = as_low(&self.s.cut.rapid[i].travel)
+            plunge = as_low(&self.s.cut.rapid[i].plunge)
+            if travel is not None or plunge is not None:
+                found.append((FRAME_NAMES[i], travel, plunge))
+        return found
+
     def words(self):
-        """{word: (first line, count)} of G, M and T words."""
+        """{word: (first line, count, first column)} of G, M and T words."""
         found = {}
-        for i in range(MAX_G):
+        for i in range(self.s.g_top + 1):
             if self.s.g_use[i].count:
-                found[word_name("G", i)] = (self.s.g_use[i].first_line, self.s.g_use[i].count)
-        for i in range(MAX_M):
+                found[word_name("G", i)] = as_use(&self.s.g_use[i])
+        for i in range(self.s.m_top + 1):
             if self.s.m_use[i].count:
-                found[word_name("M", i)] = (self.s.m_use[i].first_line, self.s.m_use[i].count)
+                found[word_name("M", i)] = as_use(&self.s.m_use[i])
         if self.s.t_use.count:
-            found["T"] = (self.s.t_use.first_line, self.s.t_use.count)
+            found["T"] = as_use(&self.s.t_use)
         return found
 
     def hazards(self):
@@ -427,11 +448,11 @@ cdef class Scanner:
         ]
 
     def heaters(self):
-        """{name: (first line, max degC, line, end degC, line)} of heaters that were set."""
+        """{name: (first line, max degC, line, end degC, line, column of the max)} of heaters that were set."""
         return {
             HEATER_NAMES[i]: (
                 self.s.heater[i].first_line, self.s.heater[i].max_value / 1e6, self.s.heater[i].max_line,
-                self.s.heater[i].end_value / 1e6, self.s.heater[i].end_line)
+                self.s.heater[i].end_value / 1e6, self.s.heater[i].end_line, self.s.cut.heat_column[i])
             for i in range(3) if self.s.heater[i].first_line
         }
 
@@ -443,9 +464,9 @@ cdef class Scanner:
         return self.s.layers_z, "z" if self.s.layers_z else ""
 
     def names(self):
-        """({extended command: (first line, count)}, [object name])."""
+        """({extended command: (first line, count, first column)}, [object name])."""
         extended = {
-            arena_text(&self.s.extended, i): (self.s.extended.use[i].first_line, self.s.extended.use[i].count)
+            arena_text(&self.s.extended, i): as_use(&self.s.extended.use[i])
             for i in range(self.s.extended.count)
         }
         return extended, [arena_text(&self.s.objects, i) for i in range(self.s.objects.count)]
@@ -458,12 +479,12 @@ cdef class Scanner:
         }
 
     def spindle(self):
-        """None, or (on line, max S, line, still on, last line, first M4)."""
+        """None, or (on line, max S, line, still on, last line, first M4, first M3, first lit rapid, column of max S)."""
         cdef Core* s = self.s
         if s.spindle_on_line == 0:
             return None
         return (s.spindle_on_line, s.s_max / 1e6, s.s_max_line, bool(s.spindle), s.spindle_end_line,
-                s.dynamic_power_line)
+                s.dynamic_power_line, s.cut.constant_line, s.cut.lit_rapid_line, s.cut.s_column)
 
     def totals(self):
         """The single numbers, by the names of the fields of `Analysis` where there is one."""
@@ -472,6 +493,7 @@ cdef class Scanner:
             "size_bytes": self.size, "lines": s.line, "commands": s.commands,
             "motion_s": self.q.motion_s, "dwell_s": self.q.wait_s, "cutting_mm": s.cutting_mm,
             "max_feed_mm_s": s.max_feed, "max_feed_line": s.max_feed_line,
+            "max_z_feed_mm_s": s.cut.z_feed, "max_z_feed_line": s.cut.z_feed_line,
             "longest_line_bytes": s.longest, "longest_line": s.longest_line,
             "longest_code_bytes": s.longest_code, "longest_code_line": s.longest_code_line,
             "longest_spaced_bytes": s.longest_spaced, "longest_spaced_line": s.longest_spaced_line,
@@ -517,6 +539,10 @@ cdef class Scanner:
             "kept_lines": tuple(sorted([r.kept[i].line for i in range(r.kept_count)])), "kept_lost": r.kept_lost,
             "work_top_nm": work_top(s),
         }
+
+    def letter_columns(self):
+        """{parameter letter: column in its first line}."""
+        return {chr(64 + i): self.s.cut.letter_column[i] for i in range(1, 27) if self.s.letter_line[i]}
 
     @property
     def s_on_motion(self):
@@ -571,7 +597,17 @@ def count_words(const uint8_t[::1] text not None, int reads):
 cdef object as_range(Range* r):
     if r.low > r.high:
         return None
-    return (r.low / 1e6, r.low_line, r.high / 1e6, r.high_line)
+    return (r.low / 1e6, r.low_line, r.high / 1e6, r.high_line, r.low_column, r.high_column)
+
+
+cdef object as_low(Range* r):
+    if r.low_line == 0:
+        return None
+    return (r.low / 1e6, r.low_line)
+
+
+cdef object as_use(Use* use):
+    return (use.first_line, use.count, use.first_column)
 
 
 cdef str word_name(str letter, int code):

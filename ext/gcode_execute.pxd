@@ -14,6 +14,7 @@ from fleetctl._ext.gcode_modal cimport count_use, m_command, select_tool, set_mo
 from fleetctl._ext.gcode_motion cimport lose, straight, take_feed
 from fleetctl._ext.gcode_note cimport note
 from fleetctl._ext.gcode_offset cimport home, offset_length, shift_origin, write_offset
+from fleetctl._ext.gcode_place cimport column_of, rarely
 from fleetctl._ext.gcode_plan cimport plan_wait
 from fleetctl._ext.gcode_resume cimport resume_g, resume_m
 from fleetctl._ext.gcode_types cimport *
@@ -111,7 +112,10 @@ cdef inline void g_words(Core* s, Planner* q, bint* machine, bint* consumed, bin
     cdef int32_t i, g, motions = 0
     for i in range(w.ng):
         g = w.g[i]
-        count_use(&s.g_use[g], s.line)
+        if rarely(count_use(&s.g_use[g], s.line)):
+            s.g_use[g].first_column = column_of(s, LETTER_G, i)
+            if g > s.g_top:
+                s.g_top = g
         if is_motion(s, g):
             motions += 1
             s.motion = -1 if g == 800 else g
@@ -139,7 +143,10 @@ cdef inline void general(Core* s, Planner* q) noexcept nogil:
     cdef bint cnc = s.reads & READ_CNC
     cdef bint moves
     for i in range(w.nm):
-        count_use(&s.m_use[w.m[i]], s.line)
+        if count_use(&s.m_use[w.m[i]], s.line):
+            s.m_use[w.m[i]].first_column = column_of(s, LETTER_M, i)
+            if w.m[i] > s.m_top:
+                s.m_top = w.m[i]
     if cnc:
         spindle_words(s)
     elif w.mask & BIT_T and w.ng == 0 and w.nm == 0 and not w.flags & BIT_T:
@@ -150,6 +157,7 @@ cdef inline void general(Core* s, Planner* q) noexcept nogil:
     if cnc and s.spindle and s.s_value > s.s_max:
         s.s_max = s.s_value
         s.s_max_line = s.line
+        s.cut.s_column = column_of(s, LETTER_S, 0)
     if not cnc and w.ng + w.nm > 1:
         note(s, HAZ_SEVERAL_COMMANDS, 1)
     elif not cnc and w.ng + w.nm == 0 and w.mask & ~<uint32_t> (BIT_T | BIT_N):
@@ -184,6 +192,7 @@ cdef inline void execute(Core* s, Planner* q) noexcept nogil:
         for letter in range(1, 27):
             if fresh & (<uint32_t> 1 << letter):
                 s.letter_line[letter] = s.line
+                s.cut.letter_column[letter] = column_of(s, letter, 0)
     s.commands += 1
     if w.flags:
         flags_without_number(s)
@@ -193,7 +202,8 @@ cdef inline void execute(Core* s, Planner* q) noexcept nogil:
         if w.ng:
             g = w.g[0]
             if g == 0 or g == 10:
-                count_use(&s.g_use[g], s.line)
+                if rarely(count_use(&s.g_use[g], s.line)):
+                    s.g_use[g].first_column = column_of(s, LETTER_G, 0)
                 s.motion = g
                 if w.mask & BIT_F:
                     take_feed(s)
@@ -203,7 +213,8 @@ cdef inline void execute(Core* s, Planner* q) noexcept nogil:
                     straight(s, q, g == 0, False)
                 return
             if g == 20 or g == 30:
-                count_use(&s.g_use[g], s.line)
+                if rarely(count_use(&s.g_use[g], s.line)):
+                    s.g_use[g].first_column = column_of(s, LETTER_G, 0)
                 s.motion = g
                 if w.mask & BIT_F:
                     take_feed(s)

@@ -4,6 +4,7 @@ from libc.math cimport fmin
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fleetctl._ext.gcode_note cimport note
+from fleetctl._ext.gcode_place cimport column_of
 from fleetctl._ext.gcode_types cimport *
 
 
@@ -15,6 +16,7 @@ cdef inline void heat(Core* s, int which, int64_t target) noexcept nogil:
     if h.max_line == 0 or target > h.max_value:
         h.max_value = target
         h.max_line = s.line
+        s.cut.heat_column[which] = column_of(s, LETTER_S, 0)
     h.end_value = target
     h.end_line = s.line
 
@@ -30,6 +32,7 @@ cdef inline void may_heat(Core* s, int which, int64_t target) noexcept nogil:
     if h.max_line == 0 or target > h.max_value:
         h.max_value = target
         h.max_line = s.line
+        s.cut.heat_column[which] = column_of(s, LETTER_S, 0)
 
 
 cdef inline void heat_aside(Core* s, int32_t m) noexcept nogil:

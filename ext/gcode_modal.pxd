@@ -6,20 +6,25 @@ from fleetctl._ext.gcode_heat cimport heat_aside, heater_command, limit_command
 from fleetctl._ext.gcode_motion cimport answer
 from fleetctl._ext.gcode_note cimport note
 from fleetctl._ext.gcode_offset cimport choose_frame
+from fleetctl._ext.gcode_place cimport column_of
 from fleetctl._ext.gcode_plan cimport plan_wait
 from fleetctl._ext.gcode_types cimport *
 
 
-cdef inline void count_use(Use* use, int64_t line) noexcept nogil:
-    if use.count == 0:
-        use.first_line = line
+cdef inline bint count_use(Use* use, int64_t line) noexcept nogil:
+    """One more of a word; True for the first."""
     use.count += 1
+    if use.count > 1:
+        return False
+    use.first_line = line
+    return True
 
 
 cdef inline void select_tool(Core* s, int64_t number) noexcept nogil:
     """A T word: the tool in use for printers; for CNC also noted, M6 brings it in."""
     cdef int32_t i
-    count_use(&s.t_use, s.line)
+    if count_use(&s.t_use, s.line):
+        s.t_use.first_column = column_of(s, LETTER_T, 0)
     for i in range(s.tool_count):
         if s.tools[i].number == number:
             break
@@ -62,6 +67,8 @@ cdef inline void spin(Core* s, int32_t m) noexcept nogil:
         s.spindle_on_line = s.line
     if m == 40 and s.dynamic_power_line == 0:
         s.dynamic_power_line = s.line
+    if m == 30 and s.cut.constant_line == 0:
+        s.cut.constant_line = s.line
 
 
 cdef inline void end_marker(Core* s, int32_t marker) noexcept nogil:

@@ -7,7 +7,9 @@ from libc.math cimport fabs, sqrt
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fleetctl._ext.gcode_note cimport clamp, note, touch
+from fleetctl._ext.gcode_place cimport place_range, rarely
 from fleetctl._ext.gcode_plan cimport plan_move
+from fleetctl._ext.gcode_rapid cimport lone_move
 from fleetctl._ext.gcode_types cimport *
 
 
@@ -24,7 +26,8 @@ cdef inline void reach(Core* s, int axis, int64_t value, int32_t frame) noexcept
     s.pos[axis] = value
     s.frame[axis] = frame
     s.commanded[axis] = 1
-    touch(&s.frames[frame].motion[axis], value, s.line)
+    if rarely(touch(&s.frames[frame].motion[axis], value, s.line)):
+        place_range(s, &s.frames[frame].motion[axis], LETTER_X + axis)
 
 
 cdef inline void lose(Core* s, int axis) noexcept nogil:
@@ -198,6 +201,8 @@ cdef inline void straight(Core* s, Planner* q, bint rapid, bint machine) noexcep
     work = moved and (not rapid if s.reads & READ_CNC else pushed > 0)
     if work and not s.in_work:
         work_here(s)
+    if rarely(rapid or not mask & (BIT_X | BIT_Y)) and moved:
+        lone_move(s, rapid, aimed, frames)
     for a in range(3):
         if mask & (<uint32_t> BIT_X << a):
             reach(s, a, aimed[a], frames[a])

@@ -18,13 +18,16 @@ from fleetctl._ext.gcode_types cimport *
 cdef inline const uint8_t* extended(Core* s, const uint8_t* p, const uint8_t* start) noexcept nogil:
     """A command that is a whole name (Klipper, RepRapFirmware meta commands); `p` is at its first letter."""
     cdef const uint8_t* q = p
+    cdef int32_t name
     cdef uint8_t c
     while True:
         c = q[0]
         if not (c == 95 or 48 <= c <= 57 or 65 <= c <= 90 or 97 <= c <= 122):
             break
         q += 1
-    note_name(&s.extended, p, <int32_t> (q - p), s.line, True)
+    name = note_name(&s.extended, p, <int32_t> (q - p), s.line, True)
+    if name >= 0 and s.extended.use[name].count == 1:
+        s.extended.use[name].first_column = p - start + 1
     if s.reads & READ_EXTENDED:
         s.macro_seen = 1
         object_definition(s, p, q)
@@ -145,6 +148,13 @@ cdef inline const uint8_t* odd_start(Core* s, const uint8_t* p, uint8_t k, const
     return p + 1
 
 
+cdef inline bint bare(const uint8_t* letter_at, const uint8_t* p) noexcept nogil:
+    """Only blanks between a letter and `p`, no sign or point."""
+    while (p - 1)[0] == 32 or (p - 1)[0] == 9:
+        p -= 1
+    return p == letter_at + 1
+
+
 cdef inline const uint8_t* bare_letter(Core* s, const uint8_t* letter_at, const uint8_t* p, uint8_t letter,
                                        const uint8_t* start) noexcept nogil:
     """A letter without a number: an extended command, an O word, a flag (G28 X), or a mistake."""
@@ -161,6 +171,7 @@ cdef inline const uint8_t* bare_letter(Core* s, const uint8_t* letter_at, const 
     w.flags |= <uint32_t> 1 << letter
     w.mask |= <uint32_t> 1 << letter
     w.value[letter] = 0
+    s.cut.at[letter] = letter_at
     w.dot = <int32_t> (letter_at - start + 1)
     return p
 
@@ -207,6 +218,7 @@ cdef inline const uint8_t* keep_odd_word(Core* s, uint8_t letter, int64_t value,
         note(s, HAZ_REPEATED_WORD, at - start + 1)
     w.mask |= bit
     w.value[letter] = value
+    s.cut.at[letter] = at
     if letter == LETTER_N:
         if at - start == w.blanks:
             w.numbered = line_number_bytes(at)
@@ -278,10 +290,10 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
                     p += 1
                     d = <uint32_t> p[0] - 48
                 decimals = <int32_t> (p - digits) - whole - 1
-            if whole + decimals == 0:
+            if whole + decimals == 0 and not (s.reads & READ_SPACED_NUMBERS and (p - 1)[0] == 46 and digits_go_on(p)):
                 if kind[p[0]] == KIND_EXPRESSION:
                     continue
-                if p != at + 1 and (p - 1)[0] != 32 and (p - 1)[0] != 9:
+                if not bare(at, p):
                     note(s, HAZ_NUMBER_MISSING, at - start + 1)
                     continue
                 p = bare_letter(s, at, p, letter, start)
@@ -302,6 +314,7 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
                     note(s, HAZ_REPEATED_WORD, at - start + 1)
                 w.mask |= bit
                 w.value[letter] = value
+                s.cut.at[letter] = at
             if p[0] == 32:          # one blank between words is what nearly every program has
                 p += 1
                 w.blanks += 1

@@ -174,12 +174,33 @@ cdef struct Mark:
 cdef struct Use:
     int64_t first_line
     int64_t count
+    int64_t first_column
 
 cdef struct Range:
     int64_t low
     int64_t low_line
     int64_t high
     int64_t high_line
+    int64_t low_column
+    int64_t high_column
+
+# Rapids of a mill in one coordinate system, micro mm: how low they go (gcode_rapid.pxd).
+cdef struct Rapid:
+    Range travel            # Z while X or Y moves; only the low end is kept
+    Range plunge            # where one goes down below everything cut until then; only the low end
+
+# What only some rules ask: rapids, who drives spindle or laser, feeds along Z (gcode_rapid.pxd, gcode_place.pxd).
+cdef struct Cut:
+    const uint8_t* text     # the line being read; only while it is read
+    const uint8_t* at[32]   # where its words begin, by letter; only for letters that `Words.mask` has
+    Rapid rapid[FRAME_COUNT]
+    double z_feed           # greatest feed of a move along Z alone, mm/s
+    int64_t z_feed_line
+    int64_t constant_line   # first M3
+    int64_t lit_rapid_line  # first G0 in X or Y with the spindle (or laser) on at S above 0
+    int64_t s_column
+    int64_t letter_column[32]
+    int64_t heat_column[3]
 
 cdef struct Frame:
     Range motion[3]
@@ -316,6 +337,7 @@ cdef struct Core:
     int32_t commanded[3]
     int64_t shift[3]        # G92 and G52: frame coordinate minus program coordinate
     int64_t saved_shift[3]
+    int32_t saved_foreign[3]
     int32_t foreign[3]      # the shift was set where the axis stood in another frame than the selected one
     int64_t length_mm       # tool length offset (G43.1), micro mm; it is part of shift[2]
     int64_t home[3]
@@ -367,6 +389,8 @@ cdef struct Core:
     Mark hazard[HAZARD_COUNT]
     Use* g_use
     Use* m_use
+    int32_t g_top           # no greater code than these was used, but for plain motion
+    int32_t m_top
     Use t_use
     NameTable extended
     NameTable objects
@@ -374,4 +398,5 @@ cdef struct Core:
     uint8_t kind[256]       # character classes, see gcode_text.pxd
     uint8_t text_m[1024]    # M numbers whose arguments are text
     Resume resume
+    Cut cut
     Words w

@@ -86,12 +86,17 @@ cdef inline int find_line_end(const char* begin, Py_ssize_t size, bint last, Py_
     1 when found, 0 when there is none, -1 when it ends in CR and only the next block (there is one unless `last`)
     can tell whether an LF belongs to it.
     """
-    cdef const char* end
-    cdef const char* carriage_return
-    if size == 0:
-        return 0
-    end = <const char*>memchr(begin, 10, size)
-    carriage_return = <const char*>memchr(begin, 13, size if end == NULL else end - begin)
+    cdef const char* end = NULL
+    cdef const char* carriage_return = NULL
+    cdef const char* at = begin
+    cdef Py_ssize_t piece = 128
+    # A piece at a time: a file may hold no line feed at all, and a carriage return close by.
+    while at < begin + size and end == NULL and carriage_return == NULL:
+        piece = min(piece, begin + size - at)
+        end = <const char*>memchr(at, 10, piece)
+        carriage_return = <const char*>memchr(at, 13, piece if end == NULL else end - at)
+        at += piece
+        piece *= 2
     if carriage_return != NULL:
         end = carriage_return
     if end == NULL:

@@ -22,6 +22,7 @@ from fleetctl.gcode.facts import (
 from fleetctl.gcode.hazards import HAZARDS
 from fleetctl.gcode.limits import DEFAULT_LIMITS, MotionLimits
 from fleetctl.gcode.origin import ContainerFacts
+from fleetctl.gcode.rapids import LowestZ, RapidBounds
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -37,8 +38,10 @@ __all__ = [
     "Finding",
     "FrameBounds",
     "HeaterUse",
+    "LowestZ",
     "Mark",
     "MotionLimits",
+    "RapidBounds",
     "SlicerClaims",
     "SpindleUse",
     "Thumbnail",

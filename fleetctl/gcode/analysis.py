@@ -8,10 +8,14 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from collections.abc import Callable
 from typing import Literal
+
+import msgspec
 
 from fleetctl._ext import gcode_core
 from fleetctl.errors import NotGcode, UsageError
+from fleetctl.gcode.claim_lines import claim_lines
 from fleetctl.gcode.claims import claims
 from fleetctl.gcode.containers import UnpackedProgram
 from fleetctl.gcode.detect import detect_dialect
@@ -36,6 +40,7 @@ from fleetctl.gcode.findings import reading_findings
 from fleetctl.gcode.limits import DEFAULT_LIMITS, MotionLimits
 from fleetctl.gcode.metadata import read_pairs
 from fleetctl.gcode.pictures import comment_pictures, container_pictures
+from fleetctl.gcode.rapids import LowestZ, RapidBounds
 from fleetctl.gcode.secrets import first_secret
 from fleetctl.gcode.source import Source, open_source, refuse_other_formats
 from fleetctl.gcode.writers import LASER_WRITERS, detect_writer
@@ -51,6 +56,7 @@ def analyze(
     time_at_line: bool = False,
     plate: int | None = None,
     unpacked: UnpackedProgram | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Analysis:
     """The facts of a program.
 
@@ -58,7 +64,8 @@ def analyze(
     `.bgcode`) the plain program inside is read, of several plates the one that `plate` names. `unpacked` is what
     `unpack` gave, if the source is a plain program that was already taken out of one. `dialect` is a name of
     `dialects.DIALECTS`, or `auto` to detect it. `machine` gives the limits that time is planned with, and the
-    places of home and start. `time_at_line` keeps the planned time of every line (8 bytes each).
+    places of home and start. `time_at_line` keeps the planned time of every line (8 bytes each). `progress` is told
+    the bytes of each block once it is read, in the calling thread.
 
     Raises NotGcode for what is no G-code (empty, binary, another format, prose) and for a container that is damaged,
     UsageError for a dialect that does not exist or a plate that is not there or not said, OSError for a file that
@@ -74,6 +81,8 @@ def analyze(
         for block in opened.blocks():
             digest.update(block)
             scan.feed(block)
+            if progress is not None:
+                progress(block.nbytes)
         scan.finish()
         refuse_text(scan)
         return _facts(scan, opened, chosen, dialect == "auto", machine, digest.hexdigest())
@@ -112,7 +121,7 @@ def scanner(dialect: Dialect, machine: MotionLimits | None, time_at_line: bool =
 def refuse_text(scan: gcode_core.Scanner) -> None:
     """Raises NotGcode if hardly anything that was read was a command: prose, source code, damaged data."""
     hazards = scan.hazards()
-    known = sum(count for _, count in scan.words().values())
+    known = sum(count for _, count, _ in scan.words().values())
     known += sum(hazards[name][2] for name in ("o_word", "expression", "dollar_line") if name in hazards)
     odd = [hazards[name] for name in _SENSELESS if name in hazards]
     worst = sum(mark[2] for mark in odd)
@@ -125,9 +134,16 @@ def refuse_text(scan: gcode_core.Scanner) -> None:
         raise NotGcode("This text is not G-code.", line=first, hint="Send what the slicer or CAM exported.")
 
 
-def _box(ranges: tuple[tuple[float, int, float, int] | None, ...]) -> Box:
+def _box(ranges: tuple[tuple[float, int, float, int, int, int] | None, ...]) -> Box:
     x, y, z = (None if r is None else AxisRange(*r) for r in ranges)
     return Box(x, y, z)
+
+
+def _rapids(scan: gcode_core.Scanner) -> tuple[RapidBounds, ...]:
+    return tuple(
+        RapidBounds(name, LowestZ(*travel) if travel else None, LowestZ(*plunge) if plunge else None)
+        for name, travel, plunge in scan.rapids()
+    )
 
 
 def merged(frames: tuple[FrameBounds, ...], work: bool) -> Bounds:
@@ -202,7 +218,7 @@ def _facts(
     totals = scan.totals()
     unpacked = opened.unpacked
     pairs = read_pairs(opened.start, opened.tail, opened.said)
-    said = claims(pairs)
+    said = msgspec.structs.replace(claims(pairs), lines=claim_lines(opened.start, opened.tail, totals["lines"]))
     writer = detect_writer(opened.start, opened.tail, opened.said)
     frames = tuple(FrameBounds(name, _box(motion), _box(work)) for name, motion, work in scan.frames())
     work = merged(frames, True) if frames else UNKNOWN_BOUNDS
@@ -223,6 +239,7 @@ def _facts(
         bounds_mm=merged(frames, False) if frames else UNKNOWN_BOUNDS,
         work_bounds_mm=work,
         frames=frames,
+        rapids=_rapids(scan) if dialect.cnc else (),
         duration_s=totals["motion_s"] + totals["dwell_s"],
         limits_from="machine" if machine else from_file,
         times_f64=scan.times(),
@@ -237,7 +254,8 @@ def _facts(
         spindle_rpm_max=spindle[1] if spindle else None,
         words={word: WordUse(*use) for word, use in scan.words().items()},
         letters=scan.letters(),
-        extended={name: WordUse(*use) for name, use in extended.items()},
+        letter_columns=scan.letter_columns(),
+        extended={name.upper(): WordUse(*use) for name, use in extended.items()},
         objects=tuple(objects),
         hazards=hazards,
         ending=ending,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from fleetctl.gcode.origin import ContainerFacts
+from fleetctl.gcode.rapids import RapidBounds
 
 if TYPE_CHECKING:
     Coordinate = float
@@ -58,12 +59,14 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class AxisRange(msgspec.Struct, frozen=True):
-    """Least and greatest coordinate of one axis, mm, each with the line that set it first."""
+    """Least and greatest coordinate of one axis, mm, each with the line that set it first, and its column there."""
 
     low_mm: float
     low_line: int
     high_mm: float
     high_line: int
+    low_column: int = 0
+    high_column: int = 0
 
 
 class Box(msgspec.Struct, frozen=True):
@@ -94,10 +97,11 @@ class FrameBounds(msgspec.Struct, frozen=True):
 
 
 class WordUse(msgspec.Struct, frozen=True):
-    """One command word: the line where it is used first, and how often."""
+    """One command word: where it is used first, and how often."""
 
     first_line: int
     count: int
+    first_column: int = 0
 
 
 class ToolUse(msgspec.Struct, frozen=True):
@@ -115,20 +119,26 @@ class ToolUse(msgspec.Struct, frozen=True):
 
 
 class HeaterUse(msgspec.Struct, frozen=True):
-    """What the program asks of one heater, degC. `end_degc` > 0 means it is left on after the last line."""
+    """What the program asks of one heater, degC. `end_degc` > 0 means it is left on after the last line.
+
+    `max_column` is where the S of `max_line` stands (1: it has none).
+    """
 
     first_line: int
     max_degc: float
     max_line: int
     end_degc: float
     end_line: int
+    max_column: int = 0
 
 
 class SpindleUse(msgspec.Struct, frozen=True):
     """What the program asks of spindle or laser. S in rpm (or laser power, in units of the controller's $30).
 
     `on_line` is the first M3/M4, `end_on` whether it still turns after the last line, `end_line` the last
-    M3/M4/M5. `dynamic_power` is the first M4 (laser power that follows speed), 0 if never.
+    M3/M4/M5. `dynamic_power_line` is the first M4 (laser power that follows speed), 0 if never;
+    `constant_power_line` the first M3. `power_on_rapid_line` is the first G0 in X or Y while it is on with S above 0:
+    a laser burns there unless the controller is in laser mode. `max_column` is where the greatest S stands.
     """
 
     on_line: int
@@ -137,6 +147,9 @@ class SpindleUse(msgspec.Struct, frozen=True):
     end_on: bool
     end_line: int
     dynamic_power_line: int = 0
+    constant_power_line: int = 0
+    power_on_rapid_line: int = 0
+    max_column: int = 0
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -191,6 +204,8 @@ class SlicerClaims(msgspec.Struct, frozen=True):
     """In the slicer's currency, which no slicer names."""
     profile: str = ""
     """The slicer's name for its print settings."""
+    lines: dict[str, int] = {}
+    """Where it says so: the lines of `filament_type`, `nozzle_diameter` and `filament_diameter`."""
 
 
 class Analysis(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,6 +230,8 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     """Extruding (additive) or G1/G2/G3 (subtractive, laser) motion, both ends of each move."""
     frames: tuple[FrameBounds, ...] = ()
     """The same per coordinate system, each extreme with its line. Only systems that were moved in."""
+    rapids: tuple[RapidBounds, ...] = ()
+    """How low the rapids of a CNC program go, per coordinate system."""
 
     duration_s: float = 0.0
     """Planned time: `motion_s` + `dwell_s`. Heating, homing and tool changes are not in it."""
@@ -237,6 +254,9 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     max_feed_mm_s: float = 0.0
     """Greatest F that a G1/G2/G3 moved with; G0 does not count for CNC dialects."""
     max_feed_line: int = 0
+    max_z_feed_mm_s: float = 0.0
+    """Greatest F of a G1 (a printer's G0 too) that moved Z alone."""
+    max_z_feed_line: int = 0
     temperatures: dict[str, HeaterUse] = {}
     """By heater: `nozzle`, `bed`, `chamber`."""
     spindle: SpindleUse | None = None
@@ -246,6 +266,8 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     """Command words used, e.g. `G1`, `G38.2`, `M104`, `T` (any tool word)."""
     letters: dict[str, int] = {}
     """Parameter letters used, with the first line: `E` is an error for Grbl, `B` for a three-axis mill."""
+    letter_columns: dict[str, int] = {}
+    """The columns of `letters` in their first lines."""
     extended: dict[str, WordUse] = {}
     """Klipper-style commands, upper case, e.g. `SET_PRESSURE_ADVANCE`; at most 256 names."""
     objects: tuple[str, ...] = ()
