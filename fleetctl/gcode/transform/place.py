@@ -32,9 +32,9 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     process: Process
     sha256: str
     state: ModalState
-    words: dict[str, tuple[int, int]]
+    words: dict[str, tuple[int, int, int]]
     hazards: dict[str, tuple[int, int, int]]
-    names: dict[str, tuple[int, int]]
+    names: dict[str, tuple[int, int, int]]
     kept: tuple[str, ...]
     """The text of the lines that set what stays in force."""
     object_text: str

@@ -143,7 +143,9 @@ def test_most_lines_of_a_mill_program_can_be_taken_up(dialect: str) -> None:
 def test_the_gate_passes_what_its_parent_passed(seed: int, layer: int) -> None:
     """No special path: the restarted print is analysed and judged like any other program."""
     whole = printed("marlin", seed)
-    assert check(analyze(whole), PROFILES["generic-220"], Setup()).passed
+    if not check(analyze(whole), PROFILES["generic-220"], Setup()).passed:
+        assert b"\nT1" in whole, "only a second tool does not fit this printer"
+        return
     for says in ({"z_strategy": "trust"}, {"z_strategy": "at_height", "z_mm": 0.2 * (layer - 1)}):
         made = restarted(whole, "marlin", layer=layer, **says)
         verdict = check(analyze(made), PROFILES["generic-220"], Setup())

@@ -32,9 +32,13 @@ def rewritten(program: bytes, work: str, dialect: str, block: int = 1 << 20, **p
 
 
 def without_lines(value: object) -> object:
-    """The same without line numbers: lines that go away move the others."""
+    """The same without lines and columns: what goes away moves the rest."""
     if isinstance(value, dict):
-        return {key: without_lines(each) for key, each in value.items() if not str(key).endswith("line")}
+        return {
+            key: without_lines(each)
+            for key, each in value.items()
+            if not str(key).endswith(("line", "column", "columns"))
+        }
     return [without_lines(each) for each in value] if isinstance(value, list | tuple) else value
 
 
