@@ -6,6 +6,8 @@ All lengths are int64 in units of 1e-6 mm ("micro"), exact as written; only arcs
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from fleetctl._ext.gcode_trace cimport LineArray, Trace
+
 cdef enum:
     LETTER_B = 2
     LETTER_C = 3
@@ -154,9 +156,9 @@ cdef enum:
     MAX_M = 100000      # M0 .. M9999.9, times ten
     PLAN_WINDOW = 384
     PLAN_KEEP = 64
-    LAYER_MARKERS = 4
     MAX_FANS = 16
     MAX_KEPT = 512
+    LAYER_MARKERS = 5
 
 cdef enum:
     END_NONE = 0
@@ -191,7 +193,6 @@ cdef struct Rapid:
 
 # What only some rules ask: rapids, who drives spindle or laser, feeds along Z (gcode_rapid.pxd, gcode_place.pxd).
 cdef struct Cut:
-    const uint8_t* text     # the line being read; only while it is read
     const uint8_t* at[32]   # where its words begin, by letter; only for letters that `Words.mask` has
     Rapid rapid[FRAME_COUNT]
     double z_feed           # greatest feed of a move along Z alone, mm/s
@@ -251,6 +252,7 @@ cdef struct Block:
     double accel            # mm/s^2
     double length           # mm; 0 is a wait of `nominal` seconds
     int64_t line
+    int32_t tag             # what it is for, see gcode_trace
 
 cdef struct Planner:
     int32_t enabled
@@ -279,8 +281,8 @@ cdef struct Planner:
     double total_s
     double v_now            # sqrt of the entry of block 0
     Block block[PLAN_WINDOW]
-    double* times
-    int64_t times_size
+    LineArray times         # float64, as two numbers of four bytes
+    Trace* trace            # whom to tell when what was done
     int32_t want_times
     int32_t out_of_memory
 
@@ -314,6 +316,7 @@ cdef struct Resume:         # what a restart repeats and the facts do not need: 
     Kept kept[MAX_KEPT]
 
 cdef struct Core:
+    const uint8_t* text     # the line being read; only while it is read
     uint32_t reads
     uint32_t checks
     uint32_t letters_seen
@@ -394,6 +397,7 @@ cdef struct Core:
     Use t_use
     NameTable extended
     NameTable objects
+    Trace trace
     NameTable secret_keys   # of comments, see gcode_secret.pxd
     uint8_t kind[256]       # character classes, see gcode_text.pxd
     uint8_t text_m[1024]    # M numbers whose arguments are text

@@ -13,7 +13,7 @@ from fleetctl.gcode.source import open_source
 from fleetctl.gcode.transform.contract import Given
 
 # The groups in the order in which the core takes them (gcode_comment.pxd): files may hold two kinds.
-_MARKER = re.compile(rb"; *(?i:(layer_change)|(layer:)|(change_layer)|(layer \d))")
+_MARKER = re.compile(rb"; *(?i:(layer_change)|(layer:)|(change_layer)|(layer \d)|(begin_layer_))")
 
 
 def line_of_layer(given: Given, layer: int) -> int:
