@@ -31,14 +31,13 @@ def rewritten(program: bytes, work: str, dialect: str, block: int = 1 << 20, **p
     return b"".join(out)
 
 
+_WHERE = ("line", "column", "columns", "lines_i64", "offsets_i64")
+
+
 def without_lines(value: object) -> object:
     """The same without lines and columns: what goes away moves the rest."""
     if isinstance(value, dict):
-        return {
-            key: without_lines(each)
-            for key, each in value.items()
-            if not str(key).endswith(("line", "column", "columns"))
-        }
+        return {key: without_lines(each) for key, each in value.items() if not str(key).endswith(_WHERE)}
     return [without_lines(each) for each in value] if isinstance(value, list | tuple) else value
 
 
