@@ -658,6 +658,35 @@ cdef class Scanner:
         """{parameter letter: first line}."""
         return {chr(64 + i): self.s.letter_line[i] for i in range(1, 27) if self.s.letter_line[i]}
 
+    def state(self):
+        """The modal state after the lines read so far, as `fleetctl.gcode.state` describes it. A last line without
+        its end counts after `finish`. Lengths are whole nanometres (1e-6 mm), exact."""
+        cdef Core* s = self.s
+        cdef Resume* r = &s.resume
+        return {
+            "line": s.line, "axes": tuple(axis_state(s, a) for a in range(3)),
+            "inch": bool(s.inch), "relative": bool(s.relative), "e_relative": bool(s.e_relative),
+            "arc_absolute": bool(s.arc_absolute), "plane": s.plane, "wcs": FRAME_NAMES[s.wcs], "motion": s.motion,
+            "cycle_returns_to_r": not s.old_z_return, "feed_mode": r.feed_mode or 94,
+            "feed_nm_min": round(s.feed * 60e6) if s.feed_known else None,
+            "e_nm": s.e_last, "pulled_back_nm": s.tools[s.tool].pushed_max - s.tools[s.tool].pushed,
+            "tool": s.tools[s.tool].number, "tool_said": s.t_use.count > 0, "tool_in": r.tool_in,
+            "tool_change_line": r.tool_change_line, "tool_length_nm": s.length_mm, "tool_length_line": r.length_line,
+            "nozzles_degc": {s.tools[i].number: s.tools[i].nozzle / 1e6
+                             for i in range(s.tool_count) if s.tools[i].nozzle > 0},
+            "bed_degc": s.heater[1].end_value / 1e6, "chamber_degc": s.heater[2].end_value / 1e6,
+            "fans": {i: r.fan[i] / 1e6 for i in range(MAX_FANS) if r.fan_line[i]},
+            "feed_percent": r.feed_percent / 1e6 if r.feed_percent else 100.0,
+            "flow_percent": r.flow_percent / 1e6 if r.flow_percent else 100.0,
+            "spindle": r.spindle // 10, "s": s.s_value / 1e6, "mist": bool(r.mist), "flood": bool(r.flood),
+            "cutter": r.cutter / 10, "surface_speed": bool(r.surface_speed), "retracted": bool(r.retracted),
+            "homed": tuple(bool(r.homed & (<unsigned int> BIT_X << a)) for a in range(3)),
+            "level_line": r.level_line, "object_line": r.object_line, "macro_line": r.macro_line,
+            "last_work_line": r.last_work_line,
+            "kept_lines": tuple(sorted([r.kept[i].line for i in range(r.kept_count)])), "kept_lost": r.kept_lost,
+            "work_top_nm": work_top(s),
+        }
+
     def letter_columns(self):
         """{parameter letter: column in its first line}."""
         return {chr(64 + i): self.s.cut.letter_column[i] for i in range(1, 27) if self.s.letter_line[i]}
@@ -671,6 +700,19 @@ cdef class Scanner:
     def file_sets_limits(self):
         """Did the file set speeds or accelerations of its own?"""
         return bool(self.s.file_sets_limits)
+
+
+cdef object axis_state(Core* s, int a):
+    """(where it stands in nm, in which frame, whether that is known, program zero in nm of the frame that absolute
+    words lead to, that frame, whether that zero was set in another frame than the selected one)."""
+    return (s.pos[a], FRAME_NAMES[s.frame[a]], bool(s.commanded[a] and s.frame[a] != FRAME_START), s.shift[a],
+            FRAME_NAMES[s.abs_frame[a]], bool(s.foreign[a]))
+
+
+cdef object work_top(Core* s):
+    """The greatest Z of work so far in the frame that Z stands in, nm; None before any."""
+    cdef Range* r = &s.frames[s.frame[2]].work[2]
+    return None if r.low > r.high else r.high
 
 
 def count_words(const uint8_t[::1] text not None, int reads):

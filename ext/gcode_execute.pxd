@@ -19,6 +19,7 @@ from fleetctl._ext.gcode_note cimport note
 from fleetctl._ext.gcode_offset cimport home, offset_length, shift_origin, write_offset
 from fleetctl._ext.gcode_place cimport column_of, rarely
 from fleetctl._ext.gcode_plan cimport plan_wait
+from fleetctl._ext.gcode_resume cimport resume_g, resume_m
 from fleetctl._ext.gcode_trace cimport seldom
 from fleetctl._ext.gcode_types cimport *
 
@@ -126,6 +127,7 @@ cdef inline void g_words(Core* s, Planner* q, bint* machine, bint* consumed, bin
             machine[0] = True
         elif not set_mode(s, g) and not is_once(g):
             printer_only[0] = True
+        resume_g(s, g)
     if motions > 1:
         note(s, HAZ_REPEATED_MOTION, 1)
     if w.mask & BIT_F:
@@ -155,6 +157,7 @@ cdef inline void general(Core* s, Planner* q) noexcept nogil:
         select_tool(s, q, w.value[LETTER_T] // 1000000)
     for i in range(w.nm):
         m_command(s, q, w.m[i])
+        resume_m(s, w.m[i])
     if cnc and s.spindle and s.s_value > s.s_max:
         s.s_max = s.s_value
         s.s_max_line = s.line

@@ -42,6 +42,7 @@ cdef inline void select_tool(Core* s, Planner* q, int64_t number) noexcept nogil
     if i != s.tool and not s.reads & READ_CNC:
         pause(q, SPENT_TOOL_CHANGE, 0, q.tool_change_s, s.line)
     s.tool = i
+    s.resume.tool_asked = number
 
 
 cdef inline void take_s(Core* s) noexcept nogil:

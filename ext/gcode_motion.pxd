@@ -157,6 +157,7 @@ cdef inline void check_motion(Core* s, bint rapid, int64_t pushed) noexcept nogi
 cdef inline void count_work(Core* s, double length, bint level) noexcept nogil:
     """The move just made was work, `length` mm long; `level`: it kept its height."""
     s.cutting_mm += length
+    s.resume.last_work_line = s.line
     if seldom(s.trace.objects.at >= 0):
         object_here(s)
     if s.first_work_line == 0:

@@ -155,6 +155,8 @@ cdef enum:
     NAME_ARENA = 16384
     MAX_G = 10000       # G0 .. G999.9, times ten
     MAX_M = 100000      # M0 .. M9999.9, times ten
+    MAX_FANS = 16
+    MAX_KEPT = 512
     LAYER_MARKERS = 5
 
 cdef enum:
@@ -240,6 +242,35 @@ cdef struct NameTable:
     int32_t length[MAX_NAMES]
     Use use[MAX_NAMES]
     char arena[NAME_ARENA]
+
+cdef struct Kept:
+    uint64_t key            # what the line sets
+    int64_t line
+
+cdef struct Resume:         # what a restart repeats and the facts do not need: gcode_resume.pxd
+    int64_t last_work_line
+    int64_t fan[MAX_FANS]   # micro, as written
+    int64_t fan_line[MAX_FANS]
+    int64_t feed_percent    # M220 S, micro; 0: never
+    int64_t flow_percent    # M221 S
+    int32_t spindle         # code of the last M3 M4 M5, times ten; 0: none
+    int32_t mist
+    int32_t flood
+    int32_t cutter          # G41 or G42 in force, times ten
+    int32_t feed_mode       # 93, 94, 95; 0: never said
+    int32_t surface_speed   # G96
+    int32_t retracted       # G10 of a printer without its G11
+    uint32_t homed          # axes, as word bits
+    int64_t length_line     # G43 (offset from the tool table) in force
+    int64_t tool_asked      # the last T
+    int64_t tool_in         # T at the last M6
+    int64_t tool_change_line
+    int64_t level_line      # the bed was probed
+    int64_t object_line     # an object is being made
+    int64_t macro_line      # the last extended command that nobody here knows
+    int32_t kept_count
+    int32_t kept_lost
+    Kept kept[MAX_KEPT]
 
 cdef struct Core:
     const uint8_t* text     # the line being read; only while it is read
@@ -327,5 +358,6 @@ cdef struct Core:
     NameTable secret_keys   # of comments, see gcode_secret.pxd
     uint8_t kind[256]       # character classes, see gcode_text.pxd
     uint8_t text_m[1024]    # M numbers whose arguments are text
+    Resume resume
     Cut cut
     Words w

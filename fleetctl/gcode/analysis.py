@@ -150,10 +150,13 @@ def _rapids(scan: gcode_core.Scanner) -> tuple[RapidBounds, ...]:
 
 
 def merged(frames: tuple[FrameBounds, ...], work: bool) -> Bounds:
-    """One box over all coordinate systems; `machine` only if there is no other: its zero is another place."""
-    boxes = [frame.work if work else frame.motion for frame in frames if frame.frame != "machine"]
-    if not any(r for box in boxes for r in box.axes):
-        boxes = [frame.work if work else frame.motion for frame in frames]
+    """One box over all coordinate systems; `machine` only if there is no other: its zero is another place. What was
+    moved before the place was known (`start`) counts only if nothing else does."""
+    boxes: list[Box] = []
+    for apart in (("machine", "start"), ("start",), ()):
+        boxes = [frame.work if work else frame.motion for frame in frames if frame.frame not in apart]
+        if any(r for box in boxes for r in box.axes):
+            break
     low, high = [], []
     for axis in range(3):
         ranges = [r for box in boxes if (r := box.axes[axis])]
