@@ -12,10 +12,26 @@ HEATER_NAMES: tuple[str, ...]
 RULES: dict[str, int]
 ARC_RULES: dict[str, int]
 READS: dict[str, int]
+FEATURE_NAMES: tuple[str, ...]
+HISTORY_NAMES: tuple[str, ...]
 
 AxisTuple = tuple[float, int, float, int, int, int] | None
 Low = tuple[float, int] | None
 Three = tuple[AxisTuple, AxisTuple, AxisTuple]
+
+Points = tuple[tuple[float, float, float], tuple[float, float, float]] | None
+PointOrNone = tuple[float | None, float | None, float | None]
+ObjectRow = tuple[
+    str,
+    int,
+    int,
+    int,
+    PointOrNone,
+    PointOrNone,
+    float,
+    tuple[float, float] | None,
+    tuple[tuple[float, float], ...],
+]
 
 class Totals(TypedDict):
     size_bytes: int
@@ -44,7 +60,16 @@ class Totals(TypedDict):
 def count_words(text: Buffer, reads: int) -> tuple[int, int]: ...
 
 class Scanner:
-    def __init__(self, reads: int, plan: bool = True, want_times: bool = False) -> None: ...
+    def __init__(
+        self,
+        reads: int,
+        plan: bool = True,
+        want_times: bool = False,
+        want_positions: bool = False,
+        want_histories: bool = False,
+        path_mm: float = 0.0,
+        most_vertices: int = 0,
+    ) -> None: ...
     def set_limits(
         self,
         feed: Sequence[float],
@@ -79,6 +104,12 @@ class Scanner:
     def feed(self, block: Buffer) -> None: ...
     def finish(self) -> None: ...
     def times(self) -> bytes | None: ...
+    def positions(self) -> bytes | None: ...
+    def layer_rows(self) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes]: ...
+    def object_rows(self) -> tuple[list[ObjectRow], int]: ...
+    def features(self) -> dict[str, tuple[float, float]]: ...
+    def histories(self) -> list[tuple[str, int, int, bytes, bytes, bytes]]: ...
+    def path(self) -> tuple[bytes, bytes, bytes, list[tuple[int, str, int, int, int]], float, int, Points] | None: ...
     def frames(self) -> list[tuple[str, Three, Three]]: ...
     def rapids(self) -> list[tuple[str, Low, Low]]: ...
     def words(self) -> dict[str, tuple[int, int, int]]: ...

@@ -5,17 +5,21 @@ distance mode, dwell and offsets, motion, end), not the order of the text; a pri
 the same.
 """
 
+from libc.math cimport NAN
 from libc.stdint cimport int32_t, uint32_t
 
 from fleetctl._ext.gcode_arc cimport curve
 from fleetctl._ext.gcode_block cimport judge_arc, judge_block
 from fleetctl._ext.gcode_cycle cimport cycle
-from fleetctl._ext.gcode_modal cimport count_use, m_command, select_tool, set_mode, stop_command, take_s
+from fleetctl._ext.gcode_lines cimport line_slot
+from fleetctl._ext.gcode_modal cimport (
+    count_use, m_command, select_tool, set_mode, spindle_history, stop_command, take_s)
 from fleetctl._ext.gcode_motion cimport lose, straight, take_feed
 from fleetctl._ext.gcode_note cimport note
 from fleetctl._ext.gcode_offset cimport home, offset_length, shift_origin, write_offset
 from fleetctl._ext.gcode_place cimport column_of, rarely
 from fleetctl._ext.gcode_plan cimport plan_wait
+from fleetctl._ext.gcode_trace cimport seldom
 from fleetctl._ext.gcode_types cimport *
 
 
@@ -155,6 +159,8 @@ cdef inline void general(Core* s, Planner* q) noexcept nogil:
         s.s_max = s.s_value
         s.s_max_line = s.line
         s.cut.s_column = column_of(s, LETTER_S, 0)
+    if cnc and s.trace.histories:
+        spindle_history(s)
     if not cnc and w.ng + w.nm > 1:
         note(s, HAZ_SEVERAL_COMMANDS, 1)
     elif not cnc and w.ng + w.nm == 0 and w.mask & ~<uint32_t> (BIT_T | BIT_N):
@@ -179,7 +185,7 @@ cdef inline void flags_without_number(Core* s) noexcept nogil:
         note(s, HAZ_NUMBER_MISSING, w.dot)
 
 
-cdef inline void execute(Core* s, Planner* q) noexcept nogil:
+cdef inline void obey(Core* s, Planner* q) noexcept nogil:
     """The words of one line that has any; plain G0/G1 lines of printers and mills go straight through."""
     cdef Words* w = &s.w
     cdef int32_t g, letter
@@ -236,3 +242,22 @@ cdef inline void execute(Core* s, Planner* q) noexcept nogil:
                 straight(s, q, s.motion == 0, False)
             return
     general(s, q)
+
+
+cdef inline void keep_position(Core* s) noexcept nogil:
+    """Where the line that was executed leaves each axis, mm; NaN where that is not known."""
+    cdef float* slot = line_slot(&s.trace.positions, s.line)
+    cdef int a
+    if slot == NULL:
+        s.trace.out_of_memory = 1
+        s.trace.positions.wanted = 0
+        return
+    for a in range(3):
+        slot[a] = <float> (<double> s.pos[a] / 1e6) if s.frame[a] != FRAME_START else NAN
+
+
+cdef inline void execute(Core* s, Planner* q) noexcept nogil:
+    """The words of one line that has any, and what is kept of every line."""
+    obey(s, q)
+    if seldom(s.trace.positions.wanted):
+        keep_position(s)

@@ -3,10 +3,12 @@
 from libc.math cimport fmin
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
+from fleetctl._ext.gcode_history cimport history
 from fleetctl._ext.gcode_klipper cimport limit_velocity
 from fleetctl._ext.gcode_note cimport note
 from fleetctl._ext.gcode_place cimport column_of
 from fleetctl._ext.gcode_plan cimport plan_heat, plan_wait
+from fleetctl._ext.gcode_trace cimport *
 from fleetctl._ext.gcode_types cimport *
 
 
@@ -63,6 +65,7 @@ cdef inline void heat_nozzle(Core* s, Planner* q, int64_t target, bint wait, bin
             note(s, HAZ_TOOL_OVERFLOW, 1)
             which = s.tool
     s.tools[which].nozzle = target
+    history(s, HISTORY_NOZZLE + which, <double> target / 1e6)
     for i in range(s.tool_count):
         if s.tools[i].nozzle > hottest:
             hottest = s.tools[i].nozzle
@@ -91,9 +94,14 @@ cdef inline void heater_command(Core* s, Planner* q, int32_t m) noexcept nogil:
         return
     if m == 1040 or m == 1090:
         heat_nozzle(s, q, target, wait, cooling)
-        return
-    heat(s, 1 if m == 1400 or m == 1900 else 2, target)
-    plan_heat(q, HEAT_BED if m == 1400 or m == 1900 else HEAT_CHAMBER, <double> target * 1e-6, wait, cooling, s.line)
+    elif m == 1400 or m == 1900:
+        heat(s, 1, target)
+        history(s, HISTORY_BED, <double> target / 1e6)
+        plan_heat(q, HEAT_BED, <double> target * 1e-6, wait, cooling, s.line)
+    else:
+        heat(s, 2, target)
+        history(s, HISTORY_CHAMBER, <double> target / 1e6)
+        plan_heat(q, HEAT_CHAMBER, <double> target * 1e-6, wait, cooling, s.line)
 
 
 cdef inline void set_axes(Core* s, double* values, double* caps, double scale) noexcept nogil:

@@ -11,8 +11,9 @@ from libc.math cimport fabs, sqrt
 from libc.stdint cimport int32_t, int64_t
 
 from fleetctl._ext.gcode_corner cimport against, greatest, least, surely
+from fleetctl._ext.gcode_pace cimport pace_settle
 from fleetctl._ext.gcode_planner cimport *
-from fleetctl._ext.gcode_spent cimport plan_mark, spend
+from fleetctl._ext.gcode_spent cimport announce, plan_mark, spend
 from fleetctl._ext.gcode_warmth cimport apply_changes
 
 
@@ -85,6 +86,7 @@ cdef inline void klipper_add(Planner* q, double* unit, double length, double spe
         klipper_flush(q, True)
     b = &q.block[q.count]
     q.count += 1
+    announce(q, b)
     b.length = length
     b.accel = accel
     b.nominal = speed
@@ -170,13 +172,13 @@ cdef inline void klipper_flush(Planner* q, bint lazy) noexcept nogil:
         v = sqrt(cruise)
         v0 = v if start == cruise else sqrt(start)
         v1 = v if end == cruise else sqrt(end)
-        if v > 0.0:
-            spend(q, SPENT_MOTION, (2.0 * v - v0 - v1) / b.accel
-                  + (b.length - (2.0 * cruise - start - end) * 0.5 / b.accel) / v)
+        spend(q, b, SPENT_MOTION, (2.0 * v - v0 - v1) / b.accel
+              + (b.length - (2.0 * cruise - start - end) * 0.5 / b.accel) / v if v > 0.0 else 0.0)
         if q.want_times:
             plan_mark(q, b.line)
     for i in range(n - settled):
         q.block[i] = q.block[settled + i]
     q.count = n - settled
+    pace_settle(q.trace)
     if forced:
         q.block[0].entry_max = least(q.block[0].entry_max, end)

@@ -20,7 +20,7 @@ cdef inline int64_t column_of(Core* s, int32_t letter, int32_t nth) noexcept nog
 
     A letter that is given by a cycle or by an expression, and not by the line itself, counts as there from its start.
     """
-    cdef const uint8_t* p = s.cut.text
+    cdef const uint8_t* p = s.text
     cdef uint8_t k
     if p == NULL:
         return 1
@@ -35,7 +35,7 @@ cdef inline int64_t column_of(Core* s, int32_t letter, int32_t nth) noexcept nog
                 return 1
         elif p[0] & 31 == letter and p[0] >= 65 and (p[0] & 0xDF) <= 90:
             if nth == 0:
-                return p - s.cut.text + 1
+                return p - s.text + 1
             nth -= 1
         p += 1
 
@@ -46,7 +46,7 @@ cdef inline void place_range(Core* s, Range* r, int32_t letter) noexcept nogil:
     if s.motion > 50:
         column = column_of(s, letter, 0)        # a cycle moves axes that its line does not name
     elif s.w.mask & (<uint32_t> 1 << letter):
-        column = s.cut.at[letter] - s.cut.text + 1
+        column = s.cut.at[letter] - s.text + 1
     if r.low_line == s.line:
         r.low_column = column
     if r.high_line == s.line:

@@ -5,6 +5,8 @@ Nothing here computes; nothing here knows G-code or Python.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from fleetctl._ext.gcode_trace cimport LineArray, Trace
+
 cdef enum:
     PLAN_WINDOW = 384
     PLAN_KEEP = 64          # moves that stay in the window so that the ones before them are settled for good
@@ -51,6 +53,7 @@ cdef struct Block:
     double cruise           # Klipper: v2 in the middle, -1 if it follows the move before
     int64_t line
     int32_t spent
+    int32_t tag             # what it is for, see gcode_trace
     int32_t heater          # of a wait on a heater, with HEAT_COOLING or HEAT_LOOK
 
 cdef struct Warmth:
@@ -137,7 +140,7 @@ cdef struct Planner:
     double homing_travel[3]
     double tool_change_s
     Block block[PLAN_WINDOW]
-    double* times
-    int64_t times_size
+    LineArray times         # float64, as two numbers of four bytes
+    Trace* trace            # whom to tell when what was done
     int32_t want_times
     int32_t out_of_memory

@@ -7,6 +7,7 @@ All lengths are int64 in units of 1e-6 mm ("micro"), exact as written; only arcs
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from fleetctl._ext.gcode_planner cimport *
+from fleetctl._ext.gcode_trace cimport LineArray, Trace
 
 cdef enum:
     LETTER_B = 2
@@ -154,7 +155,7 @@ cdef enum:
     NAME_ARENA = 16384
     MAX_G = 10000       # G0 .. G999.9, times ten
     MAX_M = 100000      # M0 .. M9999.9, times ten
-    LAYER_MARKERS = 4
+    LAYER_MARKERS = 5
 
 cdef enum:
     END_NONE = 0
@@ -189,7 +190,6 @@ cdef struct Rapid:
 
 # What only some rules ask: rapids, who drives spindle or laser, feeds along Z (gcode_rapid.pxd, gcode_place.pxd).
 cdef struct Cut:
-    const uint8_t* text     # the line being read; only while it is read
     const uint8_t* at[32]   # where its words begin, by letter; only for letters that `Words.mask` has
     Rapid rapid[FRAME_COUNT]
     double z_feed           # greatest feed of a move along Z alone, mm/s
@@ -242,6 +242,7 @@ cdef struct NameTable:
     char arena[NAME_ARENA]
 
 cdef struct Core:
+    const uint8_t* text     # the line being read; only while it is read
     uint32_t reads
     uint32_t checks
     uint32_t letters_seen
@@ -322,6 +323,7 @@ cdef struct Core:
     Use t_use
     NameTable extended
     NameTable objects
+    Trace trace
     NameTable secret_keys   # of comments, see gcode_secret.pxd
     uint8_t kind[256]       # character classes, see gcode_text.pxd
     uint8_t text_m[1024]    # M numbers whose arguments are text
