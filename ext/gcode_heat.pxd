@@ -79,6 +79,7 @@ cdef inline void heat_nozzle(Core* s, Planner* q, int64_t target, bint wait, bin
 cdef inline void heater_command(Core* s, Planner* q, int32_t m) noexcept nogil:
     """M104 M109 nozzle, M140 M190 bed, M141 M191 chamber; S, or R for those that wait for cooling too."""
     cdef int64_t target
+    cdef bint bed
     cdef bint wait = m in (1090, 1900, 1910)
     # Klipper's wait ends when the temperature is near the target, from either side (heaters.py, check_busy).
     cdef bint cooling = not s.w.mask & BIT_S or s.reads & READ_EXTENDED
@@ -94,14 +95,11 @@ cdef inline void heater_command(Core* s, Planner* q, int32_t m) noexcept nogil:
         return
     if m == 1040 or m == 1090:
         heat_nozzle(s, q, target, wait, cooling)
-    elif m == 1400 or m == 1900:
-        heat(s, 1, target)
-        history(s, HISTORY_BED, <double> target / 1e6)
-        plan_heat(q, HEAT_BED, <double> target * 1e-6, wait, cooling, s.line)
-    else:
-        heat(s, 2, target)
-        history(s, HISTORY_CHAMBER, <double> target / 1e6)
-        plan_heat(q, HEAT_CHAMBER, <double> target * 1e-6, wait, cooling, s.line)
+        return
+    bed = m == 1400 or m == 1900
+    heat(s, 1 if bed else 2, target)
+    history(s, HISTORY_BED if bed else HISTORY_CHAMBER, <double> target / 1e6)
+    plan_heat(q, HEAT_BED if bed else HEAT_CHAMBER, <double> target * 1e-6, wait, cooling, s.line)
 
 
 cdef inline void set_axes(Core* s, double* values, double* caps, double scale) noexcept nogil:

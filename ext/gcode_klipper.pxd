@@ -13,7 +13,7 @@ from libc.stdint cimport int32_t, int64_t
 from fleetctl._ext.gcode_corner cimport against, greatest, least, surely
 from fleetctl._ext.gcode_pace cimport pace_settle
 from fleetctl._ext.gcode_planner cimport *
-from fleetctl._ext.gcode_spent cimport announce, plan_mark, spend
+from fleetctl._ext.gcode_spent cimport fresh_block, spend
 from fleetctl._ext.gcode_warmth cimport apply_changes
 
 
@@ -84,9 +84,8 @@ cdef inline void klipper_add(Planner* q, double* unit, double length, double spe
     cdef bint pushes = unit[0] == 0.0 and unit[1] == 0.0 and unit[2] == 0.0
     if q.count == PLAN_WINDOW:
         klipper_flush(q, True)
-    b = &q.block[q.count]
-    q.count += 1
-    announce(q, b)
+    b = fresh_block(q)
+    b.spent = SPENT_MOTION
     b.length = length
     b.accel = accel
     b.nominal = speed
@@ -157,7 +156,7 @@ cdef inline void klipper_flush(Planner* q, bint lazy) noexcept nogil:
     cdef int32_t i, n = q.count
     cdef int32_t settled = klipper_back(q, lazy)
     cdef Block* b
-    cdef double cruise = 0.0, start, end = 0.0, v0, v1, v
+    cdef double cruise = 0.0, start, end = 0.0, v0, v1, v, seconds
     cdef bint forced = lazy and settled < n // 2
     if forced:
         settled = n // 2
@@ -172,13 +171,13 @@ cdef inline void klipper_flush(Planner* q, bint lazy) noexcept nogil:
         v = sqrt(cruise)
         v0 = v if start == cruise else sqrt(start)
         v1 = v if end == cruise else sqrt(end)
-        spend(q, b, SPENT_MOTION, (2.0 * v - v0 - v1) / b.accel
-              + (b.length - (2.0 * cruise - start - end) * 0.5 / b.accel) / v if v > 0.0 else 0.0)
-        if q.want_times:
-            plan_mark(q, b.line)
+        seconds = 0.0
+        if v > 0.0:
+            seconds = (2.0 * v - v0 - v1) / b.accel + (b.length - (2.0 * cruise - start - end) * 0.5 / b.accel) / v
+        spend(q, b, seconds)
     for i in range(n - settled):
         q.block[i] = q.block[settled + i]
     q.count = n - settled
-    pace_settle(q.trace)
     if forced:
         q.block[0].entry_max = least(q.block[0].entry_max, end)
+    pace_settle(q.trace)

@@ -15,8 +15,8 @@ from libc.stdint cimport int32_t, int64_t
 from fleetctl._ext.gcode_corner cimport *
 from fleetctl._ext.gcode_klipper cimport klipper_flush
 from fleetctl._ext.gcode_planner cimport *
-from fleetctl._ext.gcode_spent cimport announce, plan_mark, spend
 from fleetctl._ext.gcode_pace cimport pace_settle
+from fleetctl._ext.gcode_spent cimport fresh_block, spend
 from fleetctl._ext.gcode_trace cimport FEATURE_WAIT
 from fleetctl._ext.gcode_warmth cimport apply_changes, change_target, waiting_s
 
@@ -90,17 +90,15 @@ cdef inline void plan_flush(Planner* q, int32_t keep) noexcept nogil:
             exit2 = least(q.block[i + 1].entry if i + 1 < n else 0.0, entry + b.reach)
             v1 = sqrt(exit2)
             if b.pace > 0.0 and b.pace * least(v0, v1) < 1.0:
-                spend(q, b, SPENT_MOTION, paced_seconds(b, v0, v1))
+                spend(q, b, paced_seconds(b, v0, v1))
             else:
-                spend(q, b, SPENT_MOTION, block_seconds(b, entry, v0, exit2, v1))
+                spend(q, b, block_seconds(b, entry, v0, exit2, v1))
             entry = exit2
             v0 = v1
         else:
-            spend(q, b, b.spent, wait_seconds(q, b))
+            spend(q, b, wait_seconds(q, b))
             entry = q.block[i + 1].entry if i + 1 < n else 0.0
             v0 = sqrt(entry)
-        if q.want_times:
-            plan_mark(q, b.line)
     for i in range(keep):
         q.block[i] = q.block[done + i]
     q.count = keep
@@ -112,9 +110,7 @@ cdef inline void plan_flush(Planner* q, int32_t keep) noexcept nogil:
 cdef inline Block* next_block(Planner* q) noexcept nogil:
     if q.count == PLAN_WINDOW:
         plan_flush(q, PLAN_KEEP)
-    q.count += 1
-    announce(q, &q.block[q.count - 1])
-    return &q.block[q.count - 1]
+    return fresh_block(q)
 
 
 cdef inline void begin_entry(Planner* q, Block* b, double entry_max) noexcept nogil:
@@ -147,9 +143,7 @@ cdef inline void pause(Planner* q, int32_t spent, int32_t heater, double amount,
     if q.rule == RULE_KLIPPER:
         q.count = 0
         q.settled += 1
-        spend(q, b, spent, wait_seconds(q, b))
-        if q.want_times:
-            plan_mark(q, line)
+        spend(q, b, wait_seconds(q, b))
         pace_settle(q.trace)
     else:
         begin_entry(q, b, 0.0)
@@ -221,6 +215,7 @@ cdef inline void add_block(Planner* q, double length, double speed, double accel
     b.nominal = speed
     b.count = count
     b.pace = 0.0
+    b.spent = SPENT_MOTION
     b.line = line
     begin_entry(q, b, entry2)
 

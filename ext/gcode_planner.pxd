@@ -52,8 +52,8 @@ cdef struct Block:
     double smooth_max
     double cruise           # Klipper: v2 in the middle, -1 if it follows the move before
     int64_t line
-    int32_t spent
     int32_t tag             # what it is for, see gcode_trace
+    int32_t spent
     int32_t heater          # of a wait on a heater, with HEAT_COOLING or HEAT_LOOK
 
 cdef struct Warmth:

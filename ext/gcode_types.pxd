@@ -7,7 +7,7 @@ All lengths are int64 in units of 1e-6 mm ("micro"), exact as written; only arcs
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from fleetctl._ext.gcode_planner cimport *
-from fleetctl._ext.gcode_trace cimport LineArray, Trace
+from fleetctl._ext.gcode_trace cimport Trace
 
 cdef enum:
     LETTER_B = 2

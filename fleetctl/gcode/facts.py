@@ -260,7 +260,9 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     heating_s: float = 0.0
     """Waiting for heaters; what they rise while the machine moves is already taken off."""
     homing_s: float = 0.0
+    """Of G28, where the machine gives its homing speeds."""
     tool_change_s: float = 0.0
+    """Of M6 and T, where the machine gives the seconds of one."""
     limits_from: Literal["machine", "file", "default"] = "default"
     """Whose speeds and accelerations the time was planned with."""
     times_f64: bytes | None = None
