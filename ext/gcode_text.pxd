@@ -7,6 +7,8 @@ the next word, never hexadecimal or an exponent.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from fleetctl._ext.gcode_comment cimport object_name
+from fleetctl._ext.gcode_evaluate cimport (
+    computed_setting, computed_value, evaluates, refused_line, starts_value, word_of_flow)
 from fleetctl._ext.gcode_note cimport note, note_name
 from fleetctl._ext.gcode_number cimport careful_number, digits_go_on, fleetctl_pow10
 from fleetctl._ext.gcode_skip cimport *
@@ -103,6 +105,8 @@ cdef inline const uint8_t* odd_start(Core* s, const uint8_t* p, uint8_t k, const
         return checksum(s, p, start)
     if k == KIND_EXPRESSION:
         note(s, HAZ_EXPRESSION, column)
+        if evaluates(s):
+            return computed_setting(s, p, start)
         s.w.skip = 1
         return skip_text(s, p + 1, start)
     if k == KIND_QUOTE:
@@ -144,6 +148,8 @@ cdef inline const uint8_t* bare_letter(Core* s, const uint8_t* letter_at, const 
     if (w.mask | w.ng | w.nm) == 0 and letter_follows(letter_at + 1) and letter != LETTER_O:
         return extended(s, letter_at, start)
     if letter == LETTER_O and s.reads & READ_O_WORDS and p[0] == 60:
+        if evaluates(s):
+            return word_of_flow(s, letter_at, p, start)
         note(s, HAZ_O_WORD, letter_at - start + 1)
         w.skip = 1
         return skip_text(s, p, start)
@@ -175,6 +181,28 @@ cdef inline const uint8_t* text_argument(Core* s, const uint8_t* p, const uint8_
     return end
 
 
+cdef inline const uint8_t* word_of_o(Core* s, const uint8_t* at, const uint8_t* p, const uint8_t* start) noexcept nogil:
+    """An O number in a dialect that follows it; alone it only names what begins there."""
+    if o_word_continues(p):
+        return word_of_flow(s, at, p, start)
+    s.program.bare_o = 1
+    return p
+
+
+cdef inline const uint8_t* evaluated_word(Core* s, uint8_t letter, const uint8_t* at,
+                                          const uint8_t* start) noexcept nogil:
+    """A letter (at `at`) whose value must be computed; returns where to go on."""
+    cdef const uint8_t* p = at + 1
+    cdef int64_t value
+    if letter == LETTER_O:
+        return word_of_flow(s, at, p, start)
+    if not computed_value(s, letter, &p, start, &value):
+        return refused_line(s, p, start)
+    if s.w.unknown & (<uint32_t> 1 << letter) and (letter == LETTER_G or letter == LETTER_M):
+        return p
+    return keep_word(s, letter, value, at, p, start)
+
+
 cdef inline const uint8_t* keep_word(Core* s, uint8_t letter, int64_t value, const uint8_t* at, const uint8_t* p,
                                      const uint8_t* start) noexcept nogil:
     """A letter (at `at`) with its number; returns where to go on, for some commands take text."""
@@ -188,12 +216,18 @@ cdef inline const uint8_t* keep_word(Core* s, uint8_t letter, int64_t value, con
         keep_code(s, letter, value, at - start + 1)
         if w.nm == 1 and 0 <= value <= 1023000000 and s.text_m[value // 1000000]:
             return text_argument(s, p, start)
+        if (value == 98000000 or value == 99000000) and evaluates(s):
+            return word_of_flow(s, at, p, start)
     else:
         if w.mask & bit:
             note(s, HAZ_REPEATED_WORD, at - start + 1)
         w.mask |= bit
         w.value[letter] = value
-        if letter == LETTER_O and s.reads & READ_O_WORDS and o_word_continues(p):
+        if letter == LETTER_O and s.reads & READ_O_WORDS:
+            if evaluates(s):
+                return word_of_o(s, at, p, start)
+            if not o_word_continues(p):
+                return p
             note(s, HAZ_O_WORD, at - start + 1)
             w.skip = 1
             return skip_text(s, p, start)
@@ -256,6 +290,9 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
                     d = <uint32_t> p[0] - 48
                 decimals = <int32_t> (p - digits) - whole - 1
             if whole + decimals == 0:
+                if evaluates(s) and starts_value(at + 1):
+                    p = evaluated_word(s, letter, at, start)
+                    continue
                 if kind[p[0]] == KIND_EXPRESSION:
                     continue
                 if p != at + 1 and (p - 1)[0] != 32 and (p - 1)[0] != 9:

@@ -6,6 +6,8 @@ All lengths are int64 in units of 1e-6 mm ("micro"), exact as written; only arcs
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from fleetctl._ext.gcode_program cimport Program
+
 cdef enum:
     LETTER_B = 2
     LETTER_C = 3
@@ -60,6 +62,7 @@ cdef enum:
     READ_SPEEDS_PER_MINUTE = 128    # RepRapFirmware: M203 and M566 in mm/min
     READ_EXTENDED = 256         # Klipper: EXTENDED_NAME KEY=value, macros may home and heat
     READ_O_WORDS = 512
+    READ_EXPRESSIONS = 16384    # # and [ ] are evaluated, O words are followed (gcode_expression, gcode_flow)
 
 cdef enum:
     HAZ_HIGH_BYTE_CODE
@@ -122,6 +125,10 @@ cdef enum:
     HAZ_SPINDLE_NO_SPEED
     HAZ_SEVERAL_COMMANDS
     HAZ_SCALE_CHANGE
+    HAZ_NOT_PROVABLE
+    HAZ_EVALUATION_ERROR
+    HAZ_FLOW_ERROR
+    HAZ_LOOP_CAP
     HAZARD_COUNT
 
 # Questions asked at every motion until they are answered once; all answered costs one test.
@@ -179,6 +186,11 @@ cdef struct Frame:
     Range motion[3]
     Range work[3]
 
+cdef enum:
+    SKIP_LINE = 1           # not executed (expression, O word, extended, $)
+    SKIP_EVALUATED = 2      # its words or settings were computed: gcode_unknown carries it out
+    SKIP_FLOW = 3           # an O word: the program is kept from this line on
+
 cdef struct Words:
     uint32_t mask           # one bit per letter (letter & 31) that stands on the line; G and M excepted
     uint32_t flags          # letters without a number
@@ -187,7 +199,8 @@ cdef struct Words:
     int32_t g[8]            # codes times ten
     int32_t m[8]
     int64_t value[32]       # micro units, as written (not yet mm)
-    int32_t skip            # the line is no block to execute (expression, O word, extended, $)
+    int32_t skip            # SKIP_...: the line is no block to execute as it stands
+    uint32_t unknown        # letters whose value is not known before the run; set where skip is SKIP_EVALUATED
     int32_t dot             # column of the first odd letter case
 
 cdef struct Tool:
@@ -335,3 +348,5 @@ cdef struct Core:
     uint8_t kind[256]       # character classes, see gcode_text.pxd
     uint8_t text_m[1024]    # M numbers whose arguments are text
     Words w
+    Program* program        # NULL where the dialect does not evaluate
+    int32_t quiet           # a line is carried out once more: what its text shows was noted before
