@@ -404,9 +404,10 @@ cdef inline bint read_brackets(Core* s, const uint8_t** p, const uint8_t* start,
     cdef Value values[8]
     cdef int32_t ops[8]
     cdef int32_t n = 0, op = OP_END
-    cdef int64_t column = p[0] - start + 1
+    cdef int64_t column
+    s.program.work += 6
     p[0] += 1
-    if not read_value(s, p, start, &values[0], depth + 1):
+    if not read_value(s, p, start, &values[0], depth):
         return False
     while True:
         column = p[0] - start + 1
@@ -420,7 +421,7 @@ cdef inline bint read_brackets(Core* s, const uint8_t** p, const uint8_t* start,
             break
         ops[n] = op
         n += 1
-        if not read_value(s, p, start, &values[n], depth + 1):
+        if not read_value(s, p, start, &values[n], depth):
             return False
     out[0] = values[0]
     if not out.why and not isfinite(out.number):

@@ -226,5 +226,7 @@ def _facts(
         claims=said,
         metadata=pairs,
         thumbnails=thumbnails(opened.head),
-        findings=reading_findings(hazards, ending, totals["lines"]),
+        findings=reading_findings(
+            hazards, ending, totals["lines"], evaluated=dialect.expressions, reasons=scan.reasons()
+        ),
     )

@@ -23,6 +23,10 @@ ALWAYS: Table = {
     "number_overflow": ("FQ010", "holds a number with too many digits"),
     "oversized_line": ("FQ010", "holds a line too long to be read"),
     "expression": ("FQ011", "uses parameters or expressions, so its path is not provable"),
+    "not_provable": ("FQ011", "computes with what is not known before the run, so its path is not provable"),
+    "loop_cap": ("FQ011", "runs in loops for longer than they can be followed, so its path is not provable"),
+    "evaluation_error": ("FQ010", "holds a parameter or an expression that the controller refuses"),
+    "flow_error": ("FQ010", "holds an O word that the controller refuses"),
     "arc_from_unknown": ("FQ011", "has an arc from a place that is not known, so its path is not provable"),
 }
 
@@ -62,6 +66,11 @@ SPINDLE: Table = {
 }
 """Not for lasers, whose power may well be 0 while they move."""
 
+EVALUATING = frozenset({"linuxcnc"})
+"""Dialects of machines that compute expressions and follow O words; the core does what they do."""
+
+EVALUATED = frozenset({"expression", "o_word"})
+
 _TABLES: dict[Process, Table] = {
     Process.ADDITIVE: ALWAYS | PRINTING,
     Process.SUBTRACTIVE: ALWAYS | CUTTING | SPINDLE,
@@ -72,6 +81,8 @@ _TABLES: dict[Process, Table] = {
 def hazards(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
     """FQ009 to FQ012: nothing that changes the machine's memory, cannot be read, or cannot be proven."""
     for key, (code, phrase) in _TABLES[profile.process].items():
+        if key in EVALUATED and profile.dialect in EVALUATING and analysis.dialect in EVALUATING:
+            continue
         if mark := analysis.hazards.get(key):
             yield Finding(
                 code=code,
