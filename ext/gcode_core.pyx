@@ -372,6 +372,29 @@ cdef class Scanner:
                 self.s.commanded[a] = 1
                 touch(&self.s.frames[FRAME_MACHINE].motion[a], self.s.pos[a], 0)
 
+    def keep_trail(self, int64_t most):
+        """Keep where the axes stand after each of the first `most` lines that are followed (32 bytes each).
+
+        Raises ValueError where the dialect does not evaluate, or when asked twice, MemoryError."""
+        cdef Program* program = self.s.program
+        if program == NULL or program.trail != NULL or not 0 < most < 1 << 40:
+            raise ValueError("there is nothing to follow")
+        program.trail = <double*> malloc(most * 4 * sizeof(double))
+        if program.trail == NULL:
+            raise MemoryError
+        program.trail_most = most
+
+    def trail(self):
+        """[(line, x, y, z)] in mm after each line carried out from the first O word on, in the order of the run."""
+        cdef Program* program = self.s.program
+        cdef int64_t i
+        if program == NULL:
+            return []
+        return [
+            (int(program.trail[4 * i]), program.trail[4 * i + 1], program.trail[4 * i + 2], program.trail[4 * i + 3])
+            for i in range(program.trail_count)
+        ]
+
     def feed(self, const uint8_t[::1] block not None):
         """Read the next bytes of the program. Raises ValueError after `finish`."""
         if self.finished:

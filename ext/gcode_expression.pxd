@@ -10,13 +10,22 @@ that is not finite leaves here. The caller promises that the line ends in LF or 
 """
 
 from libc.math cimport (
-    INFINITY, M_PI, acos, asin, atan2, ceil, exp, fabs, floor, fmod, isfinite, log, pow, sqrt, tan)
+    acos, asin, atan2, ceil, exp, fabs, floor, fmod, isfinite, log, pow, sqrt, tan)
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from fleetctl._ext.gcode_parameter cimport (
     create_name, intern, is_read_only, name_is_set, name_value, numbered_value, object_to, refuse)
 from fleetctl._ext.gcode_program cimport *
 from fleetctl._ext.gcode_types cimport *
+
+cdef extern from *:
+    """
+    /* Degrees and radians by way of long double, as LinuxCNC: FIX[2*SIN[30]] must be 1 there and here. */
+    #define fleetctl_radians(x) ((double) ((x) * 3.141592653589793238462643383279502884L / 180.0))
+    #define fleetctl_degrees(x) ((double) ((x) * 180.0 / 3.141592653589793238462643383279502884L))
+    """
+    double fleetctl_radians(double x) nogil
+    double fleetctl_degrees(double x) nogil
 
 cdef extern from "math.h" nogil:
     double sine "sin" (double) noexcept
@@ -227,9 +236,9 @@ cdef inline bint compute_function(Core* s, int32_t function, Value* x, int64_t c
     elif function == FN_ACOS or function == FN_ASIN:
         if not -1.0 <= v <= 1.0:
             return refuse(s, ERR_ARC_FUNCTION, column)
-        v = (acos(v) if function == FN_ACOS else asin(v)) * 180.0 / M_PI
+        v = fleetctl_degrees(acos(v) if function == FN_ACOS else asin(v))
     elif function == FN_COS:
-        v = cosine(v * M_PI / 180.0)
+        v = cosine(fleetctl_radians(v))
     elif function == FN_EXP:
         v = exp(v)
     elif function == FN_FIX:
@@ -246,13 +255,13 @@ cdef inline bint compute_function(Core* s, int32_t function, Value* x, int64_t c
             return refuse(s, ERR_ROUND, column)     # beyond its integer LinuxCNC answers nonsense
         v = <double> (<int64_t> v)
     elif function == FN_SIN:
-        v = sine(v * M_PI / 180.0)
+        v = sine(fleetctl_radians(v))
     elif function == FN_SQRT:
         if v < 0.0:
             return refuse(s, ERR_ROOT, column)
         v = sqrt(v)
     elif function == FN_TAN:
-        v = tan(v * M_PI / 180.0)
+        v = tan(fleetctl_radians(v))
     x.number = v
     return True
 
@@ -293,7 +302,7 @@ cdef inline bint read_function(Core* s, const uint8_t** p, const uint8_t* start,
         return False
     if not out.why:
         out.why = x.why
-    out.number = atan2(out.number, x.number) * 180.0 / M_PI
+    out.number = fleetctl_degrees(atan2(out.number, x.number))
     return True
 
 
@@ -403,6 +412,7 @@ cdef inline bint read_brackets(Core* s, const uint8_t** p, const uint8_t* start,
     """[ value operator value ... ]; `p` is at the [. What binds closer waits on a stack of at most one per rank."""
     cdef Value values[8]
     cdef int32_t ops[8]
+    cdef int64_t columns[8]
     cdef int32_t n = 0, op = OP_END
     cdef int64_t column
     s.program.work += 6
@@ -410,16 +420,18 @@ cdef inline bint read_brackets(Core* s, const uint8_t** p, const uint8_t* start,
     if not read_value(s, p, start, &values[0], depth):
         return False
     while True:
+        peek(p)
         column = p[0] - start + 1
         if not read_operator(s, p, start, &op):
             return False
         while n > 0 and fleetctl_rank[op] <= fleetctl_rank[ops[n - 1]]:
-            if not compute(s, &values[n - 1], ops[n - 1], &values[n], column):
+            if not compute(s, &values[n - 1], ops[n - 1], &values[n], columns[n - 1]):
                 return False
             n -= 1
         if op == OP_END:
             break
         ops[n] = op
+        columns[n] = column
         n += 1
         if not read_value(s, p, start, &values[n], depth):
             return False

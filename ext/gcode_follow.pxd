@@ -4,6 +4,7 @@ Lines keep the number they have in the file. What a line shows by its text alone
 carried out; what is never reached is looked at afterwards (`STATE_SWEEP`) but has no effect.
 """
 
+from libc.math cimport NAN
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memchr, memcpy
@@ -45,6 +46,7 @@ cdef inline void free_program(Program* program) noexcept nogil:
     if program != NULL:
         free(program.text)
         free(program.visited)
+        free(program.trail)
         free(program)
 
 
@@ -72,6 +74,16 @@ cdef inline bint was_visited(Program* program, int64_t offset) noexcept nogil:
     return (program.visited[offset >> 3] >> (offset & 7)) & 1
 
 
+cdef inline void leave_trail(Core* s) noexcept nogil:
+    """Write down where the axes stand."""
+    cdef double* row = s.program.trail + 4 * s.program.trail_count
+    cdef int a
+    row[0] = <double> s.line
+    for a in range(3):
+        row[1 + a] = <double> s.pos[a] * 1e-6 if s.commanded[a] else NAN
+    s.program.trail_count += 1
+
+
 cdef inline void act(Core* s, Planner* q, const uint8_t* p) noexcept nogil:
     """Carry out the plain line at `p`; its text and its place among the commands count only the first time."""
     cdef Program* program = s.program
@@ -93,6 +105,8 @@ cdef inline void act(Core* s, Planner* q, const uint8_t* p) noexcept nogil:
     if s.quiet:
         s.commands = commands
     s.quiet = 0
+    if program.trail_count < program.trail_most:
+        leave_trail(s)
     if s.ended_line or s.end_marker == END_PERCENT:
         program.stopped = 1
 

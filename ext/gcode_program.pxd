@@ -192,3 +192,7 @@ cdef struct Program:
     int64_t first_line
     int64_t next_offset     # what follows the line at hand
     int64_t next_line
+    # where the axes stood after each line that was followed, on request: line, x, y, z (mm; NaN where not known)
+    int64_t trail_most
+    int64_t trail_count
+    double* trail

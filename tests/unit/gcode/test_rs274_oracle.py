@@ -1,0 +1,83 @@
+"""The core and LinuxCNC's own interpreter agree: same ends of motion, same arcs, same dwells, same refusals.
+
+Needs `rs274` (Debian linuxcnc-uspace); without it everything here is skipped, by name.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+
+from fleetctl._ext import gcode_core
+from fleetctl.gcode import DIALECTS
+from fleetctl.gcode.analysis import scanner
+
+from . import rs274_oracle
+from .rs274_oracle import Canon
+from .strategies import computed_program, expressions
+
+pytestmark = pytest.mark.skipif(rs274_oracle.BINARY is None, reason=rs274_oracle.MISSING)
+
+PRINTED_MM = 6e-5
+"""Half of the last printed decimal, and a little for ours."""
+
+REFUSALS = ("evaluation_error", "flow_error")
+OPEN = ("not_provable", "loop_cap")
+UNLIMITED = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck), database=None)
+
+
+def read(program: bytes) -> gcode_core.Scanner:
+    scan = scanner(DIALECTS["linuxcnc"], None)
+    scan.keep_trail(100_000)
+    scan.feed(program)
+    scan.finish()
+    return scan
+
+
+def stops(points: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
+    """The places where the tool came to, without the lines on which it stayed where it was."""
+    kept: list[tuple[float, float, float]] = []
+    for point in points:
+        if not kept or max(abs(a - b) for a, b in zip(point, kept[-1], strict=True)) > 2 * PRINTED_MM:
+            kept.append(point)
+    return kept
+
+
+def same_stops(scan: gcode_core.Scanner, canon: Canon, program: str) -> None:
+    ours = stops([(x, y, z) for _, x, y, z in scan.trail() if not math.isnan(x + y + z)])
+    theirs = stops(canon.points)
+    for i, (a, b) in enumerate(zip(ours, theirs, strict=False)):
+        assert a == pytest.approx(b, abs=2 * PRINTED_MM), f"stop {i}: {a} here, {b} there\n{program}"
+    assert len(ours) == len(theirs), f"{ours[len(theirs) :]} here, {theirs[len(ours) :]} there\n{program}"
+
+
+def agree(lines: list[str], folder: Path) -> str:
+    """Compare one program; says how it ended."""
+    program = "\n".join(lines) + "\n"
+    scan = read(program.encode())
+    hazards = scan.hazards()
+    canon = rs274_oracle.run(program.encode(), folder)
+    if canon is None:
+        assert "loop_cap" in hazards or "not_provable" in hazards, program
+        return "endless"
+    if any(name in hazards for name in OPEN):
+        return "open"
+    refused = any(name in hazards for name in REFUSALS)
+    assert refused == bool(canon.refused), f"{scan.reasons()} here, {canon.refused!r} there\n{program}"
+    same_stops(scan, canon, program)
+    return "refused" if refused else "same"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("rs274")
+
+
+@seed(20261128)
+@UNLIMITED
+@given(computed_program())
+def test_generated_programs(folder: Path, lines: list[str]) -> None:
+    agree(lines, folder)
