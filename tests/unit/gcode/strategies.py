@@ -160,7 +160,7 @@ def computed_line(draw: st.DrawFn, names: tuple[str, ...]) -> str:
     if kind < 3:
         return draw(setting(names))
     if kind == 3:
-        return f"G91 G0 X[[{draw(expressions(names, 2))}] MOD 50] G90" if draw(st.booleans()) else "G0 Y#<_x>"
+        return draw(st.sampled_from(["G91 G0 X2", "G90", "G0 Y#<_x>", "G91", "G90 G1 Z[#5422/2] F200"]))
     if kind == 4:
         return f"G1 F[100+{draw(st.sampled_from(names))}-{draw(st.sampled_from(names))}] Z[{draw(setting_free(names))}]"
     if kind == 5:

@@ -9,7 +9,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from fleetctl._ext import gcode_core
 from fleetctl.gcode import DIALECTS
@@ -25,8 +25,21 @@ PRINTED_MM = 6e-5
 """Half of the last printed decimal, and a little for ours."""
 
 REFUSALS = ("evaluation_error", "flow_error")
+LINE_ERRORS = (
+    "arc_radius", "arc_invalid", "feed_zero", "feed_missing", "negative_number", "repeated_group", "repeated_motion",
+    "repeated_word", "number_missing", "stray_character", "unknown_number", "axes_missing", "axes_unused",
+    "unused_word", "dwell_missing", "machine_curve", "unclosed_comment", "nested_comment", "checksum", "dollar_line",
+)  # fmt: skip
+"""What is wrong with one line by itself; the core goes on after it, the interpreter does not."""
+
 OPEN = ("not_provable", "loop_cap")
-UNLIMITED = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck), database=None)
+GENERATED = settings(
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate],
+)
+"""Without shrinking: each try is a process."""
 
 
 def read(program: bytes) -> gcode_core.Scanner:
@@ -46,12 +59,12 @@ def stops(points: list[tuple[float, float, float]]) -> list[tuple[float, float, 
     return kept
 
 
-def same_stops(scan: gcode_core.Scanner, canon: Canon, program: str) -> None:
+def same_stops(scan: gcode_core.Scanner, canon: Canon, program: str, whole: bool) -> None:
     ours = stops([(x, y, z) for _, x, y, z in scan.trail() if not math.isnan(x + y + z)])
     theirs = stops(canon.points)
     for i, (a, b) in enumerate(zip(ours, theirs, strict=False)):
         assert a == pytest.approx(b, abs=2 * PRINTED_MM), f"stop {i}: {a} here, {b} there\n{program}"
-    assert len(ours) == len(theirs), f"{ours[len(theirs) :]} here, {theirs[len(ours) :]} there\n{program}"
+    assert len(ours) == len(theirs) or (not whole and len(ours) > len(theirs)), f"{ours[len(theirs) :]} here, {theirs[len(ours) :]} there\n{program}"
 
 
 def agree(lines: list[str], folder: Path) -> str:
@@ -59,16 +72,19 @@ def agree(lines: list[str], folder: Path) -> str:
     program = "\n".join(lines) + "\n"
     scan = read(program.encode())
     hazards = scan.hazards()
-    canon = rs274_oracle.run(program.encode(), folder)
+    canon = rs274_oracle.run(program.encode(), folder, limit_s=3.0)
     if canon is None:
         assert "loop_cap" in hazards or "not_provable" in hazards, program
         return "endless"
     if any(name in hazards for name in OPEN):
         return "open"
     refused = any(name in hazards for name in REFUSALS)
-    assert refused == bool(canon.refused), f"{scan.reasons()} here, {canon.refused!r} there\n{program}"
-    same_stops(scan, canon, program)
-    return "refused" if refused else "same"
+    wrong_line = any(name in hazards for name in LINE_ERRORS)
+    told = f"{scan.reasons()} here, {canon.refused!r} there\n{program}"
+    assert not refused or canon.refused, told
+    assert refused or wrong_line or not canon.refused, told
+    same_stops(scan, canon, program, not wrong_line)
+    return "refused" if canon.refused else "same"
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +93,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @seed(20261128)
-@UNLIMITED
+@GENERATED
 @given(computed_program())
 def test_generated_programs(folder: Path, lines: list[str]) -> None:
     agree(lines, folder)
