@@ -5,7 +5,7 @@ The whole of a program is one `Scanner`: feed blocks, then finish, then ask. Mem
 """
 
 from libc.math cimport INFINITY
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcpy
 
@@ -61,6 +61,7 @@ READS = {
     "g4_p_ms": READ_G4_P_MS, "text_commands": READ_TEXT_COMMANDS,
     "speeds_per_minute": READ_SPEEDS_PER_MINUTE, "extended": READ_EXTENDED, "o_words": READ_O_WORDS,
     "expressions": READ_EXPRESSIONS,
+    "brace_expressions": READ_BRACES,
 }
 """The bits of a dialect, by the name of the field of `fleetctl.gcode.dialects.Dialect`."""
 
@@ -90,7 +91,9 @@ cdef void fill_kinds(Core* s) noexcept nogil:
         s.kind[40] = KIND_OPEN
     s.kind[42] = KIND_STAR
     s.kind[47] = KIND_SLASH
+    s.kind[58] = KIND_MARK          # :
     s.kind[59] = KIND_SEMICOLON
+    s.kind[61] = KIND_MARK          # =
     s.kind[63] = KIND_REALTIME      # ?
     s.kind[91] = KIND_EXPRESSION    # [
     s.kind[123] = KIND_BRACE
@@ -148,27 +151,23 @@ cdef int64_t code_length(const uint8_t* p, const uint8_t* end, bint parens, int6
 
 
 cdef void measure(Core* s, const uint8_t* p, const uint8_t* end) noexcept nogil:
-    """Longest line, and longest code of a line: only lines that could set a record are looked at."""
-    cdef int64_t n = end - p
-    cdef int64_t gaps = 0
-    if n > s.longest:
-        s.longest = n
-        s.longest_line = s.line
+    """The longest code of a line, of a line that may hold it."""
+    cdef int64_t n, gaps = 0
     if s.reads & READ_TEXT_COMMANDS and s.w.nm and s.w.m[0] in (0, 10, 1170, 1180):
         return      # a message for a display, which is cut to fit
-    if n > s.longest_code and p[0] != 59:
-        n = code_length(p, end, s.kind[40] == KIND_OPEN, &gaps)
-        if n > s.longest_code:
-            s.longest_code = n
-            s.longest_code_line = s.line
-        if n + gaps > s.longest_spaced:
-            s.longest_spaced = n + gaps
-            s.longest_spaced_line = s.line
+    n = code_length(p, end, s.kind[40] == KIND_OPEN, &gaps)
+    if n > s.longest_code:
+        s.longest_code = n
+        s.longest_code_line = s.line
+    if n + gaps > s.longest_spaced:
+        s.longest_spaced = n + gaps
+        s.longest_spaced_line = s.line
 
 
 cdef void run(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexcept nogil:
     """Every line in [p, stop); stop follows a line end (an LF, or a CR that no LF follows)."""
     cdef const uint8_t* end
+    cdef int64_t code
     if s.program != NULL and s.program.state == STATE_KEEP:
         keep(s, q, p, stop)
         return
@@ -178,7 +177,11 @@ cdef void run(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexce
         if s.w.skip == SKIP_FLOW:
             begin_keeping(s, q, p, stop)
             return
-        if end - p > s.longest_code:
+        if end - p > s.longest:
+            s.longest = end - p
+            s.longest_line = s.line
+        code = s.w.code_end - p - s.w.numbered
+        if code > s.longest_spaced or code - s.w.blanks > s.longest_code:
             measure(s, p, end)
         if s.w.skip == SKIP_EVALUATED:
             execute_computed(s, q)
@@ -221,17 +224,24 @@ cdef void follow_kept(Core* s, Planner* q) noexcept nogil:
     cdef const uint8_t* p = program.text
     cdef const uint8_t* stop = program.text + program.length
     cdef const uint8_t* end
+    cdef int64_t code
     try_to_follow(s, q)
     s.line = program.first_line - 1
     while p < stop:
         s.line += 1
         end = end_of_line(p, stop)
-        if program.visited == NULL or not was_visited(program, p - program.text):
-            read_line(s, p)
+        s.quiet = program.visited != NULL and was_visited(program, p - program.text)
+        read_line(s, p)
+        if not s.quiet:
             s.commands += s.w.skip or (s.w.mask & ~<unsigned int> BIT_N or s.w.ng or s.w.nm)
-        if end - p > s.longest_code:
+        if end - p > s.longest:
+            s.longest = end - p
+            s.longest_line = s.line
+        code = s.w.code_end - p - s.w.numbered
+        if code > s.longest_spaced or code - s.w.blanks > s.longest_code:
             measure(s, p, end)
         p = after_line(end, stop)
+    s.quiet = 0
 
 
 cdef void oversized(Core* s, Planner* q, int64_t length) noexcept nogil:
@@ -568,6 +578,13 @@ cdef class Scanner:
         }
         return extended, [arena_text(&self.s.objects, i) for i in range(self.s.objects.count)]
 
+    def secret_keys(self):
+        """{key of a comment that may name a secret: (first line, count)}; at most 256."""
+        return {
+            arena_text(&self.s.secret_keys, i): (self.s.secret_keys.use[i].first_line, self.s.secret_keys.use[i].count)
+            for i in range(self.s.secret_keys.count)
+        }
+
     def spindle(self):
         """None, or (on line, max S, line, still on, last line, first M4)."""
         cdef Core* s = self.s
@@ -609,6 +626,32 @@ cdef class Scanner:
     def file_sets_limits(self):
         """Did the file set speeds or accelerations of its own?"""
         return bool(self.s.file_sets_limits)
+
+
+def count_words(const uint8_t[::1] text not None, int reads):
+    """(lines, words) of the whole lines of a text: what reading alone costs, before anything is understood."""
+    cdef Scanner scan = Scanner(reads, False, False)
+    cdef Core* s = scan.s
+    cdef const uint8_t* p
+    cdef const uint8_t* stop
+    cdef int64_t words = 0
+    cdef uint32_t mask
+    if text.shape[0] == 0:
+        return 0, 0
+    p = &text[0]
+    with nogil:
+        stop = <const uint8_t*> memrchr(p, 10, text.shape[0])
+        while stop != NULL and p <= stop:
+            s.line += 1
+            p = read_line(s, p) + 1
+            if (p - 1)[0] == 13 and p <= stop and p[0] == 10:
+                p += 1
+            words += s.w.ng + s.w.nm
+            mask = s.w.mask
+            while mask:
+                mask &= mask - 1
+                words += 1
+    return s.line, words
 
 
 cdef object as_range(Range* r):

@@ -49,6 +49,9 @@ cdef enum:
     BITS_IJKR = (1 << 9) | (1 << 10) | (1 << 11) | (1 << 18)
     # What a plain motion line may hold; anything else takes the general path.
     BITS_PLAIN = BITS_XYZ | BITS_IJKR | BIT_E | BIT_F | BIT_N
+    # G, M, N and O are no parameters; a negative F, N, P, S or T means nothing.
+    BITS_ODD = (1 << 7) | (1 << 13) | BIT_N | BIT_O
+    BITS_NEVER_NEGATIVE = BIT_F | BIT_N | BIT_P | BIT_S | BIT_T
 
 # How the dialect reads; `fleetctl.gcode.dialects` sets these bits.
 cdef enum:
@@ -63,6 +66,7 @@ cdef enum:
     READ_EXTENDED = 256         # Klipper: EXTENDED_NAME KEY=value, macros may home and heat
     READ_O_WORDS = 512
     READ_EXPRESSIONS = 16384    # # and [ ] are evaluated, O words are followed (gcode_expression, gcode_flow)
+    READ_BRACES = 1 << 16       # RepRapFirmware: { } holds an expression
 
 cdef enum:
     HAZ_HIGH_BYTE_CODE
@@ -202,6 +206,9 @@ cdef struct Words:
     int32_t skip            # SKIP_...: the line is no block to execute as it stands
     uint32_t unknown        # letters whose value is not known before the run; set where skip is SKIP_EVALUATED
     int32_t dot             # column of the first odd letter case
+    int32_t blanks          # blanks of the line outside its numbers
+    int32_t numbered        # bytes of its N word, which is taken off before a line is sent
+    const uint8_t* code_end     # where its code ends: at the ; or at the line end
 
 cdef struct Tool:
     int64_t number
@@ -345,6 +352,7 @@ cdef struct Core:
     Use t_use
     NameTable extended
     NameTable objects
+    NameTable secret_keys   # of comments, see gcode_secret.pxd
     uint8_t kind[256]       # character classes, see gcode_text.pxd
     uint8_t text_m[1024]    # M numbers whose arguments are text
     Words w

@@ -42,6 +42,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """O words are subroutines and loops."""
     expressions: bool = False
     """Parameters, expressions and O words are evaluated as LinuxCNC does (docs: RS274NGC)."""
+    brace_expressions: bool = False
+    """{ } holds an expression (RepRapFirmware); elsewhere it is what a slicer left unfilled."""
 
     @property
     def reads(self) -> int:
@@ -62,7 +64,7 @@ DIALECTS: dict[str, Dialect] = {
     for dialect in (
         _printer("marlin", "Marlin", e_follows_g90=True),
         _printer("klipper", "Klipper", paren_comments=False, g91_makes_e_relative=True, extended=True),
-        _printer("rrf", "RepRapFirmware", speeds_per_minute=True),
+        _printer("rrf", "RepRapFirmware", speeds_per_minute=True, brace_expressions=True),
         _printer("smoothie", "Smoothieware", e_follows_g90=True),
         _cnc("grbl", "Grbl 1.1"),
         _cnc("grblhal", "grblHAL"),

@@ -31,7 +31,7 @@ HAZARDS: dict[str, str] = {
     "checksum_wrong": "a * checksum that does not fit its line",
     "expression": "a parameter # or an expression [ ]",
     "o_word": "an O word (subroutine, loop or branch)",
-    "placeholder": "a { } placeholder that the slicer left in",
+    "placeholder": "a placeholder ({ }, or [ ] and < > on a printer) that the slicer left in",
     "oversized_line": "a line longer than 256 KiB, of which nothing was read",
     "unknown_number": "a G number of 1000 or more, or an M number of 10000 or more",
     "tool_overflow": "more than 32 tools, or a negative tool number",

@@ -189,6 +189,20 @@ def test_submit_uploads_and_asks_for_good_parts(
     assert order.json["program_sha256"] == "ab" * 32 and order.json["group"] == "printers"
 
 
+def test_submit_of_a_plate_names_it_before_the_file(
+    daemon: PretendDaemon, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    program = {"sha256": "ab" * 32, "name": "clip.gcode", "size_bytes": 5, "dialect": "marlin", "created_s": 1.0}
+    daemon.answer("POST programs", {**program, "analysis": {}}, status=201)
+    daemon.answer("POST jobs", shapes.job(why=WAIT), status=201)
+    file = tmp_path / "clip.gcode.3mf"
+    file.write_bytes(b"PK\x03\x04 as it is")
+    assert ask(daemon, capsys, "submit", str(file), "--quantity", "1", "--plate", "3")[0] == 0
+    upload, order = daemon.asked
+    assert 0 < upload.body.index(b'name="plate"') < upload.body.index(b'filename="clip.gcode.3mf"')
+    assert b"PK\x03\x04 as it is" in upload.body and order.json["title"] == "clip"
+
+
 def test_a_missing_file_is_wrong_usage_and_nothing_is_sent(
     daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
