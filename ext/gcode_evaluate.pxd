@@ -51,6 +51,20 @@ cdef inline const uint8_t* computed_setting(Core* s, const uint8_t* p, const uin
     return p
 
 
+cdef inline const uint8_t* polar_word(Core* s, const uint8_t* p, const uint8_t* start) noexcept nogil:
+    """`@` distance and `^` angle, LinuxCNC's polar coordinates: both axes of the plane go to a place not known here."""
+    cdef Value value
+    begin_computing(s)
+    object_to(s, HAZ_NOT_PROVABLE, WHY_POLAR, p - start + 1)
+    p += 1
+    if not read_value(s, &p, start, &value, 0):
+        return refused_line(s, p, start)
+    s.w.unknown |= BIT_X | BIT_Y
+    s.w.mask |= BIT_X | BIT_Y
+    s.w.value[LETTER_X] = s.w.value[LETTER_Y] = 0
+    return p
+
+
 cdef inline bint code_value(Core* s, double number, int64_t column, int64_t* out) noexcept nogil:
     """A computed G number: tenths, to within 1e-4."""
     cdef double tenths = number * 10.0
@@ -61,6 +75,8 @@ cdef inline bint code_value(Core* s, double number, int64_t column, int64_t* out
         return refuse(s, ERR_WORD_NUMBER, column)
     if not 0.0 <= low < 1000.0:
         return refuse(s, ERR_WORD_NUMBER, column)
+    if 700.0 <= low <= 722.0:
+        object_to(s, HAZ_NOT_PROVABLE, WHY_NOT_MODELLED, column)
     out[0] = <int64_t> low * 100000
     return True
 

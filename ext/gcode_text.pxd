@@ -8,10 +8,12 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from fleetctl._ext.gcode_comment cimport object_name
 from fleetctl._ext.gcode_evaluate cimport (
-    computed_setting, computed_value, evaluates, refused_line, starts_value, word_of_flow)
+    computed_setting, computed_value, evaluates, polar_word, refused_line, starts_value, word_of_flow)
 from fleetctl._ext.gcode_note cimport note, note_name
 from fleetctl._ext.gcode_number cimport careful_number, digits_go_on, fleetctl_pow10
+from fleetctl._ext.gcode_parameter cimport object_to
 from fleetctl._ext.gcode_placeholder cimport bracketed_name, is_expression, left_in_arguments
+from fleetctl._ext.gcode_program cimport WHY_NOT_MODELLED
 from fleetctl._ext.gcode_skip cimport *
 from fleetctl._ext.gcode_types cimport *
 
@@ -142,6 +144,8 @@ cdef inline const uint8_t* odd_start(Core* s, const uint8_t* p, uint8_t k, const
         note(s, HAZ_EXPRESSION if s.reads & READ_BRACES and is_expression(p) else HAZ_PLACEHOLDER, column)
         s.w.skip = 1
         return skip_text(s, p + 1, start)
+    elif (p[0] == 64 or p[0] == 94) and evaluates(s):
+        return polar_word(s, p, start)
     else:
         note(s, HAZ_STRAY_CHARACTER, column)
     return p + 1
@@ -235,6 +239,8 @@ cdef inline const uint8_t* keep_odd_word(Core* s, uint8_t letter, int64_t value,
             return text_argument(s, p, start)
         if (value == 98000000 or value == 99000000) and letter == LETTER_M and evaluates(s):
             return word_of_flow(s, at, p, start)
+        if 70000000 <= value <= 72200000 and letter == LETTER_G and evaluates(s):
+            object_to(s, HAZ_NOT_PROVABLE, WHY_NOT_MODELLED, at - start + 1)
         return p
     if w.mask & bit:
         note(s, HAZ_REPEATED_WORD, at - start + 1)

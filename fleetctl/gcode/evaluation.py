@@ -48,6 +48,8 @@ REASONS: dict[str, tuple[str, str]] = {
         "The program has more names or labels than can be kept (2048)",
         "Use fewer names.",
     ),
+    "polar": ("Polar words @ and ^ are not followed", "Let the CAM write X and Y."),
+    "not_modelled": ("A turning cycle G70 to G72 is not followed", "Let the CAM write the moves."),
     # What LinuxCNC answers with an error where it reads the line.
     "number": ("A number is missing or written wrongly", "Correct the number."),
     "function": ("A function is used that does not exist", "Functions are ABS, ACOS, ASIN, ATAN, COS, EXISTS, EXP, "
