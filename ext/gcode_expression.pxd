@@ -349,19 +349,19 @@ cdef inline bint read_operator(Core* s, const uint8_t** p, const uint8_t* start,
 
 
 cdef inline double compare(int32_t op, double a, double b) noexcept nogil:
-    """1 or 0. Equality, also inside GE and LE, is within 1e-6."""
+    """1 or 0. EQ and NE are within 1e-6."""
     cdef bint equal = fabs(a - b) < 1e-6
     if op == OP_EQ:
         return equal
     if op == OP_NE:
-        return not equal
+        return fabs(a - b) >= 1e-6
     if op == OP_GT:
         return a > b
     if op == OP_GE:
-        return equal or a >= b
+        return a >= b
     if op == OP_LT:
         return a < b
-    return equal or a <= b
+    return a <= b
 
 
 cdef inline bint compute(Core* s, Value* left, int32_t op, Value* right, int64_t column) noexcept nogil:
@@ -376,6 +376,9 @@ cdef inline bint compute(Core* s, Value* left, int32_t op, Value* right, int64_t
             return True
     if left.why or right.why:
         left.why = left.why if left.why else right.why
+        return True
+    if (op == OP_GE or op == OP_LE) and fabs(a - b) < 1e-6 and compare(op, a, b) == 0.0:
+        left.why = WHY_CLOSE    # LinuxCNC 2.9.0~pre1 compares exactly, its master of 2026 within 1e-6
         return True
     if OP_EQ <= op <= OP_LE:
         a = compare(op, a, b)
@@ -414,7 +417,7 @@ cdef inline bint read_brackets(Core* s, const uint8_t** p, const uint8_t* start,
     cdef int32_t ops[8]
     cdef int64_t columns[8]
     cdef int32_t n = 0, op = OP_END
-    cdef int64_t column
+    cdef int64_t column, opened = p[0] - start + 1
     s.program.work += 6
     p[0] += 1
     if not read_value(s, p, start, &values[0], depth):
@@ -437,7 +440,7 @@ cdef inline bint read_brackets(Core* s, const uint8_t** p, const uint8_t* start,
             return False
     out[0] = values[0]
     if not out.why and not isfinite(out.number):
-        return refuse(s, ERR_NOT_FINITE, column)
+        return refuse(s, ERR_NOT_FINITE, opened)
     return True
 
 

@@ -50,6 +50,10 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "polar": ("Polar words @ and ^ are not followed", "Let the CAM write X and Y."),
     "not_modelled": ("A turning cycle G70 to G72 is not followed", "Let the CAM write the moves."),
+    "close": (
+        "GE or LE compares numbers less than 0.000001 apart, which versions of LinuxCNC decide differently",
+        "Compare with a margin: [#1 LT #2 + 0.001].",
+    ),
     # What LinuxCNC answers with an error where it reads the line.
     "number": ("A number is missing or written wrongly", "Correct the number."),
     "function": ("A function is used that does not exist", "Functions are ABS, ACOS, ASIN, ATAN, COS, EXISTS, EXP, "
@@ -87,7 +91,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "twice": ("A label is used twice", "Give each sub, loop and branch its own number or name."),
     "no_label": ("A loop or branch is closed or left that was never opened", "Correct the number or name."),
     "wrong_label": ("A loop or branch is closed or left as something that it is not", "Correct the keyword."),
-    "not_in_sub": ("endsub or return stands outside a subroutine", "Take it out."),
+    "not_in_sub": ("An endsub or return stands outside a subroutine", "Take it out."),
     "never_closed": ("A subroutine, loop or branch is never closed", "Close it before the end of the program."),
     "call_style": ("A subroutine is called or left in the other style (O call and endsub, M98 and M99)",
                    "Use one style."),

@@ -6,10 +6,13 @@ Needs `rs274` (Debian linuxcnc-uspace); without it everything here is skipped, b
 from __future__ import annotations
 
 import math
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
 
 from fleetctl._ext import gcode_core
 from fleetctl.gcode import DIALECTS
@@ -97,3 +100,62 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(computed_program())
 def test_generated_programs(folder: Path, lines: list[str]) -> None:
     agree(lines, folder)
+
+
+@seed(20261129)
+@GENERATED
+@given(st.lists(expressions(("#31", "#<a>", "#[30+1]"), 3), min_size=1, max_size=25))
+def test_generated_expressions(folder: Path, texts: list[str]) -> None:
+    start = ["o9 if [1]", "o9 endif", "G21 G90 G0 X0 Y0 Z0", "#31=2.5 #<a>=-1"]
+    agree([*start, *[f"G0 X[[{text}] MOD 100]" for text in texts], "M2"], folder)
+
+
+OF_THE_MACHINE = re.compile(
+    r"no percent sign or program end|tool table|M-code greater|Unknown [mg] code|Bad character '[uvw]'|tool radius"
+)
+"""What is refused for lack of a configured machine (tools, own codes, axes), or because the file is only a part."""
+
+INEXACT = (
+    "spline", "transform", "cutter_compensation", "probe", "arc_from_unknown", "offset_write", "canned_cycle",
+)  # fmt: skip
+
+
+def package_files() -> list[bytes]:
+    """The different programs of LinuxCNC's package, with every axis at 0 to begin with."""
+    listed = subprocess.run(["dpkg", "-L", "linuxcnc-uspace"], capture_output=True, text=True, check=False).stdout
+    found = {}
+    for name in sorted(listed.splitlines()):
+        if name.endswith(".ngc") and Path(name).is_file():
+            text = Path(name).read_bytes()
+            head, rest = (b"%\n", text.split(b"\n", 1)[-1]) if text.lstrip().startswith(b"%") else (b"", text)
+            found[rest] = head + b"G0 X0 Y0 Z0\n" + rest
+    return [program for program in found.values() if len(program) < 300_000]
+
+
+def test_programs_of_the_package(folder: Path) -> None:
+    same = 0
+    for program in package_files():
+        scan = read(program)
+        hazards = scan.hazards()
+        told = program[:400].decode("latin-1")
+        if any(name in hazards for name in OPEN):
+            continue
+        canon = rs274_oracle.run(program, folder)
+        assert canon is not None, told
+        if canon.refused:
+            errors = any(name in hazards for name in (*REFUSALS, *LINE_ERRORS))
+            assert errors or OF_THE_MACHINE.search(canon.refused), f"{canon.refused}\n{told}"
+            continue
+        assert not any(name in hazards for name in REFUSALS), f"{scan.reasons()}\n{told}"
+        if any(name in hazards for name in INEXACT) or "G43" in scan.words():
+            continue
+        boxes = [motion for _, motion, _ in scan.frames()]
+        for a in range(3):
+            spans = [box[a] for box in boxes if box[a]]
+            # An inch is printed to 0.0001.
+            assert min(span[0] for span in spans) == pytest.approx(canon.low[a], abs=2e-3), told
+            assert max(span[2] for span in spans) == pytest.approx(canon.high[a], abs=2e-3), told
+        assert scan.totals()["cutting_mm"] == pytest.approx(canon.cutting_mm, rel=5e-4, abs=5e-3), told
+        assert scan.totals()["dwell_s"] == pytest.approx(canon.dwell_s, abs=1e-3), told
+        same += 1
+    assert same > 80
