@@ -61,6 +61,7 @@ cdef inline const uint8_t* polar_word(Core* s, const uint8_t* p, const uint8_t* 
         return refused_line(s, p, start)
     s.w.unknown |= BIT_X | BIT_Y
     s.w.mask |= BIT_X | BIT_Y
+    s.cut.at[LETTER_X] = s.cut.at[LETTER_Y] = start
     s.w.value[LETTER_X] = s.w.value[LETTER_Y] = 0
     return p
 

@@ -497,6 +497,7 @@ cdef inline void m98_line(Core* s, const uint8_t* at, const uint8_t* start) noex
         else:
             return_line(s, &c)
         return
+    s.text = start
     read_line(s, start)
     if w.skip == SKIP_LINE:
         return

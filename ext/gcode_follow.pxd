@@ -19,9 +19,16 @@ from fleetctl._ext.gcode_unknown cimport execute_computed
 
 
 cdef inline const uint8_t* end_of_line(const uint8_t* p, const uint8_t* end) noexcept nogil:
-    """The first LF or CR, or NULL."""
-    cdef const uint8_t* lf = <const uint8_t*> memchr(p, 10, end - p)
-    cdef const uint8_t* cr = <const uint8_t*> memchr(p, 13, (lf if lf != NULL else end) - p)
+    """The first LF or CR, or NULL. Looks a piece at a time: one kind may be nowhere, the other close by."""
+    cdef const uint8_t* lf = NULL
+    cdef const uint8_t* cr = NULL
+    cdef int64_t piece = 128
+    while p < end and lf == NULL and cr == NULL:
+        piece = piece if piece < end - p else end - p
+        lf = <const uint8_t*> memchr(p, 10, piece)
+        cr = <const uint8_t*> memchr(p, 13, (lf - p) if lf != NULL else piece)
+        p += piece
+        piece *= 2
     return cr if cr != NULL else lf
 
 
@@ -92,6 +99,7 @@ cdef inline void act(Core* s, Planner* q, const uint8_t* p) noexcept nogil:
     cdef int64_t repeats
     s.quiet = was_visited(program, offset)
     program.visited[offset >> 3] |= <uint8_t> (1 << (offset & 7))
+    s.text = p
     read_line(s, p)
     if s.w.skip == SKIP_EVALUATED:
         execute_computed(s, q)
@@ -130,6 +138,8 @@ cdef inline void follow(Core* s, Planner* q) noexcept nogil:
     cdef const uint8_t* end
     cdef const uint8_t* control
     s.line = program.first_line
+    s.trace.origin = program.text
+    s.trace.base = program.base
     program.state = STATE_RUN
     while p < stop:
         end = end_of_line(p, stop)

@@ -77,11 +77,14 @@ cdef inline void shift_origin(Core* s, int32_t g) noexcept nogil:
     for a in range(3):
         if g == 921 or g == 922:
             s.saved_shift[a] = s.shift[a] if g == 922 else 0
+            s.saved_foreign[a] = s.foreign[a] if g == 922 else 0
             s.shift[a] = s.length_mm if a == 2 else 0
             s.abs_frame[a] = s.wcs
             s.foreign[a] = 0
         elif g == 923:
             s.shift[a] = s.saved_shift[a]
+            s.foreign[a] = s.saved_foreign[a]
+            s.abs_frame[a] = FRAME_START if s.foreign[a] else s.wcs
 
 
 cdef inline void offset_length(Core* s, bint on) noexcept nogil:

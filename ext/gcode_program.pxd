@@ -193,6 +193,7 @@ cdef struct Program:
     int64_t length
     int64_t capacity
     int64_t first_line
+    int64_t base            # where the kept text begins in the file, bytes
     int64_t next_offset     # what follows the line at hand
     int64_t next_line
     # where the axes stood after each line that was followed, on request: line, x, y, z (mm; NaN where not known)

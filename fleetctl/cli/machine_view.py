@@ -53,6 +53,9 @@ def machine_card(shown: MachineShape) -> Group:
         ("nozzle", "" if setup.nozzle_mm is None else f"{setup.nozzle_mm:g} mm"),
         ("tools", ", ".join(setup.tools)),
         ("offsets", ", ".join(f"{name} {x:g} {y:g} {z:g}" for name, (x, y, z) in sorted(setup.offsets_mm.items()))),
+        ("stock", ", ".join(f"{name} top at {z:g}" for name, z in sorted(setup.stock_top_mm.items()))),
+        ("filament", "" if setup.filament_diameter_mm is None else f"{setup.filament_diameter_mm:g} mm"),
+        ("controller", _controller(shown)),
         ("profile", f"{profile.name}: {profile.title}"),
         ("firmware", shown.firmware),
         ("driver", f"{shown.driver} at {shown.port}"),
@@ -71,6 +74,13 @@ def found_table(ports: list[FoundPort]) -> Table | Text:
     for each in ports:
         made.add_row(each.port, each.title, each.driver, Text(each.identity, style=QUIET))
     return made
+
+
+def _controller(shown: MachineShape) -> str:
+    setup = shown.setup
+    mode = "" if setup.laser_mode is None else f"laser mode {'on' if setup.laser_mode else 'off'}"
+    full = "" if setup.spindle_max_rpm is None else f"full speed at S{setup.spindle_max_rpm:g}"
+    return " · ".join(part for part in (mode, full) if part)
 
 
 def _temperatures(shown: MachineShape) -> str:

@@ -49,6 +49,16 @@ _READING: dict[str, tuple[str, Severity, str]] = {
 _EVALUATED = frozenset({"expression", "o_word"})
 """No finding of their own where the dialect evaluates them: what is wrong or unknown then is told as such."""
 
+READING_TITLES: dict[str, str] = {
+    code: f"{HAZARDS[name][0].upper()}{HAZARDS[name][1:]}" for name, (code, _, _) in _READING.items()
+} | {"GC030": "The file stops in the middle of a word"}
+"""What each code of reading is about."""
+
+READING_SEVERITIES: dict[str, Severity] = {code: severity for code, severity, _ in _READING.values()} | {
+    "GC030": "error"
+}
+"""How grave each code of reading is."""
+
 
 def reading_findings(
     hazards: Mapping[str, Mark],
@@ -73,7 +83,7 @@ def reading_findings(
         found.append(Finding(code, severity, mark.line, mark.column, _sentence(phrase, mark), hint))
     if ending.cut_word:
         found.append(
-            Finding("GC030", "error", lines, 0, "The file stops in the middle of a word.", "Send the whole file.")
+            Finding("GC030", "error", lines, 1, "The file stops in the middle of a word.", "Send the whole file.")
         )
     return tuple(sorted(found, key=lambda finding: (finding.line, finding.code)))
 

@@ -15,6 +15,7 @@ from fractions import Fraction
 from fleetctl.gcode import Dialect, MotionLimits
 
 from .reference_plan import Move
+from .reference_watch import Watch
 
 WORD = re.compile(r"([A-Za-z])[ \t]*([+-]?[ \t]*(?:\d[\d \t]*\.?[\d \t]*|\.[ \t]*\d[\d \t]*))")
 PLAIN_WORD = re.compile(r"([A-Za-z])[ \t]*([+-]?(?:\d+\.?\d*|\.\d+))")
@@ -78,6 +79,7 @@ class Reading:
     layers: int = 0
     layer_z: Fraction | None = None
     moves: list[Move | float] = field(default_factory=list)
+    watch: Watch = field(default_factory=Watch)
 
     def __post_init__(self) -> None:
         self.wcs = "G54" if self.dialect.cnc else "machine"
@@ -120,6 +122,7 @@ def execute(r: Reading, words: list[tuple[str, Fraction]]) -> None:
     g = [round(value * 10) for letter, value in words if letter == "G"]
     m = [round(value * 10) for letter, value in words if letter == "M"]
     w = {letter: value for letter, value in words if letter not in "GM"}
+    r.watch.words(r, g, m, w)
     for letter in w:
         r.letters.setdefault(letter, r.line)
     for prefix, codes in (("G", g), ("M", m)):
@@ -274,6 +277,9 @@ def move(r: Reading, w: dict[str, Fraction], machine: bool) -> None:
         if delta[2] == 0.0 and (r.layer_z is None or r.pos[2] > r.layer_z):
             r.layers += 1
             r.layer_z = r.pos[2]
+    flat = math.sqrt(sum(d * d for d in delta))
+    length = math.hypot(arc.sweep * arc.radius, delta[3 - arc.p - arc.q]) if arc else flat
+    r.watch.motion(r, w, pushed, moved, work, length)
     plan_one(r, delta, float(pushed), arc)
 
 
