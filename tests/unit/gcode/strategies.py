@@ -240,9 +240,13 @@ def computed_line(draw: st.DrawFn, names: tuple[str, ...]) -> str:
     if kind == 3:
         return draw(st.sampled_from(["G91 G0 X2", "G90", "G0 Y#<_x>", "G91", "G90 G1 Z[#5422/2] F200"]))
     if kind == 4:
-        return f"G1 F[100+{draw(st.sampled_from(names))}-{draw(st.sampled_from(names))}] Z[{draw(setting_free(names))}]"
+        return (
+            f"G1 F[100+{draw(st.sampled_from(names))}-{draw(st.sampled_from(names))}] Z[{draw(setting_free(names))}]"
+        )
     if kind == 5:
-        return f"G{draw(st.integers(2, 3))} X[#5420+4] Y#5421 I2 J[{draw(st.sampled_from(['0', '1-1', '#31*0']))}] F90"
+        return (
+            f"G{draw(st.integers(2, 3))} X[#5420+4] Y#5421 I2 J[{draw(st.sampled_from(['0', '1-1', '#31*0']))}] F90"
+        )
     axes = draw(st.lists(st.sampled_from("XYZ"), min_size=1, max_size=2, unique=True))
     return "G0 " + " ".join(f"{axis}[{draw(setting_free(names))}]" for axis in axes)
 
@@ -271,13 +275,23 @@ def computed_block(draw: st.DrawFn, names: tuple[str, ...], label: int, depth: i
                 lines += [f"{here} else", draw(computed_line(names))]
             lines += [f"{here} endif"]
         elif kind == 4:
-            lines += [f"{here} repeat [{draw(st.sampled_from(['2', '0', '1.5', '-1', '3']))}]", *inner, f"{here} endrepeat"]
+            lines += [
+                f"{here} repeat [{draw(st.sampled_from(['2', '0', '1.5', '-1', '3']))}]",
+                *inner,
+                f"{here} endrepeat",
+            ]
         elif kind == 5:
             leave = [f"{here} {draw(st.sampled_from(['break', 'continue']))}"] if draw(st.integers(0, 3)) == 0 else []
             lines += [f"{counter}=0", f"{here} while [{counter} LT 3]", f"{counter}=[{counter}+1]", *inner, *leave]
             lines += [f"{here} endwhile"]
         elif kind == 6:
-            lines += [f"{counter}=0", f"{here} do", f"{counter}=[{counter}+1]", *inner, f"{here} while [{counter} LT 2]"]
+            lines += [
+                f"{counter}=0",
+                f"{here} do",
+                f"{counter}=[{counter}+1]",
+                *inner,
+                f"{here} while [{counter} LT 2]",
+            ]
         else:
             lines += [f"o{draw(st.integers(1, 3))} call [{draw(expressions(names, 1))}] [2]"]
     return lines
@@ -299,5 +313,7 @@ def computed_program(draw: st.DrawFn) -> list[str]:
         if draw(st.booleans()):
             del lines[at]
         else:
-            lines.insert(at, draw(st.sampled_from(["o9 else", "o1 return", "o77 endwhile", "G0 X[1", "#5400=1", "o5 foo"])))
+            lines.insert(
+                at, draw(st.sampled_from(["o9 else", "o1 return", "o77 endwhile", "G0 X[1", "#5400=1", "o5 foo"]))
+            )
     return lines

@@ -115,7 +115,7 @@ def test_the_position_is_in_the_unit_in_force() -> None:
      ("_rpm", 900), ("_spindle_on", 1), ("_motion_mode", 0), ("_selected_tool", 7), ("_line", 3), ("_x", 4)],
 )  # fmt: skip
 def test_modes_are_known_once_they_are_set(name: str, value: float) -> None:
-    lines = "G21 G90 G18 G55 F250.5 S900 M3 T7\nG0 X4\nG0 Y#<%s>\n" % name
+    lines = f"G21 G90 G18 G55 F250.5 S900 M3 T7\nG0 X4\nG0 Y#<{name}>\n"
     ((_, motion, _),) = read(lines).frames()
     assert motion[1][0] == value
     unset = read(f"\nG0 Y#<{name}>\n").reasons()
@@ -187,7 +187,9 @@ def test_each_reason(reason: str) -> None:
     hazard = next(name for name, found in scan.reasons().items() if found == reason)
     assert scan.hazards()[hazard][:2] == (line, column)
     findings = [found for found in analyze(program.encode(), dialect="linuxcnc").findings if found.line == line]
-    assert any(found.message.startswith(REASONS[reason][0]) and found.hint == REASONS[reason][1] for found in findings)
+    assert any(
+        found.message.startswith(REASONS[reason][0]) and found.hint == REASONS[reason][1] for found in findings
+    )
 
 
 def test_every_reason_of_the_core_has_words() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from fleetctl._ext import gcode_core
 from fleetctl.gcode import DIALECTS, analyze
 from fleetctl.gcode.analysis import scanner
 from fleetctl.model.profile import PROFILES, Process, Profile, Setup
-from fleetctl.preflight.refused import hazards as refused_hazards
+from fleetctl.preflight.refused import not_provable, unreadable
 
 from .strategies import computed_program
 
@@ -21,7 +22,7 @@ SUB = "G21 G90\no1 sub\nG0 X#1 Y[#2 * 2]\n#1=99\no1 endsub [#1]\n#1=5\no1 call [
 def read(data: bytes, cuts: tuple[int, ...] = ()) -> gcode_core.Scanner:
     scan = scanner(DIALECTS["linuxcnc"], None)
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         scan.feed(data[low:high])
     scan.finish()
     return scan
@@ -37,7 +38,9 @@ def test_arguments_are_local_and_lines_are_those_of_the_file() -> None:
 
 
 def test_loops_count_every_turn_and_commands_every_line_once() -> None:
-    facts_ = analyze(b"G21 G90 G94 F100\nM3 S100\no1 repeat [3]\nG91 G1 X2\nG4 P1\no1 endrepeat\nM2\n", dialect="linuxcnc")
+    facts_ = analyze(
+        b"G21 G90 G94 F100\nM3 S100\no1 repeat [3]\nG91 G1 X2\nG4 P1\no1 endrepeat\nM2\n", dialect="linuxcnc"
+    )
     assert facts_.words["G1"].count == 3
     assert facts_.cutting_mm == 6.0
     assert facts_.duration_s > 3.0
@@ -100,11 +103,12 @@ def test_any_split_gives_the_same_facts(lines: list[str], cuts: list[int], end: 
 
 
 PIECES = [
-    "o1 sub", "o1 endsub", "o1 call", "o2 if [", "o2 else", "o2 endif", "o3 while [", "o3 endwhile", "o3 do", "o3 break",
-    "o3 continue", "o4 repeat [", "o4 endrepeat", "o1 return [", "M98 P1", "M99", "O1", "o<a b> call", "o#1 call", "G1 X",
-    "#", "#<", ">", "[", "]", "-", "**", "MOD", "EXISTS[", "ATAN[", "]/[", "=", "1", "9999999999", ".", " ", "\n", "\n",
-    "\n", "\r\n", "(", ")", ";", "(abort,", "%", "M2", "G38.2 Z-1", "G2 I", "G10 L2 P1 X#", "G92 X#5", "G81 R", "L", "/",
-    "\x00", "\xff", "{", "$", "N#", "@", "^", "T[", "#5061", "#<_x>", "G", "M",
+    "o1 sub", "o1 endsub", "o1 call", "o2 if [", "o2 else", "o2 endif", "o3 while [", "o3 endwhile", "o3 do",
+    "o3 break", "o3 continue", "o4 repeat [", "o4 endrepeat", "o1 return [", "M98 P1", "M99", "O1",
+    "o<a b> call", "o#1 call", "G1 X", "#", "#<", ">", "[", "]", "-", "**", "MOD", "EXISTS[", "ATAN[", "]/[",
+    "=", "1", "9999999999", ".", " ", "\n", "\n", "\n", "\r\n", "(", ")", ";", "(abort,", "%", "M2",
+    "G38.2 Z-1", "G2 I", "G10 L2 P1 X#", "G92 X#5", "G81 R", "L", "/", "\x00", "\xff", "{", "$", "N#", "@",
+    "^", "T[", "#5061", "#<_x>", "G", "M",
 ]  # fmt: skip
 
 
@@ -119,12 +123,17 @@ def test_no_text_makes_it_crash_or_differ(pieces: list[str], cuts: list[int]) ->
             assert span is None or -2e12 <= span[0] <= span[2] <= 2e12
 
 
+def refusals(program: bytes, profile: Profile) -> set[int]:
+    """The lines for which FQ010 and FQ011 refuse a program."""
+    analysis = analyze(program, dialect="linuxcnc")
+    return {found.line for rule in (unreadable, not_provable) for found in rule.check(analysis, profile, Setup())}
+
+
 def test_a_machine_that_computes_takes_what_was_evaluated() -> None:
     linuxcnc = Profile(name="m", title="m", process=Process.SUBTRACTIVE, dialect="linuxcnc", envelope=None)
     grbl = PROFILES["generic-mill-3018"]
-    good = analyze(b"G21 G90 G94\nM3 S100\no1 repeat [3]\nG1 X[1+1] F100\no1 endrepeat\nM2\n", dialect="linuxcnc")
-    assert [found.code for found in refused_hazards(good, linuxcnc, Setup())] == []
-    assert {found.line for found in refused_hazards(good, grbl, Setup())} == {3, 4}
+    good = b"G21 G90 G94\nM3 S100\no1 repeat [3]\nG1 X[1+1] F100\no1 endrepeat\nM2\n"
+    assert refusals(good, linuxcnc) == set()
+    assert refusals(good, grbl) == {3, 4}
     for line in ("G0 X#5061", "G0 X[1/0]", "o2 endif", "M99"):
-        bad = analyze(f"G21 G90 G94\no1 if [1]\no1 endif\n{line}\nM2\n".encode(), dialect="linuxcnc")
-        assert [found.line for found in refused_hazards(bad, linuxcnc, Setup())] == [4]
+        assert refusals(f"G21 G90 G94\no1 if [1]\no1 endif\n{line}\nM2\n".encode(), linuxcnc) == {4}

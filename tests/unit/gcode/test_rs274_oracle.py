@@ -67,7 +67,9 @@ def same_stops(scan: gcode_core.Scanner, canon: Canon, program: str, whole: bool
     theirs = stops(canon.points)
     for i, (a, b) in enumerate(zip(ours, theirs, strict=False)):
         assert a == pytest.approx(b, abs=2 * PRINTED_MM), f"stop {i}: {a} here, {b} there\n{program}"
-    assert len(ours) == len(theirs) or (not whole and len(ours) > len(theirs)), f"{ours[len(theirs) :]} here, {theirs[len(ours) :]} there\n{program}"
+    assert len(ours) == len(theirs) or (not whole and len(ours) > len(theirs)), (
+        f"{ours[len(theirs) :]} here, {theirs[len(ours) :]} there\n{program}"
+    )
 
 
 def agree(lines: list[str], folder: Path) -> str:
