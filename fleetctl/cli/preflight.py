@@ -12,6 +12,7 @@ import click
 import msgspec
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
+import fleetctl
 from fleetctl import __version__
 from fleetctl.cli.client import Client, decode
 from fleetctl.cli.command import json_option
@@ -80,7 +81,7 @@ def preflight(
     if as_json:
         show_json([_plain(judged, errors.get(judged.path)) for judged in found])
     elif as_sarif:
-        show_json(sarif([_checked(judged) for judged in found], __version__))
+        show_json(sarif([_checked(judged) for judged in found], __version__, _docs_uri()))
     elif len(found) > 1:
         say("")
         say(summary(found))
@@ -149,6 +150,12 @@ def _checked(judged: Judged) -> Checked:
         for finding in judged.findings
     )
     return Checked(path, tuple(findings), sha256=judged.analysis.sha256)
+
+
+def _docs_uri() -> str:
+    """Where the documentation is in a checkout; an installed fleetctl has none beside it."""
+    docs = Path(fleetctl.__file__).resolve().parents[1] / "docs"
+    return f"{docs.as_uri()}/" if docs.is_dir() else ""
 
 
 def limits_of(profile: Profile) -> MotionLimits | None:

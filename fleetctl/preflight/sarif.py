@@ -20,9 +20,6 @@ from fleetctl.preflight.rules import RULE_SET, RULES_BY_CODE
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {"error": "error", "warning": "warning", "info": "note"}
-DOCS = "docs/"
-"""Where the pages are in a checkout; a reader of the log resolves it against the project."""
-
 NOT_READ = "not-gcode"
 
 
@@ -38,8 +35,12 @@ class Checked(msgspec.Struct, frozen=True):
     sha256: str = ""
 
 
-def sarif(files: Sequence[Checked], version: str) -> dict[str, Any]:
-    """The log as plain values, ready for JSON. `version` is fleetctl's."""
+def sarif(files: Sequence[Checked], version: str, docs_uri: str = "") -> dict[str, Any]:
+    """The log as plain values, ready for JSON. `version` is fleetctl's.
+
+    `docs_uri` is where the documentation is, an absolute URI that ends in a slash; without it rules have no address
+    of their page (SARIF wants an absolute one), only its name.
+    """
     codes = sorted({finding.code for file in files for finding in file.findings})
     if any(file.refused for file in files):
         codes.append(NOT_READ)
@@ -54,7 +55,7 @@ def sarif(files: Sequence[Checked], version: str) -> dict[str, Any]:
                         "name": "fleetctl preflight",
                         "version": version,
                         "properties": {"ruleSet": RULE_SET},
-                        "rules": [_descriptor(code) for code in codes],
+                        "rules": [_descriptor(code, docs_uri) for code in codes],
                     }
                 },
                 "columnKind": "utf16CodeUnits",
@@ -65,7 +66,7 @@ def sarif(files: Sequence[Checked], version: str) -> dict[str, Any]:
     }
 
 
-def _descriptor(code: str) -> dict[str, Any]:
+def _descriptor(code: str, docs_uri: str) -> dict[str, Any]:
     rule = RULES_BY_CODE.get(code)
     title = rule.title if rule else READING_TITLES.get(code, "The file cannot be read as G-code")
     described: dict[str, Any] = {"id": code, "shortDescription": {"text": f"{title}."}}
@@ -73,7 +74,9 @@ def _descriptor(code: str) -> dict[str, Any]:
         described["fullDescription"] = {"text": rule.reason}
         described["defaultConfiguration"] = {"level": LEVELS[rule.severity]}
     if code != NOT_READ:
-        described["helpUri"] = DOCS + page_of(code)
+        described["help"] = {"text": f"See {page_of(code)} in fleetctl's documentation."}
+        if docs_uri:
+            described["helpUri"] = docs_uri + page_of(code)
     return described
 
 

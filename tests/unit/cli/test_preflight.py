@@ -174,6 +174,7 @@ def test_sarif_names_the_file_as_the_editor_knows_it(
     assert status == 1 and found["ruleId"] == "FQ001"
     assert found["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "bracket.gcode"
     assert found["locations"][0]["physicalLocation"]["region"] == {"startLine": line, "startColumn": 6}
+    assert run["tool"]["driver"]["rules"][0]["helpUri"].startswith("file:///")
     assert missing["ruleId"] == "not-gcode" and "nowhere" in missing["message"]["text"]
     assert ask(capsys, "preflight", bracket, "--sarif", "--json")[0] == 2
 

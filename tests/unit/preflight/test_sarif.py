@@ -64,10 +64,13 @@ def test_results_say_what_the_findings_say() -> None:
 
 
 def test_help_is_the_page_of_the_code() -> None:
-    rules = log(Checked("a", FOUND))["runs"][0]["tool"]["driver"]["rules"]
+    rules = sarif([Checked("a", FOUND)], "1", "https://example.org/docs/")["runs"][0]["tool"]["driver"]["rules"]
     assert [rule["id"] for rule in rules] == ["FQ001", "FQ016", "GC005"]
     for rule in rules:
-        assert (TOP / rule["helpUri"]).is_file()
+        assert rule["helpUri"].startswith("https://example.org/docs/")
+        assert (TOP / rule["helpUri"].removeprefix("https://example.org/")).is_file()
+    # The schema wants an absolute URI or none.
+    assert all("helpUri" not in rule for rule in log(Checked("a", FOUND))["runs"][0]["tool"]["driver"]["rules"])
 
 
 def test_a_file_that_was_not_read_is_an_error_and_nothing_is_a_log_too() -> None:
