@@ -253,7 +253,8 @@ cdef void follow_kept(Core* s, Planner* q) noexcept nogil:
         if program.visited == NULL or not was_visited(program, p - program.text):
             s.text = p
             read_line(s, p)
-            s.commands += s.w.skip or (s.w.mask & ~<unsigned int> BIT_N or s.w.ng or s.w.nm)
+            if s.w.skip or (s.w.mask & ~<unsigned int> BIT_N) | <unsigned int> s.w.ng | <unsigned int> s.w.nm:
+                s.commands += 1
         if end - p > s.longest:
             s.longest = end - p
             s.longest_line = s.line

@@ -74,6 +74,7 @@ def test_a_program_that_ended_before_its_subs_is_not_followed() -> None:
     scan = read(b"G21 G90\nG0 X1\nM2\no1 sub\nG0 X500\no1 endsub\n")
     assert scan.frames()[0][1][0][:4] == (1.0, 2, 1.0, 2)
     assert not scan.reasons()
+    assert scan.totals()["commands"] == 6
 
 
 def test_too_long_a_program_is_read_straight_on() -> None:
