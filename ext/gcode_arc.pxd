@@ -37,7 +37,7 @@ cdef inline bint centre_from_radius(Core* s, Arc* arc, double x, double y, bint 
     if chord == 0.0 or fabs(r) < 0.5 * chord - 0.0005:
         return False
     h2 = r * r - 0.25 * chord * chord
-    if h2 < -1e-9 * chord * chord and s.reads & READ_CNC:
+    if h2 < -1e-9 * chord * chord and s.reads & READ_CNC and not s.reads & READ_EXPRESSIONS:
         return False        # Grbl has no tolerance here (gc_execute_line, error 34)
     h = sqrt(h2) / chord if h2 > 0.0 else 0.0
     if clockwise == (r > 0.0):

@@ -111,8 +111,8 @@ cdef inline uint32_t plane_axes(Core* s) noexcept nogil:
 
 cdef inline void judge_arc(Core* s) noexcept nogil:
     """A line that is an arc: it needs an axis of its plane, and uses only its own letters."""
-    if not s.w.mask & plane_axes(s):
-        note(s, HAZ_AXES_MISSING, 1)
+    if not s.w.mask & plane_axes(s) and not s.reads & READ_EXPRESSIONS:
+        note(s, HAZ_AXES_MISSING, 1)    # LinuxCNC takes such a line for a full circle
     if s.w.mask & (BITS_IJKR | BIT_P | BIT_L) & ~arc_letters(s):
         note(s, HAZ_UNUSED_WORD, 1)
 

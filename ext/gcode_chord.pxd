@@ -237,8 +237,8 @@ cdef inline void plan_curve(Planner* q, Curve* c, double speed, double accel, in
     flat = 2.0 * c.radius * fabs(c.half.y)
     high = c.rise / c.chords
     c.chord = sqrt(flat * flat + high * high)
-    if not c.chord > 0.0:
-        return
+    if not c.chord > 1e-9:
+        return              # a full turn in one chord leads nowhere
     c.turn = (flat if c.sweep > 0.0 else -flat) / c.chord
     if c.chords <= sixteenths + 1.0:
         each_chord(q, c, speed, accel, line)

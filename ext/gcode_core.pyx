@@ -13,17 +13,22 @@ from libc.string cimport memchr, memcmp, memcpy
 from fleetctl._ext.gcode_execute cimport execute
 from fleetctl._ext.gcode_feature cimport settle_feature
 from fleetctl._ext.gcode_klipper cimport klipper_move, limit_velocity
+from fleetctl._ext.gcode_follow cimport (
+    after_line, end_of_line, free_program, keep_text, new_program, try_to_follow, was_visited)
 from fleetctl._ext.gcode_layer cimport pushed_in_all
 from fleetctl._ext.gcode_lines cimport free_lines
 from fleetctl._ext.gcode_note cimport note, touch
 from fleetctl._ext.gcode_object cimport end_object
+from fleetctl._ext.gcode_parameter cimport object_to
 from fleetctl._ext.gcode_path cimport path_end
 from fleetctl._ext.gcode_plan cimport plan_flush, plan_move
+from fleetctl._ext.gcode_program cimport *
 from fleetctl._ext.gcode_skip cimport *
 from fleetctl._ext.gcode_text cimport read_line
 from fleetctl._ext.gcode_trace cimport *
 from fleetctl._ext.gcode_types cimport *
 from fleetctl._ext.gcode_velocity cimport velocity_command
+from fleetctl._ext.gcode_unknown cimport execute_computed
 
 cdef extern from "string.h" nogil:
     void* memrchr(const void* text, int c, size_t n)
@@ -42,7 +47,19 @@ HAZARD_NAMES = (
     "probe", "spline", "transform", "offset_write", "settings_write", "volumetric", "emergency_stop",
     "repeated_group", "unused_word", "axes_missing", "axes_unused", "dwell_missing", "machine_curve",
     "negative_number", "spindle_no_speed", "several_commands", "scale_change",
+    "not_provable", "evaluation_error", "flow_error", "loop_cap",
 )
+REASON_NAMES = (
+    "", "parameter_left_over", "kept_by_machine", "measured", "position", "mode", "setting", "other_file", "too_long",
+    "too_many_names", "global_left_over", "polar", "not_modelled", "close",
+    "number", "function", "operator", "unclosed", "bracket_missing", "atan", "exists", "depth", "not_finite",
+    "division", "power", "root", "logarithm", "arc_function", "round", "integer", "parameter_number", "read_only",
+    "name", "name_unset", "equals", "stray_bracket", "too_many_settings", "word_number", "abort",
+    "keyword", "trailing", "condition", "arguments", "nested_sub", "twice", "no_label", "wrong_label", "not_in_sub",
+    "never_closed", "call_style", "levels", "m98",
+    "work", "endless",
+)
+"""Why something is not provable or refused, in the order of gcode_program's WHY_, ERR_, FLOW_ and CAP_."""
 FRAME_NAMES = ("machine", "G54", "G55", "G56", "G57", "G58", "G59", "G59.1", "G59.2", "G59.3", "start")
 END_NAMES = ("", "M2", "M30", "M84", "%", "comment")
 RULES = {"grbl": RULE_GRBL, "marlin": RULE_MARLIN, "jerk": RULE_JERK, "klipper": RULE_KLIPPER}
@@ -60,6 +77,7 @@ READS = {
     "e_follows_g90": READ_E_FOLLOWS_G90, "g91_makes_e_relative": READ_G91_MAKES_E_RELATIVE,
     "g4_p_ms": READ_G4_P_MS, "text_commands": READ_TEXT_COMMANDS,
     "speeds_per_minute": READ_SPEEDS_PER_MINUTE, "extended": READ_EXTENDED, "o_words": READ_O_WORDS,
+    "expressions": READ_EXPRESSIONS,
     "brace_expressions": READ_BRACES,
 }
 """The bits of a dialect, by the name of the field of `fleetctl.gcode.dialects.Dialect`."""
@@ -173,17 +191,25 @@ cdef void run(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexce
     """Every line in [p, stop); stop follows a line end (an LF, or a CR that no LF follows)."""
     cdef const uint8_t* end
     cdef int64_t code
+    if s.program != NULL and s.program.state == STATE_KEEP:
+        keep(s, q, p, stop)
+        return
     while p < stop:
         s.line += 1
         s.text = p
         end = read_line(s, p)
+        if s.w.skip == SKIP_FLOW:
+            begin_keeping(s, q, p, stop)
+            return
         if end - p > s.longest:
             s.longest = end - p
             s.longest_line = s.line
         code = s.w.code_end - p - s.w.numbered
         if code > s.longest_spaced or code - s.w.blanks > s.longest_code:
             measure(s, p, end)
-        if s.w.skip:
+        if s.w.skip == SKIP_EVALUATED:
+            execute_computed(s, q)
+        elif s.w.skip:
             s.commands += 1
             if q.name != NULL:
                 q.name(s, q, p, end)
@@ -194,21 +220,76 @@ cdef void run(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexce
             p += 1
 
 
-cdef const uint8_t* line_end(const uint8_t* p, const uint8_t* end) noexcept nogil:
-    """The first LF or CR, or NULL. Looks a piece at a time: one kind may be nowhere, the other close by."""
-    cdef const uint8_t* lf = NULL
-    cdef const uint8_t* cr = NULL
-    cdef int64_t piece = 128
-    while p < end and lf == NULL and cr == NULL:
-        piece = piece if piece < end - p else end - p
-        lf = <const uint8_t*> memchr(p, 10, piece)
-        cr = <const uint8_t*> memchr(p, 13, (lf - p) if lf != NULL else piece)
-        p += piece
-        piece *= 2
-    return cr if cr != NULL else lf
+cdef void begin_keeping(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexcept nogil:
+    """The first word of control stands on the line at `p`: from here on the text is kept."""
+    s.program.state = STATE_KEEP
+    s.program.first_line = s.line
+    s.program.base = s.trace.base + (p - s.trace.origin)
+    s.line -= 1
+    keep(s, q, p, stop)
 
 
-cdef void oversized(Core* s, int64_t length) noexcept nogil:
+cdef void keep(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexcept nogil:
+    """Keep whole lines to be followed at the end; what is too long is read straight on instead, and not provable."""
+    cdef Program* program = s.program
+    if keep_text(program, p, stop - p):
+        return
+    program.state = STATE_OFF
+    s.line = program.first_line
+    object_to(s, HAZ_NOT_PROVABLE, WHY_TOO_LONG, 1)
+    s.line -= 1
+    run(s, q, program.text, program.text + program.length)
+    free(program.text)
+    program.text = NULL
+    program.length = program.capacity = 0
+    run(s, q, p, stop)
+
+
+cdef void follow_kept(Core* s, Planner* q) noexcept nogil:
+    """The program has ended: follow what was kept, then look at the lines that were never reached."""
+    cdef Program* program = s.program
+    cdef const uint8_t* p = program.text
+    cdef const uint8_t* stop = program.text + program.length
+    cdef const uint8_t* end
+    try_to_follow(s, q)
+    s.line = program.first_line - 1
+    while p < stop:
+        s.line += 1
+        end = end_of_line(p, stop)
+        if program.visited == NULL or not was_visited(program, p - program.text):
+            s.text = p
+            read_line(s, p)
+            if s.w.skip or (s.w.mask & ~<unsigned int> BIT_N) | <unsigned int> s.w.ng | <unsigned int> s.w.nm:
+                s.commands += 1
+        if end - p > s.longest:
+            s.longest = end - p
+            s.longest_line = s.line
+        if end - p > s.longest_code:
+            measure(s, p, end)
+        p = after_line(end, stop)
+
+
+cdef void oversized(Core* s, Planner* q, int64_t length) noexcept nogil:
+    cdef Program* program = s.program
+    cdef int64_t here = s.line
+    if program != NULL and program.state == STATE_KEEP:
+        s.line = program.first_line - 1 + count_lines(program.text, program.text + program.length)
+        measure_oversized(s, length)
+        s.line = here
+        keep(s, q, <const uint8_t*> "\n", <const uint8_t*> "\n" + 1)
+    else:
+        measure_oversized(s, length)
+
+
+cdef int64_t count_lines(const uint8_t* p, const uint8_t* stop) noexcept nogil:
+    cdef int64_t n = 0
+    while p < stop:
+        p = after_line(end_of_line(p, stop), stop)
+        n += 1
+    return n
+
+
+cdef void measure_oversized(Core* s, int64_t length) noexcept nogil:
     s.line += 1
     note(s, HAZ_OVERSIZED_LINE, LINE_CAP + 1)
     if length > s.longest:
@@ -238,12 +319,12 @@ cdef void run_lines(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) 
         run(s, q, p, stop)
         return
     while p < stop:
-        end = line_end(p, stop)
+        end = end_of_line(p, stop)
         after = end + 1
         if end[0] == 13 and after < stop and after[0] == 10:
             after += 1
         if end - p > LINE_CAP:
-            oversized(s, end - p)
+            oversized(s, q, end - p)
         else:
             run(s, q, p, after)
         p = after
@@ -283,6 +364,10 @@ cdef class Scanner:
         self.q.move = plan_move
         self.q.stopped = 1
         self.q.want_times = want_times
+        if reads & READ_EXPRESSIONS:
+            self.s.program = new_program()
+            if self.s.program == NULL:
+                raise MemoryError
         self.q.times.width = 2
         self.q.trace = &self.s.trace
         self.s.trace.positions.wanted = want_positions
@@ -302,6 +387,7 @@ cdef class Scanner:
         if self.s != NULL:
             free(self.s.g_use)
             free(self.s.m_use)
+            free_program(self.s.program)
             free(self.s.trace.layers.row)
             free(self.s.trace.objects.row)
             free(self.s.trace.objects.corner)
@@ -398,6 +484,29 @@ cdef class Scanner:
                 self.s.commanded[a] = 1
                 touch(&self.s.frames[FRAME_MACHINE].motion[a], self.s.pos[a], 0)
 
+    def keep_trail(self, int64_t most):
+        """Keep where the axes stand after each of the first `most` lines that are followed (32 bytes each).
+
+        Raises ValueError where the dialect does not evaluate, or when asked twice, MemoryError."""
+        cdef Program* program = self.s.program
+        if program == NULL or program.trail != NULL or not 0 < most < 1 << 40:
+            raise ValueError("there is nothing to follow")
+        program.trail = <double*> malloc(most * 4 * sizeof(double))
+        if program.trail == NULL:
+            raise MemoryError
+        program.trail_most = most
+
+    def trail(self):
+        """[(line, x, y, z)] in mm after each line carried out from the first O word on, in the order of the run."""
+        cdef Program* program = self.s.program
+        cdef int64_t i
+        if program == NULL:
+            return []
+        return [
+            (int(program.trail[4 * i]), program.trail[4 * i + 1], program.trail[4 * i + 2], program.trail[4 * i + 3])
+            for i in range(program.trail_count)
+        ]
+
     def feed(self, const uint8_t[::1] block not None):
         """Read the next bytes of the program. Raises ValueError after `finish`."""
         if self.finished:
@@ -441,7 +550,7 @@ cdef class Scanner:
             return p + 1 if p[0] == 10 else p
         if self.carried == 0:
             return p
-        at = line_end(p, end)
+        at = end_of_line(p, end)
         if at == NULL:
             self.keep(p, end)
             return end
@@ -463,7 +572,7 @@ cdef class Scanner:
     cdef void end_carried(self) noexcept nogil:
         """The carried line is whole: read it."""
         if self.carried > LINE_CAP:
-            oversized(self.s, self.carried)
+            oversized(self.s, self.q, self.carried)
         else:
             self.carry[self.carried] = 10
             self.s.trace.origin = self.carry
@@ -483,6 +592,8 @@ cdef class Scanner:
                 missing = self.s.hazard[HAZ_NUMBER_MISSING].count
                 self.end_carried()
                 self.cut_word = not self.ends_with_newline and self.s.hazard[HAZ_NUMBER_MISSING].count > missing
+            if self.s.program != NULL and self.s.program.state == STATE_KEEP:
+                follow_kept(self.s, self.q)
             settle_feature(self.s)
             end_object(self.s)
             path_end(&self.s.trace)
@@ -579,6 +690,15 @@ cdef class Scanner:
         return {
             HAZARD_NAMES[i]: (self.s.hazard[i].line, self.s.hazard[i].column, self.s.hazard[i].count)
             for i in range(HAZARD_COUNT) if self.s.hazard[i].count
+        }
+
+    def reasons(self):
+        """{hazard: reason} of what the evaluation of parameters and O words noted, each at its first place."""
+        if self.s.program == NULL:
+            return {}
+        return {
+            HAZARD_NAMES[i]: REASON_NAMES[self.s.program.reason[i - HAZ_NOT_PROVABLE]]
+            for i in range(HAZ_NOT_PROVABLE, HAZ_NOT_PROVABLE + 4) if self.s.hazard[i].count
         }
 
     def tools(self):

@@ -6,13 +6,16 @@ Everything here is bounded in memory whatever the file holds.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
-from fleetctl._ext.gcode_types cimport MAX_NAMES, NAME_ARENA, Core, Mark, NameTable, Range
+from fleetctl._ext.gcode_types cimport (
+    HAZ_NEGATIVE_NUMBER, HAZ_TOOL_OVERFLOW, MAX_NAMES, NAME_ARENA, Core, Mark, NameTable, Range)
 
 
 cdef inline void note(Core* s, int hazard, int64_t column) noexcept nogil:
-    """One more of a hazard on the present line; the first keeps its place."""
+    """One more of a hazard on the present line; the first line of the file that shows it keeps its place."""
     cdef Mark* mark = &s.hazard[hazard]
-    if mark.count == 0:
+    if s.quiet and (hazard < HAZ_TOOL_OVERFLOW or hazard == HAZ_NEGATIVE_NUMBER):
+        return              # a line carried out again in a loop: its text was noted the first time
+    if mark.count == 0 or s.line < mark.line:
         mark.line = s.line
         mark.column = column
     mark.count += 1

@@ -7,6 +7,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from fleetctl._ext.gcode_comment cimport line_comment
 from fleetctl._ext.gcode_note cimport note
+from fleetctl._ext.gcode_parameter cimport refuse
+from fleetctl._ext.gcode_program cimport ERR_ABORT, STATE_PLAIN, STATE_RUN
 from fleetctl._ext.gcode_secret cimport look_at_key
 from fleetctl._ext.gcode_types cimport *
 
@@ -83,12 +85,27 @@ cdef inline const uint8_t* skip_message(Core* s, const uint8_t* p, const uint8_t
         p += 1
 
 
+cdef inline void abort_comment(Core* s, const uint8_t* p, int64_t column) noexcept nogil:
+    """LinuxCNC: (ABORT,text) ends the program with an error where it is carried out. `p` follows the (."""
+    cdef const char* want = "ABORT,"
+    cdef int32_t i = 0
+    while p[0] == 32 or p[0] == 9:
+        p += 1
+    while want[i] and (p[i] & 0xDF if p[i] != 44 else 44) == <uint8_t> want[i]:
+        i += 1
+    if want[i] == 0 and (s.program.state == STATE_PLAIN or s.program.state == STATE_RUN):
+        refuse(s, ERR_ABORT, column)
+        s.w.skip = SKIP_LINE
+
+
 cdef inline const uint8_t* paren_comment(Core* s, const uint8_t* p, const uint8_t* start) noexcept nogil:
     """`p` is at the (; returns what follows the ), or the line end if there is none."""
     cdef uint8_t c, k
     note(s, HAZ_PAREN_COMMENT, p - start + 1)
     cdef int64_t opened = p - start + 1
     p += 1
+    if s.program != NULL:
+        abort_comment(s, p, opened)
     while True:
         c = p[0]
         if c == 41:

@@ -6,11 +6,15 @@ the next word, never hexadecimal or an exponent.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from fleetctl._ext.gcode_evaluate cimport (
+    computed_setting, computed_value, evaluates, polar_word, refused_line, starts_value, word_of_flow)
 from fleetctl._ext.gcode_note cimport note, note_name
 from fleetctl._ext.gcode_number cimport careful_number, digits_go_on, fleetctl_pow10
 from fleetctl._ext.gcode_resume cimport resume_name, resume_text
 from fleetctl._ext.gcode_object cimport object_command, object_m486
+from fleetctl._ext.gcode_parameter cimport object_to
 from fleetctl._ext.gcode_placeholder cimport bracketed_name, is_expression, left_in_arguments
+from fleetctl._ext.gcode_program cimport WHY_NOT_MODELLED
 from fleetctl._ext.gcode_skip cimport *
 from fleetctl._ext.gcode_types cimport *
 
@@ -94,6 +98,8 @@ cdef inline const uint8_t* odd_start(Core* s, const uint8_t* p, uint8_t k, const
         return skip_text(s, p + 1, start)
     if k == KIND_EXPRESSION:
         note(s, HAZ_EXPRESSION, column)
+        if evaluates(s):
+            return computed_setting(s, p, start)
         s.w.skip = 1
         return skip_text(s, p + 1, start)
     if k == KIND_QUOTE:
@@ -123,6 +129,8 @@ cdef inline const uint8_t* odd_start(Core* s, const uint8_t* p, uint8_t k, const
         note(s, HAZ_EXPRESSION if s.reads & READ_BRACES and is_expression(p) else HAZ_PLACEHOLDER, column)
         s.w.skip = 1
         return skip_text(s, p + 1, start)
+    elif (p[0] == 64 or p[0] == 94) and evaluates(s):
+        return polar_word(s, p, start)
     else:
         note(s, HAZ_STRAY_CHARACTER, column)
     return p + 1
@@ -142,6 +150,8 @@ cdef inline const uint8_t* bare_letter(Core* s, const uint8_t* letter_at, const 
     if (w.mask | w.ng | w.nm) == 0 and letter_follows(letter_at + 1) and letter != LETTER_O:
         return extended(s, letter_at, start)
     if letter == LETTER_O and s.reads & READ_O_WORDS and p[0] == 60:
+        if evaluates(s):
+            return word_of_flow(s, letter_at, p, start)
         note(s, HAZ_O_WORD, letter_at - start + 1)
         w.skip = 1
         return skip_text(s, p, start)
@@ -172,6 +182,35 @@ cdef inline const uint8_t* text_argument(Core* s, const uint8_t* p, const uint8_
     return end
 
 
+cdef inline const uint8_t* word_of_o(Core* s, const uint8_t* at, const uint8_t* p, const uint8_t* start) noexcept nogil:
+    """An O number in a dialect that follows it; alone it only names what begins there."""
+    if o_word_continues(p):
+        return word_of_flow(s, at, p, start)
+    s.program.bare_o = 1
+    return p
+
+
+cdef inline const uint8_t* evaluated_word(Core* s, uint8_t letter, const uint8_t* at,
+                                          const uint8_t* start) noexcept nogil:
+    """A letter (at `at`) whose value must be computed; returns where to go on."""
+    cdef const uint8_t* p = at + 1
+    cdef int64_t value
+    if letter == LETTER_O:
+        return word_of_flow(s, at, p, start)
+    if not computed_value(s, letter, &p, start, &value):
+        return refused_line(s, p, start)
+    if s.w.unknown & (<uint32_t> 1 << letter) and (letter == LETTER_G or letter == LETTER_M):
+        return p
+    if letter == LETTER_G or letter == LETTER_M:
+        return keep_odd_word(s, letter, value, at, p, start)
+    if s.w.mask & (<uint32_t> 1 << letter):
+        note(s, HAZ_REPEATED_WORD, at - start + 1)
+    s.w.mask |= <uint32_t> 1 << letter
+    s.w.value[letter] = value
+    s.cut.at[letter] = at
+    return p
+
+
 cdef inline int32_t line_number_bytes(const uint8_t* at) noexcept nogil:
     cdef const uint8_t* p = at + 1
     while 48 <= p[0] <= 57:
@@ -190,6 +229,10 @@ cdef inline const uint8_t* keep_odd_word(Core* s, uint8_t letter, int64_t value,
         keep_code(s, letter, value, at - start + 1)
         if letter == LETTER_M and w.nm == 1 and 0 <= value <= 1023000000 and s.text_m[value // 1000000]:
             return text_argument(s, p, start)
+        if (value == 98000000 or value == 99000000) and letter == LETTER_M and evaluates(s):
+            return word_of_flow(s, at, p, start)
+        if 70000000 <= value <= 72200000 and letter == LETTER_G and evaluates(s):
+            object_to(s, HAZ_NOT_PROVABLE, WHY_NOT_MODELLED, at - start + 1)
         return p
     if w.mask & bit:
         note(s, HAZ_REPEATED_WORD, at - start + 1)
@@ -199,6 +242,8 @@ cdef inline const uint8_t* keep_odd_word(Core* s, uint8_t letter, int64_t value,
     if letter == LETTER_N:
         if at - start == w.blanks:
             w.numbered = line_number_bytes(at)
+    elif evaluates(s):
+        return word_of_o(s, at, p, start)
     elif s.reads & READ_O_WORDS and o_word_continues(p):
         note(s, HAZ_O_WORD, at - start + 1)
         w.skip = 1
@@ -268,6 +313,9 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
                     d = <uint32_t> p[0] - 48
                 decimals = <int32_t> (p - digits) - whole - 1
             if whole + decimals == 0 and not (s.reads & READ_SPACED_NUMBERS and (p - 1)[0] == 46 and digits_go_on(p)):
+                if evaluates(s) and starts_value(at + 1):
+                    p = evaluated_word(s, letter, at, start)
+                    continue
                 if kind[p[0]] == KIND_EXPRESSION:
                     continue
                 if not bare(at, p):

@@ -7,6 +7,7 @@ All lengths are int64 in units of 1e-6 mm ("micro"), exact as written; only arcs
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from fleetctl._ext.gcode_planner cimport *
+from fleetctl._ext.gcode_program cimport Program
 from fleetctl._ext.gcode_trace cimport Trace
 
 cdef enum:
@@ -66,6 +67,7 @@ cdef enum:
     READ_SPEEDS_PER_MINUTE = 128    # RepRapFirmware: M203 and M566 in mm/min
     READ_EXTENDED = 256         # Klipper: EXTENDED_NAME KEY=value, macros may home and heat
     READ_O_WORDS = 512
+    READ_EXPRESSIONS = 16384    # # and [ ] are evaluated, O words are followed (gcode_expression, gcode_flow)
     READ_BRACES = 1 << 16       # RepRapFirmware: { } holds an expression
 
 cdef enum:
@@ -129,6 +131,10 @@ cdef enum:
     HAZ_SPINDLE_NO_SPEED
     HAZ_SEVERAL_COMMANDS
     HAZ_SCALE_CHANGE
+    HAZ_NOT_PROVABLE
+    HAZ_EVALUATION_ERROR
+    HAZ_FLOW_ERROR
+    HAZ_LOOP_CAP
     HAZARD_COUNT
 
 # Questions asked at every motion until they are answered once; all answered costs one test.
@@ -206,6 +212,11 @@ cdef struct Frame:
     Range motion[3]
     Range work[3]
 
+cdef enum:
+    SKIP_LINE = 1           # not executed (expression, O word, extended, $)
+    SKIP_EVALUATED = 2      # its words or settings were computed: gcode_unknown carries it out
+    SKIP_FLOW = 3           # an O word: the program is kept from this line on
+
 cdef struct Words:
     uint32_t mask           # one bit per letter (letter & 31) that stands on the line; G and M excepted
     uint32_t flags          # letters without a number
@@ -214,7 +225,8 @@ cdef struct Words:
     int32_t g[8]            # codes times ten
     int32_t m[8]
     int64_t value[32]       # micro units, as written (not yet mm)
-    int32_t skip            # the line is no block to execute (expression, O word, extended, $)
+    int32_t skip            # SKIP_...: the line is no block to execute as it stands
+    uint32_t unknown        # letters whose value is not known before the run; set where skip is SKIP_EVALUATED
     int32_t dot             # column of the first odd letter case
     int32_t blanks          # blanks of the line outside its numbers
     int32_t numbered        # bytes of its N word, which is taken off before a line is sent
@@ -361,3 +373,5 @@ cdef struct Core:
     Resume resume
     Cut cut
     Words w
+    Program* program        # NULL where the dialect does not evaluate
+    int32_t quiet           # a line is carried out once more: what its text shows was noted before

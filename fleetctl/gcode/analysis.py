@@ -275,5 +275,7 @@ def _facts(
         metadata=pairs,
         thumbnails=comment_pictures(opened.head) + container_pictures(unpacked.pictures if unpacked else ()),
         container=unpacked.container if unpacked else None,
-        findings=reading_findings(hazards, ending, totals["lines"]),
+        findings=reading_findings(
+            hazards, ending, totals["lines"], evaluated=dialect.expressions, reasons=scan.reasons()
+        ),
     )

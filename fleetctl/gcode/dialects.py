@@ -40,6 +40,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """NAME KEY=value commands, which may be macros that home and heat."""
     o_words: bool = False
     """O words are subroutines and loops."""
+    expressions: bool = False
+    """Parameters, expressions and O words are evaluated as LinuxCNC does (docs: RS274NGC)."""
     brace_expressions: bool = False
     """{ } holds an expression (RepRapFirmware); elsewhere it is what a slicer left unfilled."""
 
@@ -67,7 +69,7 @@ DIALECTS: dict[str, Dialect] = {
         _cnc("grbl", "Grbl 1.1"),
         _cnc("grblhal", "grblHAL"),
         _cnc("fluidnc", "FluidNC"),
-        _cnc("linuxcnc", "LinuxCNC (RS274NGC)"),
+        _cnc("linuxcnc", "LinuxCNC (RS274NGC)", expressions=True),
     )
 }
 """By name. Klipper as `_printer` has text commands only where its own modules define them (M117, M118)."""

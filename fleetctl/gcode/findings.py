@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fleetctl.gcode.evaluation import REASONS
 from fleetctl.gcode.facts import Ending, Finding, Mark, Severity
 from fleetctl.gcode.hazards import HAZARDS
 
@@ -38,8 +39,15 @@ _READING: dict[str, tuple[str, Severity, str]] = {
     "canned_cycle": ("GC025", "info", "Dwells and pecks of the cycle are not in the planned time."),
     "nested_comment": ("GC026", "warning", "Controllers differ in where such a comment ends."),
     "checksum": ("GC027", "info", "Line numbers and checksums are taken off and made again for the machine."),
+    "not_provable": ("GC031", "warning", "Bounds and time are not complete."),
+    "evaluation_error": ("GC032", "error", "The controller stops there."),
+    "flow_error": ("GC033", "error", "The controller stops there."),
+    "loop_cap": ("GC034", "error", "Bounds and time are not complete."),
 }
 
+
+_EVALUATED = frozenset({"expression", "o_word"})
+"""No finding of their own where the dialect evaluates them: what is wrong or unknown then is told as such."""
 
 READING_TITLES: dict[str, str] = {
     code: f"{HAZARDS[name][0].upper()}{HAZARDS[name][1:]}" for name, (code, _, _) in _READING.items()
@@ -52,13 +60,27 @@ READING_SEVERITIES: dict[str, Severity] = {code: severity for code, severity, _ 
 """How grave each code of reading is."""
 
 
-def reading_findings(hazards: Mapping[str, Mark], ending: Ending, lines: int) -> tuple[Finding, ...]:
-    """One finding for each hazard of reading, in the order of the file, and one for a last word cut off."""
-    found = [
-        Finding(code, severity, mark.line, mark.column, _sentence(name, mark), hint)
-        for name, (code, severity, hint) in _READING.items()
-        if (mark := hazards.get(name))
-    ]
+def reading_findings(
+    hazards: Mapping[str, Mark],
+    ending: Ending,
+    lines: int,
+    *,
+    evaluated: bool = False,
+    reasons: Mapping[str, str] | None = None,
+) -> tuple[Finding, ...]:
+    """One finding for each hazard of reading, in the order of the file, and one for a last word cut off.
+
+    `evaluated`: the dialect computes expressions and follows O words. `reasons` names, by hazard, what the
+    evaluation found (`evaluation.REASONS`).
+    """
+    found = []
+    for name, (code, severity, hint) in _READING.items():
+        mark = hazards.get(name)
+        if mark is None or (evaluated and name in _EVALUATED):
+            continue
+        reason = REASONS.get((reasons or {}).get(name, ""))
+        phrase, hint = reason or (HAZARDS[name], hint)
+        found.append(Finding(code, severity, mark.line, mark.column, _sentence(phrase, mark), hint))
     if ending.cut_word:
         found.append(
             Finding("GC030", "error", lines, 1, "The file stops in the middle of a word.", "Send the whole file.")
@@ -66,7 +88,6 @@ def reading_findings(hazards: Mapping[str, Mark], ending: Ending, lines: int) ->
     return tuple(sorted(found, key=lambda finding: (finding.line, finding.code)))
 
 
-def _sentence(name: str, mark: Mark) -> str:
-    phrase = HAZARDS[name]
+def _sentence(phrase: str, mark: Mark) -> str:
     more = f" ({mark.count} times, first here)" if mark.count > 1 else ""
     return f"{phrase[0].upper()}{phrase[1:]}{more}."

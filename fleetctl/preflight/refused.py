@@ -24,6 +24,10 @@ ALWAYS: Table = {
     "number_overflow": ("FQ010", "holds a number with too many digits"),
     "oversized_line": ("FQ010", "holds a line too long to be read"),
     "expression": ("FQ011", "uses parameters or expressions, so its path is not provable"),
+    "not_provable": ("FQ011", "computes with what is not known before the run, so its path is not provable"),
+    "loop_cap": ("FQ011", "runs in loops for longer than they can be followed, so its path is not provable"),
+    "evaluation_error": ("FQ010", "holds a parameter or an expression that the controller refuses"),
+    "flow_error": ("FQ010", "holds an O word that the controller refuses"),
     "arc_from_unknown": ("FQ011", "has an arc from a place that is not known, so its path is not provable"),
     "transform": ("FQ011", "turns, scales or mirrors coordinates, so its path is not provable"),
     "spline": ("FQ011", "has a spline (G5), so its path is not provable"),
@@ -66,6 +70,11 @@ SPINDLE: Table = {
 }
 """Not for lasers, whose power may well be 0 while they move."""
 
+EVALUATING = frozenset({"linuxcnc"})
+"""Dialects of machines that compute expressions and follow O words; the core does what they do."""
+
+EVALUATED = frozenset({"expression", "o_word"})
+
 _TABLES: dict[Process, Table] = {
     Process.ADDITIVE: ALWAYS | PRINTING,
     Process.SUBTRACTIVE: ALWAYS | CUTTING | SPINDLE,
@@ -76,7 +85,10 @@ _TABLES: dict[Process, Table] = {
 def _found(code: str, analysis: Analysis, profile: Profile) -> Iterator[Finding]:
     """The findings of one code among the hazards of the program."""
     table = _TABLES[profile.process]
+    computed = profile.dialect in EVALUATING and analysis.dialect in EVALUATING
     for key in table.keys() & analysis.hazards.keys():
+        if computed and key in EVALUATED:
+            continue
         named, phrase = table[key]
         if named == code:
             mark = analysis.hazards[key]

@@ -361,7 +361,7 @@ def plan_one(r: Reading, delta: list[float], pushed: float, arc: Curve | None) -
     theta = arc.sweep / n
     flat = 2 * arc.radius * abs(math.sin(theta / 2))
     length = math.hypot(flat, delta[lift] / n)
-    for i in range(n if length > 0 else 0):
+    for i in range(n if length > 1e-9 else 0):
         angle = arc.start + (i + 0.5) * theta
         turn = math.copysign(flat / length, arc.sweep)
         along = [0.0, 0.0, 0.0, pushed / n / length]

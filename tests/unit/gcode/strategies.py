@@ -184,3 +184,136 @@ def odd_line(draw: st.DrawFn) -> bytes:
     if end < 2:
         body += b";" + draw(ODD_TEXT) + draw(st.sampled_from([b"", b"(", b")"]))
     return body
+
+
+FUNCTION_NAMES = ["ABS", "ACOS", "ASIN", "COS", "EXP", "FIX", "FUP", "LN", "ROUND", "SIN", "SQRT", "TAN"]
+OPERATORS = ["+", "-", "*", "/", "**", "MOD", "EQ", "NE", "GT", "GE", "LT", "LE", "AND", "OR", "XOR"]
+
+
+@st.composite
+def constants(draw: st.DrawFn) -> str:
+    """A number as people write it inside an expression; small, so that powers stay small."""
+    kind = draw(st.integers(0, 5))
+    if kind == 0:
+        return str(draw(st.integers(0, 12)))
+    if kind == 1:
+        return f"{draw(st.integers(-9, 9))}.{draw(st.integers(0, 999))}"
+    if kind == 2:
+        return f".{draw(st.integers(0, 99))}"
+    if kind == 3:
+        return f"{draw(st.integers(0, 9))}."
+    return draw(st.sampled_from(["0", "1", "2", "-1", "90", "30", "0.5", "+3", "1.0000004", "- 2"]))
+
+
+@st.composite
+def expressions(draw: st.DrawFn, parameters: tuple[str, ...] = (), depth: int = 3) -> str:
+    """What may stand where a number stands: mostly right, now and then something that is refused."""
+    kind = draw(st.integers(0, 9 if depth else 3))
+    if kind < 3:
+        return draw(constants())
+    if kind == 3:
+        return draw(st.sampled_from(parameters)) if parameters else draw(constants())
+    inner = expressions(parameters, depth - 1)
+    if kind < 8:
+        parts = [draw(inner)]
+        for _ in range(draw(st.integers(0, 3))):
+            parts += [draw(st.sampled_from(OPERATORS)), draw(inner)]
+        text = "[" + draw(st.sampled_from(["", " "])).join(parts) + "]"
+        return draw(st.sampled_from(["", "", "", "-", "+"])) + text
+    if kind == 8:
+        name = draw(st.sampled_from(FUNCTION_NAMES))
+        return draw(st.sampled_from([name, name.lower()])) + "[" + draw(inner) + "]"
+    return draw(st.sampled_from([f"ATAN[{draw(inner)}]/[{draw(inner)}]", f"EXISTS[#{draw(st.integers(1, 99))}]"]))
+
+
+@st.composite
+def setting(draw: st.DrawFn, names: tuple[str, ...]) -> str:
+    return f"{draw(st.sampled_from(names))} = {draw(expressions(names, 2))}"
+
+
+@st.composite
+def computed_line(draw: st.DrawFn, names: tuple[str, ...]) -> str:
+    """A line of a computing program that moves, or sets parameters."""
+    kind = draw(st.integers(0, 6))
+    if kind < 3:
+        return draw(setting(names))
+    if kind == 3:
+        return draw(st.sampled_from(["G91 G0 X2", "G90", "G0 Y#<_x>", "G91", "G90 G1 Z[#5422/2] F200"]))
+    if kind == 4:
+        return (
+            f"G1 F[100+{draw(st.sampled_from(names))}-{draw(st.sampled_from(names))}] Z[{draw(setting_free(names))}]"
+        )
+    if kind == 5:
+        return (
+            f"G{draw(st.integers(2, 3))} X[#5420+4] Y#5421 I2 J[{draw(st.sampled_from(['0', '1-1', '#31*0']))}] F90"
+        )
+    axes = draw(st.lists(st.sampled_from("XYZ"), min_size=1, max_size=2, unique=True))
+    return "G0 " + " ".join(f"{axis}[{draw(setting_free(names))}]" for axis in axes)
+
+
+def setting_free(names: tuple[str, ...]) -> st.SearchStrategy[str]:
+    """An expression kept inside a machine's travel."""
+    return expressions(names, 2).map(lambda text: f"[{text}] MOD 50")
+
+
+@st.composite
+def computed_block(draw: st.DrawFn, names: tuple[str, ...], label: int, depth: int = 2) -> list[str]:
+    """Lines with loops and branches around them, each with labels of its own."""
+    lines: list[str] = []
+    for i in range(draw(st.integers(1, 3))):
+        here = f"o{label * 5 + i + 10}"
+        kind = draw(st.integers(0, 7)) if depth else 0
+        inner = draw(computed_block(names, label * 5 + i + 1, depth - 1)) if kind > 2 else []
+        counter = f"#{1000 + label * 5 + i}"
+        if kind <= 2:
+            lines += [draw(computed_line(names))]
+        elif kind == 3:
+            lines += [f"{here} if [{draw(expressions(names, 1))}]", *inner]
+            if draw(st.booleans()):
+                lines += [f"{here} elseif [{draw(expressions(names, 1))}]", draw(computed_line(names))]
+            if draw(st.booleans()):
+                lines += [f"{here} else", draw(computed_line(names))]
+            lines += [f"{here} endif"]
+        elif kind == 4:
+            lines += [
+                f"{here} repeat [{draw(st.sampled_from(['2', '0', '1.5', '-1', '3']))}]",
+                *inner,
+                f"{here} endrepeat",
+            ]
+        elif kind == 5:
+            leave = [f"{here} {draw(st.sampled_from(['break', 'continue']))}"] if draw(st.integers(0, 3)) == 0 else []
+            lines += [f"{counter}=0", f"{here} while [{counter} LT 3]", f"{counter}=[{counter}+1]", *inner, *leave]
+            lines += [f"{here} endwhile"]
+        elif kind == 6:
+            lines += [
+                f"{counter}=0",
+                f"{here} do",
+                f"{counter}=[{counter}+1]",
+                *inner,
+                f"{here} while [{counter} LT 2]",
+            ]
+        else:
+            lines += [f"o{draw(st.integers(1, 3))} call [{draw(expressions(names, 1))}] [2]"]
+    return lines
+
+
+@st.composite
+def computed_program(draw: st.DrawFn) -> list[str]:
+    """A whole program of LinuxCNC with subs, loops and parameters, now and then with a line too many or missing."""
+    names = ("#31", "#32", "#<a>", "#<_glob>")
+    lines = ["o9 if [1]", "o9 endif", "G21 G90 G17 G94 G54", "G0 X0 Y0 Z0", "S100 M3 F100"]
+    lines += ["#31=1", "#32=[3/2]", "#<a>=2", "#<_glob>=-1"]
+    for number in (1, 2, 3):
+        body = draw(computed_block(("#1", "#2", "#3", "#31", "#<_glob>"), 20 * number, 1))
+        lines += [f"o{number} sub", "#<a>=#1", *body, f"o{number} endsub [{draw(constants())}]"]
+    lines += draw(computed_block(names, 1))
+    lines += ["G0 X[#<_value> MOD 50]", "M2"]
+    for _ in range(draw(st.sampled_from([0, 0, 0, 1]))):
+        at = draw(st.integers(4, len(lines) - 1))
+        if draw(st.booleans()):
+            del lines[at]
+        else:
+            lines.insert(
+                at, draw(st.sampled_from(["o9 else", "o1 return", "o77 endwhile", "G0 X[1", "#5400=1", "o5 foo"]))
+            )
+    return lines

@@ -24,7 +24,7 @@ TRIGGERS: list[tuple[str, bytes, str, int]] = [
     ("GC011", PLAIN % b"T-1", "grbl", 1),
     ("GC012", PRINT % b"M109 S{first}", "marlin", 7),
     ("GC013", PLAIN % b"G1 X[#<_unset> + #5061]", "grbl", 5),
-    ("GC014", PLAIN % b"O<nowhere> call", "linuxcnc", 1),
+    ("GC014", PLAIN % b"O<nowhere> call", "grbl", 1),
     ("GC015", PLAIN % b"G2 X50 R10", "grbl", 1),
     ("GC016", PLAIN % b"G2 X50 Y10 I3 J10", "grbl", 1),
     ("GC017", b"G21 G90 G17 F100 M3 S1\nG2 X10 Y0 I5\nM30\n", "grbl", 1),
@@ -38,6 +38,10 @@ TRIGGERS: list[tuple[str, bytes, str, int]] = [
     ("GC025", PLAIN % b"G83 X10 Y10 Z-20 R2 Q3 F100", "linuxcnc", 1),
     ("GC026", PLAIN % b"(roughing (first) G1 X5", "grbl", 11),
     ("GC027", PRINT % b"N3 G1 X10*85", "marlin", 10),
+    ("GC031", PLAIN % b"O<nowhere> call", "linuxcnc", 1),
+    ("GC032", PLAIN % b"G1 X[1/0]", "linuxcnc", 7),
+    ("GC033", PLAIN % b"O7 endif", "linuxcnc", 1),
+    ("GC034", PLAIN % b"M99", "linuxcnc", 1),
     ("GC030", PRINT[:-5] % b"G1 X10 Y", "marlin", 1),
 ]
 

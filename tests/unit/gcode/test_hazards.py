@@ -70,6 +70,10 @@ EXAMPLES: dict[str, tuple[str, bytes, int, int]] = {
     "spindle_no_speed": ("grbl", b"M3\nG0 X0\nG1 X1 F9\n", 3, 1),
     "several_commands": ("marlin", b"G28\nG90 G1 X1\n", 2, 1),
     "scale_change": ("marlin", b"G28\nM92 E5\nM92 X80\n", 3, 1),
+    "not_provable": ("linuxcnc", b"G1 X1\n#1=#5063\nG1 X#1\n", 3, 5),
+    "evaluation_error": ("linuxcnc", b"G1 X1\nG1 X[1/0]\n", 2, 7),
+    "flow_error": ("linuxcnc", b"G1 X1\nO1 sub\nO1 endsub\n O1 endif\n", 4, 2),
+    "loop_cap": ("linuxcnc", b"G1 X1\nM99\n", 2, 1),
     "secret": ("marlin", b"G1 X0\n; printhost_apikey = abc\n", 2, 1),
 }
 
