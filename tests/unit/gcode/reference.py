@@ -133,7 +133,7 @@ def execute(r: Reading, words: list[tuple[str, Fraction]]) -> None:
     if "T" in w and (r.dialect.cnc or not (g or m)):
         r.words.setdefault("T", [r.line, 0])[1] += 1
         if int(w["T"]) != r.tool and not r.dialect.cnc:
-            r.moves.append(0.0)     # the firmware finishes its moves before it changes the tool
+            r.moves.append(0.0)  # the firmware finishes its moves before it changes the tool
         r.tool = int(w["T"])
     for code in m:
         if code in (820, 830):
