@@ -8,71 +8,15 @@ not judge whether a command makes sense.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memchr, memcpy, memmove
+from libc.string cimport memcpy, memmove
 
+from fleetctl._ext.line_parts cimport *
 from fleetctl.errors import ForbiddenByte, LineTooLong
 
 # A raw line with its comments; slicers write thumbnails and settings as comments of some kilobytes at most.
 cdef enum:
     RAW_LINE_LIMIT_BYTES = 65536
     LOW_WATER_BYTES = 65536
-    FRAME_EXTRA_BYTES = 32
-
-# What Latin letters in display texts become; anything else outside ASCII becomes "_".
-cdef const char* LATIN_FOLDED = "AAAAAAACEEEEIIIIDNOOOOOxOUUUUYTsaaaaaaaceeeeiiiidnooooo/ouuuuyty"
-
-
-cdef inline bint is_digit(unsigned char c) noexcept nogil:
-    return 48 <= c <= 57
-
-
-cdef inline bint is_blank(unsigned char c) noexcept nogil:
-    return c == 32 or c == 9
-
-
-cdef inline bint is_number_start(const unsigned char* raw, Py_ssize_t at, Py_ssize_t size) noexcept nogil:
-    """Whether a digit follows, blanks allowed before it."""
-    while at < size and is_blank(raw[at]):
-        at += 1
-    return at < size and is_digit(raw[at])
-
-
-cdef inline bint is_checksum(const unsigned char* raw, Py_ssize_t at, Py_ssize_t size) noexcept nogil:
-    """Whether only digits and blanks follow up to the end of the line or a comment."""
-    while at < size and (is_digit(raw[at]) or is_blank(raw[at])):
-        at += 1
-    return at == size or raw[at] == 59 or raw[at] == 40
-
-
-cdef inline Py_ssize_t write_number(char* out, unsigned long long value) noexcept nogil:
-    """Writes `value` in decimal and gives the number of digits."""
-    cdef char digits[24]
-    cdef Py_ssize_t count = 0, i
-    while True:
-        digits[count] = 48 + <char>(value % 10)
-        value //= 10
-        count += 1
-        if value == 0:
-            break
-    for i in range(count):
-        out[i] = digits[count - 1 - i]
-    return count
-
-
-cdef Py_ssize_t write_frame(char* out, unsigned long long number, const char* line, Py_ssize_t size) noexcept nogil:
-    """Writes `N<number> <line>*<xor>` without a line end and gives its size; `out` needs size + 32 bytes."""
-    cdef Py_ssize_t length = 0, i
-    cdef unsigned char checksum = 0
-    out[0] = b"N"
-    length = 1 + write_number(out + 1, number)
-    out[length] = b" "
-    memcpy(out + length + 1, line, size)
-    length += 1 + size
-    for i in range(length):
-        checksum ^= <unsigned char>out[i]
-    out[length] = b"*"
-    return length + 1 + write_number(out + length + 1, checksum)
-
 
 def frame_line(unsigned long long number, bytes line not None):
     """`line` (without line end) as Marlin wants it numbered: `N<number> <line>*<checksum>` and a line end.
@@ -241,32 +185,16 @@ cdef class Feeder:
 
     cdef bint _find_line(self, Py_ssize_t* stop, Py_ssize_t* following) except -1:
         """Finds the end of the raw line at `_start` (CR, LF or CRLF) and the start of the one behind it."""
-        cdef char* begin = self._buffer + self._start
         cdef Py_ssize_t size = self._end - self._start
-        cdef char* terminator = NULL
-        cdef char* carriage_return = NULL
-        cdef char* at = begin
-        cdef Py_ssize_t piece = 128
-        if size == 0:
+        cdef int found = find_line_end(self._buffer + self._start, size, self._finished, stop, following)
+        if found < 0 or size == 0:
             return False
-        # A piece at a time: a file may hold no line feed at all, and a carriage return close by.
-        while at < begin + size and terminator == NULL and carriage_return == NULL:
-            piece = min(piece, begin + size - at)
-            terminator = <char*>memchr(at, 10, piece)
-            carriage_return = <char*>memchr(at, 13, piece if terminator == NULL else terminator - at)
-            at += piece
-            piece *= 2
-        if carriage_return != NULL:
-            terminator = carriage_return
-        if terminator == NULL:
-            stop[0] = following[0] = self._end
-            return self._finished or size > RAW_LINE_LIMIT_BYTES
-        stop[0] = terminator - self._buffer
-        following[0] = stop[0] + 1
-        if carriage_return != NULL:
-            if following[0] == self._end:
-                return self._finished  # a line feed may follow in the next block
-            following[0] += self._buffer[following[0]] == 10
+        if not found:
+            if not (self._finished or size > RAW_LINE_LIMIT_BYTES):
+                return False
+            stop[0] = following[0] = size
+        stop[0] += self._start
+        following[0] += self._start
         return True
 
     cdef bint _clean(self, unsigned char* raw, Py_ssize_t size) except -1:
@@ -348,14 +276,9 @@ cdef class Feeder:
                 break
             if at == 1:
                 c = 77
-            elif c == 0xC3 and at < size and 0x80 <= raw[at] <= 0xBF:
-                c = LATIN_FOLDED[raw[at] - 0x80]
-                at += 1
-            elif c >= 0xC0:
-                while at < size and 0x80 <= raw[at] <= 0xBF:
-                    at += 1
-                c = 95
-            elif c < 32 or c >= 127:
+            elif c >= 0x80:
+                c = folded(raw, at - 1, size, &at)
+            elif c < 32 or c == 127:
                 c = 32 if c == 9 else 95
             out[length] = c
             length += 1

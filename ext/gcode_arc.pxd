@@ -8,13 +8,13 @@ of the radius; gc_execute_line, error 33) is noted, and bounded by the greater r
 from libc.math cimport M_PI, atan2, ceil, fabs, floor, fmax, hypot, llround, sqrt
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
+from fleetctl._ext.gcode_chord cimport Curve, plan_curve
 from fleetctl._ext.gcode_motion cimport (
     aim, begin_here, check_motion, count_work, extrude, move_accel, move_speed, reach, straight, to_mm, work_here)
 from fleetctl._ext.gcode_feature cimport tag_move
 from fleetctl._ext.gcode_note cimport note, touch
 from fleetctl._ext.gcode_object cimport object_touch
 from fleetctl._ext.gcode_path cimport path_arc
-from fleetctl._ext.gcode_plan cimport plan_move
 from fleetctl._ext.gcode_trace cimport seldom
 from fleetctl._ext.gcode_types cimport *
 
@@ -127,29 +127,17 @@ cdef inline void bulge(Core* s, Arc* arc, int64_t p0, int64_t q0, bint work) noe
 
 
 cdef inline void plan_arc(Core* s, Planner* q, Arc* arc, double rise, int64_t pushed) noexcept nogil:
-    """One move along the arc; the directions at its ends are its tangents."""
-    cdef double flat = fabs(arc.sweep) * arc.radius
-    cdef double length = sqrt(flat * flat + rise * rise)
-    cdef double into[4]
-    cdef double out[4]
-    cdef double turn, end = arc.start + arc.sweep
-    if length == 0.0:
-        return
-    turn = (flat if arc.sweep > 0.0 else -flat) / length
-    into[3] = <double> pushed * 1e-6 / length
-    out[3] = into[3]
-    into[arc.l] = rise / length
-    out[arc.l] = into[arc.l]
-    into[arc.p] = -turn * dsin(arc.start)
-    into[arc.q] = turn * dcos(arc.start)
-    out[arc.p] = -turn * dsin(end)
-    out[arc.q] = turn * dcos(end)
-    plan_move(q, into, out, length, move_speed(s, q, False), move_accel(q, True, pushed), arc.radius, s.line)
-
-
-cdef extern from "math.h" nogil:
-    double dsin "sin" (double) noexcept
-    double dcos "cos" (double) noexcept
+    """Hand the arc to the plan, which cuts it as the firmware does."""
+    cdef Curve c
+    c.p = arc.p
+    c.q = arc.q
+    c.l = arc.l
+    c.radius = arc.radius
+    c.start = arc.start
+    c.sweep = arc.sweep
+    c.rise = rise
+    c.push = <double> pushed * 1e-6
+    plan_curve(q, &c, move_speed(s, q, False), move_accel(q, True, pushed), s.line)
 
 
 cdef inline void curve(Core* s, Planner* q, bint clockwise, bint machine) noexcept nogil:

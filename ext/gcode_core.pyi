@@ -1,7 +1,7 @@
 """Types of the compiled G-code core; the words are in `gcode_core.pyx`."""
 
 from collections.abc import Sequence
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from typing_extensions import Buffer
 
@@ -9,6 +9,8 @@ HAZARD_NAMES: tuple[str, ...]
 FRAME_NAMES: tuple[str, ...]
 END_NAMES: tuple[str, ...]
 HEATER_NAMES: tuple[str, ...]
+RULES: dict[str, int]
+ARC_RULES: dict[str, int]
 READS: dict[str, int]
 REASON_NAMES: tuple[str, ...]
 FEATURE_NAMES: tuple[str, ...]
@@ -38,6 +40,9 @@ class Totals(TypedDict):
     commands: int
     motion_s: float
     dwell_s: float
+    heating_s: float
+    homing_s: float
+    tool_change_s: float
     cutting_mm: float
     max_feed_mm_s: float
     max_feed_line: int
@@ -76,6 +81,26 @@ class Scanner:
         rapid: float,
         fixed: bool,
     ) -> None: ...
+    def set_planner(
+        self,
+        rule: str,
+        ahead: float,
+        klipper: tuple[float, float, float],
+        arcs: tuple[str, float, float, int, bool],
+        most: float,
+    ) -> None: ...
+    def set_heat(
+        self,
+        ambient: float,
+        nozzle: tuple[float, float, float],
+        bed: tuple[float, float, float],
+        chamber: tuple[float, float, float],
+    ) -> None: ...
+    def set_homing(
+        self, fast: Sequence[float], slow: Sequence[float], back: Sequence[float], travel: Sequence[float]
+    ) -> None: ...
+    def set_steps(self, steps_per_mm: Sequence[float], least_hz: float, least_steps: float) -> None: ...
+    def set_tool_change(self, seconds: float) -> None: ...
     def set_places(self, home: Sequence[float], start: Sequence[float] | None) -> None: ...
     def keep_trail(self, most: int) -> None: ...
     def trail(self) -> list[tuple[int, float, float, float]]: ...
@@ -102,6 +127,7 @@ class Scanner:
     def totals(self) -> Totals: ...
     def ending(self) -> tuple[bool, str, int, bool, int]: ...
     def letters(self) -> dict[str, int]: ...
+    def state(self) -> dict[str, Any]: ...
     def letter_columns(self) -> dict[str, int]: ...
     @property
     def s_on_motion(self) -> int: ...

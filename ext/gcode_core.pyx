@@ -14,19 +14,21 @@ from fleetctl._ext.gcode_execute cimport execute
 from fleetctl._ext.gcode_feature cimport settle_feature
 from fleetctl._ext.gcode_follow cimport (
     after_line, end_of_line, free_program, keep_text, new_program, try_to_follow, was_visited)
+from fleetctl._ext.gcode_klipper cimport klipper_move, limit_velocity
 from fleetctl._ext.gcode_layer cimport pushed_in_all
 from fleetctl._ext.gcode_lines cimport free_lines
 from fleetctl._ext.gcode_note cimport note, touch
 from fleetctl._ext.gcode_object cimport end_object
 from fleetctl._ext.gcode_parameter cimport object_to
 from fleetctl._ext.gcode_path cimport path_end
-from fleetctl._ext.gcode_plan cimport plan_flush
+from fleetctl._ext.gcode_plan cimport plan_flush, plan_move
 from fleetctl._ext.gcode_program cimport *
 from fleetctl._ext.gcode_skip cimport *
 from fleetctl._ext.gcode_text cimport read_line
 from fleetctl._ext.gcode_trace cimport *
 from fleetctl._ext.gcode_types cimport *
 from fleetctl._ext.gcode_unknown cimport execute_computed
+from fleetctl._ext.gcode_velocity cimport velocity_command
 
 cdef extern from "string.h" nogil:
     void* memrchr(const void* text, int c, size_t n)
@@ -60,6 +62,8 @@ REASON_NAMES = (
 """Why something is not provable or refused, in the order of gcode_program's WHY_, ERR_, FLOW_ and CAP_."""
 FRAME_NAMES = ("machine", "G54", "G55", "G56", "G57", "G58", "G59", "G59.1", "G59.2", "G59.3", "start")
 END_NAMES = ("", "M2", "M30", "M84", "%", "comment")
+RULES = {"grbl": RULE_GRBL, "marlin": RULE_MARLIN, "jerk": RULE_JERK, "klipper": RULE_KLIPPER}
+ARC_RULES = {"grbl": ARC_BY_TOLERANCE, "marlin": ARC_BY_LENGTH, "klipper": ARC_BY_RESOLUTION}
 HEATER_NAMES = ("nozzle", "bed", "chamber")
 FEATURE_NAMES = (
     "unknown", "outer_wall", "inner_wall", "overhang", "infill", "solid_infill", "top", "bottom", "bridge", "gap_fill",
@@ -207,6 +211,8 @@ cdef void run(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexce
             execute_computed(s, q)
         elif s.w.skip:
             s.commands += 1
+            if q.name != NULL:
+                q.name(s, q, p, end)
         elif (s.w.mask & ~<unsigned int> BIT_N) | <unsigned int> s.w.ng | <unsigned int> s.w.nm:
             execute(s, q)
         p = end + 1
@@ -355,6 +361,7 @@ cdef class Scanner:
         self.s.reads = reads
         begin(self.s)
         self.q.enabled = plan
+        self.q.move = plan_move
         self.q.stopped = 1
         self.q.want_times = want_times
         if reads & READ_EXPRESSIONS:
@@ -407,12 +414,64 @@ cdef class Scanner:
             q.cap_feed[i] = feed[i] if fixed else INFINITY
             q.cap_accel[i] = accel[i] if fixed else INFINITY
             q.cap_jerk[i] = q.jerk[i] if fixed else INFINITY
-        q.use_jerk = jerk is not None
         q.deviation = deviation
         q.cap_deviation = deviation if fixed and jerk is None else INFINITY
         q.accel, q.travel_accel, q.retract_accel = plain_accel
         q.cap_plain_accel = max(plain_accel) if fixed else INFINITY
         q.rapid = rapid
+        q.fixed_rule = fixed
+        q.least_accel = min(accel[:3])
+
+    def set_planner(self, str rule, double ahead, klipper, arcs, double most):
+        """After `set_limits`: the corner rule (a key of RULES), the blocks known ahead, Klipper's square corner
+        velocity, minimum cruise ratio and extruder corner velocity, and how arcs are cut: whose way (a key of
+        ARC_RULES), tolerance, least length, chords of a circle, radius limits speed; `most` is the chord's length."""
+        cdef Planner* q = self.q
+        q.rule = RULES[rule]
+        q.ahead = ahead
+        arc_rule, q.arc_tolerance, q.arc_least, q.arc_circle, q.arc_hints = arcs
+        q.arc_rule = ARC_RULES[arc_rule]
+        q.arc_most = most
+        q.move = plan_move
+        q.name = NULL
+        if q.rule == RULE_KLIPPER:
+            q.move = klipper_move
+            q.name = velocity_command
+            q.extruder_corner = klipper[2]
+            limit_velocity(q, -1.0, -1.0, klipper[0], klipper[1])
+
+    def set_heat(self, double ambient, nozzle, bed, chamber):
+        """Room and start temperature, degC; of each heater degC/s at full power, loss time constant s, settling s."""
+        cdef int i
+        self.q.ambient = ambient
+        for i in range(HEAT_SLOTS):
+            found = bed if i == HEAT_BED else (chamber if i == HEAT_CHAMBER else nozzle)
+            self.q.warmth[i].rate, self.q.warmth[i].loss_s, self.q.warmth[i].settle_s = found
+            self.q.warmth[i].degc = ambient
+            self.q.warmth[i].target = ambient
+
+    def set_homing(self, fast, slow, back, travel):
+        """Of x, y, z: speeds mm/s, the way back from the switch mm, the way there from an unknown place mm."""
+        cdef int a
+        for a in range(3):
+            self.q.homing_speed[a] = fast[a]
+            self.q.homing_slow[a] = slow[a]
+            self.q.homing_back[a] = back[a]
+            self.q.homing_travel[a] = travel[a]
+
+    def set_steps(self, steps_per_mm, double least_hz, double least_steps):
+        """Steps per mm of x, y, z, e, the least rate at which the firmware makes steps, 1/s, and the least steps of
+        a move; one of fewer is joined to the next."""
+        cdef int i
+        self.q.stepped = 1
+        self.q.least_steps_s = least_hz
+        self.q.least_steps = least_steps
+        for i in range(4):
+            self.q.steps[i] = steps_per_mm[i]
+
+    def set_tool_change(self, double seconds):
+        """What one change of tool takes."""
+        self.q.tool_change_s = seconds
 
     def set_places(self, home, start):
         """Where G28 leads (mm), and where the machine stands at the start, in machine coordinates, or None."""
@@ -697,7 +756,9 @@ cdef class Scanner:
         cdef Core* s = self.s
         return {
             "size_bytes": self.size, "lines": s.line, "commands": s.commands,
-            "motion_s": self.q.motion_s, "dwell_s": self.q.wait_s, "cutting_mm": s.cutting_mm,
+            "motion_s": self.q.spent_s[SPENT_MOTION], "dwell_s": self.q.spent_s[SPENT_DWELL],
+            "heating_s": self.q.spent_s[SPENT_HEATING], "homing_s": self.q.spent_s[SPENT_HOMING],
+            "tool_change_s": self.q.spent_s[SPENT_TOOL_CHANGE], "cutting_mm": s.cutting_mm,
             "max_feed_mm_s": s.max_feed, "max_feed_line": s.max_feed_line,
             "max_z_feed_mm_s": s.cut.z_feed, "max_z_feed_line": s.cut.z_feed_line,
             "longest_line_bytes": s.longest, "longest_line": s.longest_line,
@@ -717,6 +778,35 @@ cdef class Scanner:
         """{parameter letter: first line}."""
         return {chr(64 + i): self.s.letter_line[i] for i in range(1, 27) if self.s.letter_line[i]}
 
+    def state(self):
+        """The modal state after the lines read so far, as `fleetctl.gcode.state` describes it. A last line without
+        its end counts after `finish`. Lengths are whole nanometres (1e-6 mm), exact."""
+        cdef Core* s = self.s
+        cdef Resume* r = &s.resume
+        return {
+            "line": s.line, "axes": tuple(axis_state(s, a) for a in range(3)),
+            "inch": bool(s.inch), "relative": bool(s.relative), "e_relative": bool(s.e_relative),
+            "arc_absolute": bool(s.arc_absolute), "plane": s.plane, "wcs": FRAME_NAMES[s.wcs], "motion": s.motion,
+            "cycle_returns_to_r": not s.old_z_return, "feed_mode": r.feed_mode or 94,
+            "feed_nm_min": round(s.feed * 60e6) if s.feed_known else None,
+            "e_nm": s.e_last, "pulled_back_nm": s.tools[s.tool].pushed_max - s.tools[s.tool].pushed,
+            "tool": s.tools[s.tool].number, "tool_said": s.t_use.count > 0, "tool_in": r.tool_in,
+            "tool_change_line": r.tool_change_line, "tool_length_nm": s.length_mm, "tool_length_line": r.length_line,
+            "nozzles_degc": {s.tools[i].number: s.tools[i].nozzle / 1e6
+                             for i in range(s.tool_count) if s.tools[i].nozzle > 0},
+            "bed_degc": s.heater[1].end_value / 1e6, "chamber_degc": s.heater[2].end_value / 1e6,
+            "fans": {i: r.fan[i] / 1e6 for i in range(MAX_FANS) if r.fan_line[i]},
+            "feed_percent": r.feed_percent / 1e6 if r.feed_percent else 100.0,
+            "flow_percent": r.flow_percent / 1e6 if r.flow_percent else 100.0,
+            "spindle": r.spindle // 10, "s": s.s_value / 1e6, "mist": bool(r.mist), "flood": bool(r.flood),
+            "cutter": r.cutter / 10, "surface_speed": bool(r.surface_speed), "retracted": bool(r.retracted),
+            "homed": tuple(bool(r.homed & (<unsigned int> BIT_X << a)) for a in range(3)),
+            "level_line": r.level_line, "object_line": r.object_line, "macro_line": r.macro_line,
+            "last_work_line": r.last_work_line,
+            "kept_lines": tuple(sorted([r.kept[i].line for i in range(r.kept_count)])), "kept_lost": r.kept_lost,
+            "work_top_nm": work_top(s),
+        }
+
     def letter_columns(self):
         """{parameter letter: column in its first line}."""
         return {chr(64 + i): self.s.cut.letter_column[i] for i in range(1, 27) if self.s.letter_line[i]}
@@ -730,6 +820,19 @@ cdef class Scanner:
     def file_sets_limits(self):
         """Did the file set speeds or accelerations of its own?"""
         return bool(self.s.file_sets_limits)
+
+
+cdef object axis_state(Core* s, int a):
+    """(where it stands in nm, in which frame, whether that is known, program zero in nm of the frame that absolute
+    words lead to, that frame, whether that zero was set in another frame than the selected one)."""
+    return (s.pos[a], FRAME_NAMES[s.frame[a]], bool(s.commanded[a] and s.frame[a] != FRAME_START), s.shift[a],
+            FRAME_NAMES[s.abs_frame[a]], bool(s.foreign[a]))
+
+
+cdef object work_top(Core* s):
+    """The greatest Z of work so far in the frame that Z stands in, nm; None before any."""
+    cdef Range* r = &s.frames[s.frame[2]].work[2]
+    return None if r.low > r.high else r.high
 
 
 def count_words(const uint8_t[::1] text not None, int reads):

@@ -19,6 +19,7 @@ from fleetctl._ext.gcode_note cimport note
 from fleetctl._ext.gcode_offset cimport home, offset_length, shift_origin, write_offset
 from fleetctl._ext.gcode_place cimport column_of, rarely
 from fleetctl._ext.gcode_plan cimport plan_wait
+from fleetctl._ext.gcode_resume cimport resume_g, resume_m
 from fleetctl._ext.gcode_trace cimport seldom
 from fleetctl._ext.gcode_types cimport *
 
@@ -94,19 +95,19 @@ cdef inline void nonmodal(Core* s, Planner* q, int32_t g) noexcept nogil:
     elif 920 <= g <= 923 or g == 520:
         shift_origin(s, g)
     elif g == 100:
-        write_offset(s)
+        write_offset(s, q)
     elif g == 431 or g == 490:
         offset_length(s, g == 431)
     elif g == 40:
         dwell(s, q)
 
 
-cdef inline void spindle_words(Core* s) noexcept nogil:
+cdef inline void spindle_words(Core* s, Planner* q) noexcept nogil:
     cdef uint32_t mask = s.w.mask
     if mask & BIT_S and not mask & s.w.flags & BIT_S:
         take_s(s)
     if mask & BIT_T and not s.w.flags & BIT_T:
-        select_tool(s, s.w.value[LETTER_T] // 1000000)
+        select_tool(s, q, s.w.value[LETTER_T] // 1000000)
 
 
 cdef inline void g_words(Core* s, Planner* q, bint* machine, bint* consumed, bint* printer_only) noexcept nogil:
@@ -126,6 +127,7 @@ cdef inline void g_words(Core* s, Planner* q, bint* machine, bint* consumed, bin
             machine[0] = True
         elif not set_mode(s, g) and not is_once(g):
             printer_only[0] = True
+        resume_g(s, g)
     if motions > 1:
         note(s, HAZ_REPEATED_MOTION, 1)
     if w.mask & BIT_F:
@@ -150,11 +152,12 @@ cdef inline void general(Core* s, Planner* q) noexcept nogil:
             if w.m[i] > s.m_top:
                 s.m_top = w.m[i]
     if cnc:
-        spindle_words(s)
+        spindle_words(s, q)
     elif w.mask & BIT_T and w.ng == 0 and w.nm == 0 and not w.flags & BIT_T:
-        select_tool(s, w.value[LETTER_T] // 1000000)
+        select_tool(s, q, w.value[LETTER_T] // 1000000)
     for i in range(w.nm):
         m_command(s, q, w.m[i])
+        resume_m(s, w.m[i])
     if cnc and s.spindle and s.s_value > s.s_max:
         s.s_max = s.s_value
         s.s_max_line = s.line

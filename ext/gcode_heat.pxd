@@ -4,8 +4,10 @@ from libc.math cimport fmin
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fleetctl._ext.gcode_history cimport history
+from fleetctl._ext.gcode_klipper cimport limit_velocity
 from fleetctl._ext.gcode_note cimport note
 from fleetctl._ext.gcode_place cimport column_of
+from fleetctl._ext.gcode_plan cimport plan_heat, plan_wait
 from fleetctl._ext.gcode_trace cimport *
 from fleetctl._ext.gcode_types cimport *
 
@@ -46,7 +48,7 @@ cdef inline void heat_aside(Core* s, int32_t m) noexcept nogil:
         may_heat(s, 1 if s.w.mask & BIT_E and s.w.value[LETTER_E] < 0 else 0, s.w.value[LETTER_S])
 
 
-cdef inline void heat_nozzle(Core* s, int64_t target) noexcept nogil:
+cdef inline void heat_nozzle(Core* s, Planner* q, int64_t target, bint wait, bint cooling) noexcept nogil:
     """The T word, else the tool in use, says which nozzle; the end value is the hottest of all."""
     cdef int32_t i, which = s.tool
     cdef int64_t hottest = 0
@@ -69,13 +71,18 @@ cdef inline void heat_nozzle(Core* s, int64_t target) noexcept nogil:
             hottest = s.tools[i].nozzle
     heat(s, 0, target)
     s.heater[0].end_value = hottest
+    plan_heat(q, which, <double> target * 1e-6, wait, cooling, s.line)
     if target > 0:
         s.checks &= ~<uint32_t> CHECK_HOT
 
 
-cdef inline void heater_command(Core* s, int32_t m) noexcept nogil:
+cdef inline void heater_command(Core* s, Planner* q, int32_t m) noexcept nogil:
     """M104 M109 nozzle, M140 M190 bed, M141 M191 chamber; S, or R for those that wait for cooling too."""
     cdef int64_t target
+    cdef bint bed
+    cdef bint wait = m in (1090, 1900, 1910)
+    # Klipper's wait ends when the temperature is near the target, from either side (heaters.py, check_busy).
+    cdef bint cooling = not s.w.mask & BIT_S or s.reads & READ_EXTENDED
     if (m == 1040 or m == 1090) and s.w.mask & (<uint32_t> 1 << LETTER_B):
         may_heat(s, 0, s.w.value[LETTER_B])     # Marlin's AUTOTEMP goes up to B by itself
     if s.w.mask & BIT_S:
@@ -83,15 +90,16 @@ cdef inline void heater_command(Core* s, int32_t m) noexcept nogil:
     elif s.w.mask & BIT_R:
         target = s.w.value[LETTER_R]
     else:
+        if wait:
+            plan_wait(q, 0.0, s.line)
         return
     if m == 1040 or m == 1090:
-        heat_nozzle(s, target)
-    elif m == 1400 or m == 1900:
-        heat(s, 1, target)
-        history(s, HISTORY_BED, <double> target / 1e6)
-    else:
-        heat(s, 2, target)
-        history(s, HISTORY_CHAMBER, <double> target / 1e6)
+        heat_nozzle(s, q, target, wait, cooling)
+        return
+    bed = m == 1400 or m == 1900
+    heat(s, 1 if bed else 2, target)
+    history(s, HISTORY_BED if bed else HISTORY_CHAMBER, <double> target / 1e6)
+    plan_heat(q, HEAT_BED if bed else HEAT_CHAMBER, <double> target * 1e-6, wait, cooling, s.line)
 
 
 cdef inline void set_axes(Core* s, double* values, double* caps, double scale) noexcept nogil:
@@ -104,13 +112,30 @@ cdef inline void set_axes(Core* s, double* values, double* caps, double scale) n
             values[i] = fmin(<double> s.w.value[letter] * 1e-6 * scale, caps[i])
 
 
+cdef inline void klipper_accel(Core* s, Planner* q) noexcept nogil:
+    """Klipper's M204: S, or the lesser of P and T; one of them alone is refused (toolhead.py, cmd_M204)."""
+    cdef int64_t accel = 0
+    if s.w.mask & BIT_S:
+        accel = s.w.value[LETTER_S]
+    elif s.w.mask & BIT_P and s.w.mask & BIT_T:
+        accel = s.w.value[LETTER_P] if s.w.value[LETTER_P] < s.w.value[LETTER_T] else s.w.value[LETTER_T]
+    if accel > 0:
+        s.file_sets_limits = 1
+        limit_velocity(q, -1.0, <double> accel * 1e-6, -1.0, -1.0)
+
+
 cdef inline void limit_command(Core* s, Planner* q, int32_t m) noexcept nogil:
     """M201 acceleration, M203 speed, M204 acceleration by kind of move, M205/M566 jerk or junction deviation."""
     cdef double per = 1.0 / 60.0 if s.reads & READ_SPEEDS_PER_MINUTE else 1.0
     cdef uint32_t mask = s.w.mask
+    if q.rule == RULE_KLIPPER:
+        if m == 2040:
+            klipper_accel(s, q)
+        return                  # the others are no commands of Klipper's
     s.file_sets_limits = 1
     if m == 2010:
         set_axes(s, q.max_accel, q.cap_accel, 1.0)
+        q.least_accel = fmin(fmin(q.max_accel[0], q.max_accel[1]), q.max_accel[2])
     elif m == 2030:
         set_axes(s, q.max_feed, q.cap_feed, per)
     elif m == 2040:
@@ -119,8 +144,6 @@ cdef inline void limit_command(Core* s, Planner* q, int32_t m) noexcept nogil:
             q.travel_accel = q.accel
         if mask & BIT_P:
             q.accel = fmin(<double> s.w.value[LETTER_P] * 1e-6, q.cap_plain_accel)
-            if not mask & BIT_T and s.reads & READ_EXTENDED:
-                q.travel_accel = q.accel
         if mask & BIT_R:
             q.retract_accel = fmin(<double> s.w.value[LETTER_R] * 1e-6, q.cap_plain_accel)
         if mask & BIT_T:
@@ -128,7 +151,11 @@ cdef inline void limit_command(Core* s, Planner* q, int32_t m) noexcept nogil:
     elif m == 2050 or m == 5660:
         if mask & (<uint32_t> 1 << LETTER_J) and s.w.value[LETTER_J] > 0:
             q.deviation = fmin(<double> s.w.value[LETTER_J] * 1e-6, q.cap_deviation)
-            q.use_jerk = 0
+            if not q.fixed_rule and q.rule == RULE_JERK:
+                q.rule = RULE_MARLIN
+                q.arc_hints = 1
         elif mask & (BITS_XYZ | BIT_E):
             set_axes(s, q.jerk, q.cap_jerk, per if m == 5660 else 1.0)
-            q.use_jerk = 1
+            if not q.fixed_rule and q.rule == RULE_MARLIN:
+                q.rule = RULE_JERK
+                q.arc_hints = 0

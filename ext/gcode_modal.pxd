@@ -8,7 +8,7 @@ from fleetctl._ext.gcode_motion cimport answer
 from fleetctl._ext.gcode_note cimport note
 from fleetctl._ext.gcode_offset cimport choose_frame
 from fleetctl._ext.gcode_place cimport column_of
-from fleetctl._ext.gcode_plan cimport plan_wait
+from fleetctl._ext.gcode_plan cimport pause, plan_wait
 from fleetctl._ext.gcode_trace cimport HISTORY_FAN, HISTORY_FLOW, HISTORY_SPINDLE
 from fleetctl._ext.gcode_types cimport *
 
@@ -22,7 +22,7 @@ cdef inline bint count_use(Use* use, int64_t line) noexcept nogil:
     return True
 
 
-cdef inline void select_tool(Core* s, int64_t number) noexcept nogil:
+cdef inline void select_tool(Core* s, Planner* q, int64_t number) noexcept nogil:
     """A T word: the tool in use for printers; for CNC also noted, M6 brings it in."""
     cdef int32_t i
     if count_use(&s.t_use, s.line):
@@ -39,7 +39,10 @@ cdef inline void select_tool(Core* s, int64_t number) noexcept nogil:
         s.tools[i].number = number
     if s.tools[i].first_line == 0:
         s.tools[i].first_line = s.line
+    if i != s.tool and not s.reads & READ_CNC:
+        pause(q, SPENT_TOOL_CHANGE, 0, q.tool_change_s, s.line)
     s.tool = i
+    s.resume.tool_asked = number
 
 
 cdef inline void take_s(Core* s) noexcept nogil:
@@ -107,9 +110,7 @@ cdef inline void m_command(Core* s, Planner* q, int32_t m) noexcept nogil:
     elif m == 830:
         s.e_relative = 1
     elif m in (1040, 1090, 1400, 1900, 1410, 1910):
-        heater_command(s, m)
-        if m in (1090, 1900, 1910):
-            plan_wait(q, 0.0, s.line)
+        heater_command(s, q, m)
     elif m == 3030 or m == 1450:
         heat_aside(s, m)
     elif m in (2010, 2030, 2040, 2050, 5660) and not cnc:
@@ -117,7 +118,9 @@ cdef inline void m_command(Core* s, Planner* q, int32_t m) noexcept nogil:
     elif m in (30, 40, 50) and cnc:
         spin(s, m)
         plan_wait(q, 0.0, s.line)
-    elif m in (60, 70, 80, 90, 4000, 6000):
+    elif m == 60:
+        pause(q, SPENT_TOOL_CHANGE, 0, q.tool_change_s if cnc else 0.0, s.line)
+    elif m in (70, 80, 90, 4000, 6000):
         plan_wait(q, 0.0, s.line)
     elif m in (180, 840) and not cnc:
         end_marker(s, END_MOTORS_OFF)

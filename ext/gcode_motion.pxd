@@ -11,7 +11,6 @@ from fleetctl._ext.gcode_history cimport history
 from fleetctl._ext.gcode_layer cimport layer_by_height, layer_worked
 from fleetctl._ext.gcode_note cimport clamp, note, touch
 from fleetctl._ext.gcode_place cimport place_range, rarely
-from fleetctl._ext.gcode_plan cimport plan_move
 from fleetctl._ext.gcode_rapid cimport lone_move
 from fleetctl._ext.gcode_object cimport object_here
 from fleetctl._ext.gcode_path cimport path_straight
@@ -158,6 +157,7 @@ cdef inline void check_motion(Core* s, bint rapid, int64_t pushed) noexcept nogi
 cdef inline void count_work(Core* s, double length, bint level) noexcept nogil:
     """The move just made was work, `length` mm long; `level`: it kept its height."""
     s.cutting_mm += length
+    s.resume.last_work_line = s.line
     if seldom(s.trace.objects.at >= 0):
         object_here(s)
     if s.first_work_line == 0:
@@ -242,4 +242,4 @@ cdef inline void straight(Core* s, Planner* q, bint rapid, bint machine) noexcep
         inverse = 1.0 / length
         for a in range(4):
             d[a] *= inverse
-        plan_move(q, d, d, length, move_speed(s, q, rapid), move_accel(q, moved, pushed), 0.0, s.line)
+        q.move(q, d, length, move_speed(s, q, rapid), move_accel(q, moved, pushed), s.line)

@@ -1,11 +1,12 @@
 """Where zero is: coordinate systems, homing, G92 and stored offsets."""
 
+from libc.math cimport fabs
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fleetctl._ext.gcode_heat cimport heat_nozzle
 from fleetctl._ext.gcode_motion cimport aim, answer, begin_here, lose, reach, to_mm
 from fleetctl._ext.gcode_note cimport clamp, note
-from fleetctl._ext.gcode_plan cimport plan_wait
+from fleetctl._ext.gcode_plan cimport pause
 from fleetctl._ext.gcode_types cimport *
 
 
@@ -18,12 +19,28 @@ cdef inline void choose_frame(Core* s, int32_t frame) noexcept nogil:
         s.abs_frame[a] = FRAME_START if s.foreign[a] else frame
 
 
+cdef inline double homing_seconds(Core* s, Planner* q) noexcept nogil:
+    """A printer's G28: each named axis (all, if none is) fast to its switch, back, and slowly once more."""
+    cdef uint32_t named = s.w.mask & BITS_XYZ
+    cdef double way, seconds = 0.0
+    cdef int a
+    for a in range(3):
+        if (named == 0 or named & (<uint32_t> BIT_X << a)) and q.homing_speed[a] > 0.0:
+            way = q.homing_travel[a]
+            if s.frame[a] == FRAME_MACHINE and s.commanded[a]:
+                way = fabs(<double> (s.pos[a] - s.home[a]) * 1e-6)
+            seconds += (way + q.homing_back[a]) / q.homing_speed[a]
+            if q.homing_slow[a] > 0.0:
+                seconds += q.homing_back[a] / q.homing_slow[a]
+    return seconds
+
+
 cdef inline void home(Core* s, Planner* q, int32_t g) noexcept nogil:
     """G28 and G30. A printer's G28 drives the named axes (all, if none is named) to their switches."""
     cdef uint32_t named = s.w.mask & BITS_XYZ
     cdef int32_t a, frame
     cdef int64_t target
-    plan_wait(q, 0.0, s.line)
+    pause(q, SPENT_HOMING, 0, homing_seconds(s, q) if g == 280 and not s.reads & READ_CNC else 0.0, s.line)
     s.in_work = 0
     if s.first_home_line == 0 and g == 280:
         s.first_home_line = s.line
@@ -98,7 +115,7 @@ cdef inline void offset_length(Core* s, bint on) noexcept nogil:
     s.length_mm = length
 
 
-cdef inline void write_offset(Core* s) noexcept nogil:
+cdef inline void write_offset(Core* s, Planner* q) noexcept nogil:
     """G10: stored offsets (L2, L20); in RepRapFirmware P S sets a tool's temperature."""
     cdef int a
     cdef int64_t l = s.w.value[LETTER_L] // 1000000 if s.w.mask & BIT_L else 0
@@ -109,7 +126,7 @@ cdef inline void write_offset(Core* s) noexcept nogil:
         if s.reads & READ_SPEEDS_PER_MINUTE and s.w.mask & BIT_P and s.w.mask & BIT_S:
             s.w.mask |= BIT_T
             s.w.value[LETTER_T] = s.w.value[LETTER_P]
-            heat_nozzle(s, s.w.value[LETTER_S])
+            heat_nozzle(s, q, s.w.value[LETTER_S], False, False)
         return
     note(s, HAZ_OFFSET_WRITE, 1)
     if l == 20 and (p == 0 or p == s.wcs):

@@ -1,44 +1,24 @@
 """Planned time: trapezoids with look-ahead over a window of moves; knows no G-code.
 
-Each move is limited by the speeds and accelerations of the axes it uses. At a corner either junction deviation
-(v^2 = a d s / (1 - s), s = sin of half the angle between the moves; Grbl's and Marlin's model) or classic jerk
-(no axis may change its speed at once by more than its jerk; Marlin's model) gives the greatest speed. A backward
-pass lowers entries so that every later corner can be reached, a forward pass so that nothing accelerates harder
-than allowed.
+Each move is limited by the speeds and accelerations of the axes it uses, each corner by the rule of the firmware
+(`gcode_corner`). A backward pass lowers entries so that every later corner can be reached, a forward pass so that
+nothing accelerates harder than allowed. Marlin and Grbl see no further than their buffer, whose end must be a stop:
+no entry may be above what the `ahead` next blocks can brake. Klipper has corners and passes of its own
+(`gcode_klipper`).
 
-What is simple here: an arc is one move with v^2 <= a r, not the firmware's chain of segments; the window is
-longer than a firmware's buffer, so long runs of tiny moves come out slightly too fast; heating, homing and tool
-changes take no time.
+The firmware's buffer is taken as always full: the program comes faster than it is executed.
 """
 
-from libc.math cimport fabs, sqrt
+from libc.math cimport fabs, floor, sqrt
 from libc.stdint cimport int32_t, int64_t
 
-from fleetctl._ext.gcode_lines cimport line_slot
-from fleetctl._ext.gcode_pace cimport pace_block, pace_settle
+from fleetctl._ext.gcode_corner cimport *
+from fleetctl._ext.gcode_klipper cimport klipper_flush
+from fleetctl._ext.gcode_planner cimport *
+from fleetctl._ext.gcode_pace cimport pace_settle
+from fleetctl._ext.gcode_spent cimport fresh_block, spend
 from fleetctl._ext.gcode_trace cimport FEATURE_WAIT
-from fleetctl._ext.gcode_types cimport *
-
-
-# The C library's fmin and fmax are calls, for the sake of NaN; there is none here.
-cdef inline double least(double a, double b) noexcept nogil:
-    return a if a < b else b
-
-
-cdef inline double greatest(double a, double b) noexcept nogil:
-    return a if a > b else b
-
-
-cdef inline void plan_mark(Planner* q, int64_t line) noexcept nogil:
-    """Line `line` has ended at the time reached so far; gaps are filled when the reading is done."""
-    cdef double* slot
-    if not q.want_times or q.out_of_memory:
-        return
-    slot = <double*> line_slot(&q.times, line)
-    if slot == NULL:
-        q.out_of_memory = 1
-        return
-    slot[0] = q.total_s
+from fleetctl._ext.gcode_warmth cimport apply_changes, change_target, waiting_s
 
 
 cdef inline double block_seconds(Block* b, double entry, double v0, double exit2, double v1) noexcept nogil:
@@ -52,41 +32,73 @@ cdef inline double block_seconds(Block* b, double entry, double v0, double exit2
     return ramp + (peak2 - vn * vn) / (b.accel * vn)
 
 
+cdef inline double paced_seconds(Block* b, double v0, double v1) noexcept nogil:
+    """Marlin never steps below a least rate (MINIMAL_STEP_RATE): ramps begin and end there (or at nominal speed)."""
+    cdef double floor = least(1.0 / b.pace, b.nominal)
+    v0 = greatest(v0, floor)
+    v1 = greatest(v1, floor)
+    if fabs(v1 * v1 - v0 * v0) >= b.reach:
+        return 2.0 * b.length / (v0 + v1)       # all of it is one ramp
+    return block_seconds(b, v0 * v0, v0, v1 * v1, v1)
+
+
+cdef inline void brake(Planner* q) noexcept nogil:
+    """The backward pass. `sight` is how much v2 the next `ahead` blocks can lose: none may enter faster."""
+    cdef int32_t n = q.count
+    cdef int32_t i, last = n - 1
+    cdef Block* b
+    cdef double after = 0.0, sight = 0.0, seen = 0.0
+    for i in range(n - 1, 0, -1):
+        b = &q.block[i]
+        sight += b.reach
+        seen += b.count
+        after = least(b.entry_max, after + b.reach) if b.length > 0.0 else b.entry_max
+        if seen > q.ahead:
+            while seen - q.block[last].count >= q.ahead:
+                seen -= q.block[last].count
+                sight -= q.block[last].reach
+                last -= 1
+            after = least(after, greatest(0.0, sight - (seen - q.ahead) / q.block[last].count * q.block[last].reach))
+        b.entry = after
+
+
+cdef inline double wait_seconds(Planner* q, Block* b) noexcept nogil:
+    return waiting_s(q, b) if b.spent == SPENT_HEATING else b.nominal
+
+
 cdef inline void plan_flush(Planner* q, int32_t keep) noexcept nogil:
     """Settle the speeds of the window and take all but the last `keep` moves off it."""
     cdef int32_t n = q.count
     cdef int32_t done = n - keep
     cdef int32_t i
     cdef Block* b
-    cdef double after, entry, exit2, v0, v1, t
+    cdef double entry, exit2, v0, v1
+    if q.rule == RULE_KLIPPER:
+        klipper_flush(q, keep > 0)
+        return
     if done <= 0:
         return
-    after = q.safe * q.safe if q.use_jerk else 0.0
-    for i in range(n - 1, 0, -1):
-        b = &q.block[i]
-        after = least(b.entry_max, after + b.reach) if b.length > 0.0 else b.entry_max
-        b.entry = after
+    brake(q)
     entry = q.block[0].entry
     v0 = q.v_now
     for i in range(done):
         b = &q.block[i]
+        if q.settled == q.next_change:
+            apply_changes(q)
+        q.settled += 1
         if b.length > 0.0:
-            exit2 = q.block[i + 1].entry if i + 1 < n else (q.safe * q.safe if q.use_jerk else 0.0)
-            exit2 = least(exit2, entry + b.reach)
+            exit2 = least(q.block[i + 1].entry if i + 1 < n else 0.0, entry + b.reach)
             v1 = sqrt(exit2)
-            t = block_seconds(b, entry, v0, exit2, v1)
-            q.motion_s += t
+            if b.pace > 0.0 and b.pace * least(v0, v1) < 1.0:
+                spend(q, b, paced_seconds(b, v0, v1))
+            else:
+                spend(q, b, block_seconds(b, entry, v0, exit2, v1))
             entry = exit2
             v0 = v1
         else:
-            t = b.nominal
-            q.wait_s += t
+            spend(q, b, wait_seconds(q, b))
             entry = q.block[i + 1].entry if i + 1 < n else 0.0
             v0 = sqrt(entry)
-        q.total_s += t
-        pace_block(q.trace, b.tag, t, q.total_s)
-        if q.want_times:
-            plan_mark(q, b.line)
     for i in range(keep):
         q.block[i] = q.block[done + i]
     q.count = keep
@@ -98,10 +110,7 @@ cdef inline void plan_flush(Planner* q, int32_t keep) noexcept nogil:
 cdef inline Block* next_block(Planner* q) noexcept nogil:
     if q.count == PLAN_WINDOW:
         plan_flush(q, PLAN_KEEP)
-    q.count += 1
-    q.trace.pace.planned += 1
-    q.block[q.count - 1].tag = q.trace.pace.tag
-    return &q.block[q.count - 1]
+    return fresh_block(q)
 
 
 cdef inline void begin_entry(Planner* q, Block* b, double entry_max) noexcept nogil:
@@ -112,111 +121,172 @@ cdef inline void begin_entry(Planner* q, Block* b, double entry_max) noexcept no
         q.v_now = sqrt(entry_max)
 
 
-cdef inline void plan_wait(Planner* q, double seconds, int64_t line) noexcept nogil:
-    """The machine stops, and stays for some seconds."""
+cdef inline void pause(Planner* q, int32_t spent, int32_t heater, double amount, int64_t line) noexcept nogil:
+    """The machine stops, and stays for `amount` seconds, or until a heater has reached `amount` degC."""
     cdef Block* b
-    if q.enabled:
-        b = next_block(q)
-        b.tag = FEATURE_WAIT
-        b.reach = 0.0
-        b.length = 0.0
-        b.accel = 1.0
-        b.nominal = seconds
-        b.line = line
-        # The move before it ends as at the end of a program.
-        begin_entry(q, b, q.safe * q.safe if q.use_jerk and not q.stopped else 0.0)
-        q.stopped = 1
-        q.safe = 0.0
-
-
-cdef inline double safe_speed(Planner* q, double* unit, double speed) noexcept nogil:
-    """Classic jerk: the greatest speed along `unit` that may start from or drop to rest at once."""
-    cdef double factor = 1.0
-    cdef double v
-    cdef int32_t i
-    for i in range(4):
-        v = fabs(unit[i]) * speed
-        if v * factor > q.jerk[i]:
-            factor = q.jerk[i] / v
-    return speed * factor
-
-
-cdef inline double jerk_junction(Planner* q, double* unit, double speed, double safe) noexcept nogil:
-    """Classic jerk: greatest speed at the corner between the last move and this one."""
-    cdef double v = least(speed, q.speed)
-    cdef double before = v / q.speed
-    cdef double factor = 1.0
-    cdef double out, into, jump
-    cdef int32_t i
-    for i in range(4):
-        out = q.axis_speed[i] * before
-        into = unit[i] * v
-        jump = fabs(out - into) if out * into > 0.0 else greatest(fabs(out), fabs(into))
-        if jump * factor > q.jerk[i]:
-            factor = q.jerk[i] / jump
-    v *= factor
-    # A corner that both moves could take from rest is no gain: then both ends are taken at the safe speed.
-    if q.safe > 0.99 * v and safe > 0.99 * v:
-        v = safe
-    return least(v, speed)
-
-
-cdef inline double deviation_junction(Planner* q, double* unit, double accel, double speed) noexcept nogil:
-    """Junction deviation: greatest squared speed at the corner."""
-    cdef double cosine = -(q.unit[0] * unit[0] + q.unit[1] * unit[1] + q.unit[2] * unit[2])
-    cdef double s, v2 = least(speed, q.speed)
-    v2 *= v2
-    if cosine > 0.999999:
-        return 0.0          # straight back
-    if cosine < -0.999999:
-        return v2           # straight on
-    s = sqrt(0.5 * (1.0 - cosine))
-    return least(v2, accel * q.deviation * s / (1.0 - s))
-
-
-cdef inline void plan_move(Planner* q, double* into, double* out, double length, double speed, double accel,
-                           double radius, int64_t line) noexcept nogil:
-    """One move of `length` mm that starts in direction `into` and ends in direction `out` (x, y, z, e per mm).
-
-    `radius` > 0: an arc; every direction in between is used, so both in-plane axes are taken as fully loaded.
-    """
-    cdef double entry2, safe = 0.0, share
-    cdef int32_t i
-    cdef Block* b
-    for i in range(4):
-        share = greatest(fabs(into[i]), fabs(out[i]))
-        if share > 0.0:
-            if share * speed > q.max_feed[i]:
-                speed = q.max_feed[i] / share
-            if share * accel > q.max_accel[i]:
-                accel = q.max_accel[i] / share
-    if radius > 0.0:
-        speed = least(speed, sqrt(accel * radius))
-    if not (speed > 1e-6 and accel > 1e-6):
-        return              # F0 or a limit of zero: it would never end; the fact is told elsewhere
-    if q.use_jerk:
-        safe = safe_speed(q, into, speed)
-        if q.stopped:
-            entry2 = safe * safe
-        else:
-            entry2 = jerk_junction(q, into, speed, safe)
-            entry2 *= entry2
-        if into != out:
-            safe = safe_speed(q, out, speed)
-    elif q.stopped:
-        entry2 = 0.0
-    else:
-        entry2 = deviation_junction(q, into, accel, speed)
+    if not q.enabled:
+        return
+    if q.rule == RULE_KLIPPER:
+        klipper_flush(q, False)
     b = next_block(q)
+    b.tag = FEATURE_WAIT
+    b.reach = 0.0
+    b.count = 0.0
+    b.length = 0.0
+    b.accel = 1.0
+    b.nominal = amount
+    b.spent = spent
+    b.heater = heater
+    b.line = line
+    q.stopped = 1
+    q.safe = 0.0
+    if q.rule == RULE_KLIPPER:
+        q.count = 0
+        q.settled += 1
+        spend(q, b, wait_seconds(q, b))
+        pace_settle(q.trace)
+    else:
+        begin_entry(q, b, 0.0)
+
+
+cdef inline void plan_wait(Planner* q, double seconds, int64_t line) noexcept nogil:
+    """The machine stops, and stays for some seconds (G4)."""
+    pause(q, SPENT_DWELL, 0, seconds, line)
+
+
+cdef inline void plan_heat(Planner* q, int32_t heater, double degc, bint wait, bint cooling, int64_t line) noexcept nogil:
+    """A heater is set to `degc`; with `wait` the machine stands until it is reached (with `cooling` also from above)."""
+    if not q.enabled:
+        return
+    if wait:
+        pause(q, SPENT_HEATING, heater | (HEAT_COOLING if cooling else 0), degc, line)
+    else:
+        change_target(q, heater, degc)
+
+
+cdef inline bint fit(Planner* q, double* unit, double* speed, double* accel) noexcept nogil:
+    """Lower speed and acceleration along `unit` to what every axis allows; False if nothing is left."""
+    cdef double share
+    cdef int32_t i
+    for i in range(4):
+        share = fabs(unit[i])
+        if share > 0.0:
+            if share * speed[0] > q.max_feed[i]:
+                speed[0] = q.max_feed[i] / share
+            if share * accel[0] > q.max_accel[i]:
+                accel[0] = q.max_accel[i] / share
+    return speed[0] > 1e-6 and accel[0] > 1e-6
+
+
+cdef inline void joint(Planner* q, double* unit, double* other) noexcept nogil:
+    """The direction as the corner rule sees it: Marlin's junction deviation normalizes it with E."""
+    cdef double inverse
+    cdef int32_t i
+    if q.rule == RULE_MARLIN and unit[3] != 0.0:
+        inverse = 1.0 / sqrt(unit[0] * unit[0] + unit[1] * unit[1] + unit[2] * unit[2] + unit[3] * unit[3])
+        for i in range(4):
+            other[i] = unit[i] * inverse
+    else:
+        for i in range(4):
+            other[i] = unit[i]
+
+
+cdef inline double corner(Planner* q, double* unit, double length, double speed, double accel,
+                          double safe) noexcept nogil:
+    """v2 at the corner into a move; `unit` as `joint` gives it."""
+    cdef double v
+    if q.rule == RULE_JERK:
+        v = safe if q.stopped else jerk_corner(q, unit, speed, safe)
+        return v * v
+    if q.stopped:
+        return 0.0
+    v = least(speed, q.speed)
+    if q.rule == RULE_MARLIN:
+        return marlin_corner(q, q.unit, unit, length, accel, v * v)
+    return grbl_corner(q, q.unit, unit, v * v)
+
+
+cdef inline void add_block(Planner* q, double length, double speed, double accel, double entry2, double count,
+                           int64_t line) noexcept nogil:
+    cdef Block* b = next_block(q)
     b.length = length
     b.reach = 2.0 * accel * length
     b.accel = accel
     b.nominal = speed
+    b.count = count
+    b.pace = 0.0
+    b.spent = SPENT_MOTION
     b.line = line
     begin_entry(q, b, entry2)
+
+
+cdef inline bint round_to_steps(Planner* q, double* given, double* unit, double* length) noexcept nogil:
+    """The move as Marlin makes it: whole steps of every axis, what is left over belongs to the next move; False if it
+    has fewer than MIN_STEPS_PER_SEGMENT, which are left for the next, too. With fewer of x, y and z its length is E's."""
+    cdef double whole[4]
+    cdef double made[4]
+    cdef double size, most = 0.0, pushed = 0.0
+    cdef int32_t i
     for i in range(4):
-        q.unit[i] = out[i]
-        q.axis_speed[i] = out[i] * speed
+        whole[i] = given[i] * length[0] + q.carry[i]
+        made[i] = floor(whole[i] * q.steps[i] + 0.5)
+        if i < 3:
+            most = greatest(most, fabs(made[i]))
+        else:
+            pushed = fabs(made[i])
+        made[i] /= q.steps[i]
+        q.carry[i] = whole[i]
+    if most < q.least_steps and pushed < q.least_steps:
+        return False
+    if most >= q.least_steps:
+        size = sqrt(made[0] * made[0] + made[1] * made[1] + made[2] * made[2])
+    else:
+        size = fabs(made[3])
+    for i in range(4):
+        q.carry[i] -= made[i]
+        unit[i] = made[i] / size
+    length[0] = size
+    return True
+
+
+cdef inline double pace_of(Planner* q, double* unit) noexcept nogil:
+    """s/mm at the least rate of steps, of the axis with the most steps."""
+    cdef double pace = 0.0
+    cdef int32_t i
+    for i in range(4):
+        pace = greatest(pace, fabs(unit[i]) * q.steps[i])
+    return pace / q.least_steps_s
+
+
+cdef inline void leave(Planner* q, double* unit, double speed, double safe) noexcept nogil:
+    """What the next corner needs of the move that now ends in direction `unit`."""
+    cdef int32_t i
+    for i in range(4):
+        q.unit[i] = unit[i]
+    if q.rule == RULE_JERK:
+        for i in range(4):
+            q.axis_speed[i] = unit[i] * speed
     q.speed = speed
     q.safe = safe
     q.stopped = 0
+
+
+cdef inline void plan_move(Planner* q, double* unit, double length, double speed, double accel,
+                           int64_t line) noexcept nogil:
+    """One straight move of `length` mm in direction `unit` (x, y, z, e per mm)."""
+    cdef double own[4]
+    cdef double other[4]
+    cdef double safe = 0.0
+    if q.stepped:
+        if not round_to_steps(q, unit, own, &length):
+            return
+        unit = own
+    if not fit(q, unit, &speed, &accel):
+        return              # F0 or a limit of zero: it would never end; the fact is told elsewhere
+    joint(q, unit, other)
+    if q.rule == RULE_JERK:
+        safe = safe_speed(q, unit, speed)
+    add_block(q, length, speed, accel, corner(q, other, length, speed, accel, safe), 1.0, line)
+    if q.stepped:
+        q.block[q.count - 1].pace = pace_of(q, unit)
+    leave(q, other, speed, safe)

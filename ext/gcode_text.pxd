@@ -10,6 +10,7 @@ from fleetctl._ext.gcode_evaluate cimport (
     computed_setting, computed_value, evaluates, polar_word, refused_line, starts_value, word_of_flow)
 from fleetctl._ext.gcode_note cimport note, note_name
 from fleetctl._ext.gcode_number cimport careful_number, digits_go_on, fleetctl_pow10
+from fleetctl._ext.gcode_resume cimport resume_name, resume_text
 from fleetctl._ext.gcode_object cimport object_command, object_m486
 from fleetctl._ext.gcode_parameter cimport object_to
 from fleetctl._ext.gcode_placeholder cimport bracketed_name, is_expression, left_in_arguments
@@ -37,6 +38,7 @@ cdef inline const uint8_t* extended(Core* s, const uint8_t* p, const uint8_t* st
         note(s, HAZ_STRAY_CHARACTER, p - start + 1)
         return skip_text(s, q, start)
     s.macro_seen = 1
+    resume_name(s, p, <int32_t> (q - p))
     left_in_arguments(s, q, start)
     stop = skip_text(s, q, start)
     object_command(s, p, q, stop)
@@ -175,6 +177,7 @@ cdef inline const uint8_t* text_argument(Core* s, const uint8_t* p, const uint8_
     else:
         end = skip_text(s, p, start)
     if s.w.m[0] == 4860:
+        resume_text(s, p)
         object_m486(s, p, end)
     return end
 

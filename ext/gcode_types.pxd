@@ -6,8 +6,9 @@ All lengths are int64 in units of 1e-6 mm ("micro"), exact as written; only arcs
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from fleetctl._ext.gcode_planner cimport *
 from fleetctl._ext.gcode_program cimport Program
-from fleetctl._ext.gcode_trace cimport LineArray, Trace
+from fleetctl._ext.gcode_trace cimport Trace
 
 cdef enum:
     LETTER_B = 2
@@ -160,8 +161,8 @@ cdef enum:
     NAME_ARENA = 16384
     MAX_G = 10000       # G0 .. G999.9, times ten
     MAX_M = 100000      # M0 .. M9999.9, times ten
-    PLAN_WINDOW = 384
-    PLAN_KEEP = 64
+    MAX_FANS = 16
+    MAX_KEPT = 512
     LAYER_MARKERS = 5
 
 cdef enum:
@@ -254,47 +255,34 @@ cdef struct NameTable:
     Use use[MAX_NAMES]
     char arena[NAME_ARENA]
 
-cdef struct Block:
-    double reach            # 2 a l: how much v^2 can change over the block
-    double entry_max        # (mm/s)^2
-    double entry
-    double nominal          # mm/s
-    double accel            # mm/s^2
-    double length           # mm; 0 is a wait of `nominal` seconds
+cdef struct Kept:
+    uint64_t key            # what the line sets
     int64_t line
-    int32_t tag             # what it is for, see gcode_trace
 
-cdef struct Planner:
-    int32_t enabled
-    int32_t use_jerk
-    int32_t stopped         # the next block starts from rest
-    int32_t count
-    double max_feed[4]
-    double max_accel[4]
-    double jerk[4]
-    double cap_feed[4]      # what a given machine allows; a file may not exceed it
-    double cap_accel[4]
-    double cap_jerk[4]
-    double deviation
-    double cap_deviation
-    double accel
-    double travel_accel
-    double retract_accel
-    double cap_plain_accel
-    double rapid
-    double unit[4]          # direction at the end of the last block
-    double axis_speed[4]    # mm/s at the end of the last block, at nominal speed
-    double speed            # nominal speed of the last block
-    double safe             # speed it can stop from at once (classic jerk)
-    double motion_s
-    double wait_s
-    double total_s
-    double v_now            # sqrt of the entry of block 0
-    Block block[PLAN_WINDOW]
-    LineArray times         # float64, as two numbers of four bytes
-    Trace* trace            # whom to tell when what was done
-    int32_t want_times
-    int32_t out_of_memory
+cdef struct Resume:         # what a restart repeats and the facts do not need: gcode_resume.pxd
+    int64_t last_work_line
+    int64_t fan[MAX_FANS]   # micro, as written
+    int64_t fan_line[MAX_FANS]
+    int64_t feed_percent    # M220 S, micro; 0: never
+    int64_t flow_percent    # M221 S
+    int32_t spindle         # code of the last M3 M4 M5, times ten; 0: none
+    int32_t mist
+    int32_t flood
+    int32_t cutter          # G41 or G42 in force, times ten
+    int32_t feed_mode       # 93, 94, 95; 0: never said
+    int32_t surface_speed   # G96
+    int32_t retracted       # G10 of a printer without its G11
+    uint32_t homed          # axes, as word bits
+    int64_t length_line     # G43 (offset from the tool table) in force
+    int64_t tool_asked      # the last T
+    int64_t tool_in         # T at the last M6
+    int64_t tool_change_line
+    int64_t level_line      # the bed was probed
+    int64_t object_line     # an object is being made
+    int64_t macro_line      # the last extended command that nobody here knows
+    int32_t kept_count
+    int32_t kept_lost
+    Kept kept[MAX_KEPT]
 
 cdef struct Core:
     const uint8_t* text     # the line being read; only while it is read
@@ -382,6 +370,7 @@ cdef struct Core:
     NameTable secret_keys   # of comments, see gcode_secret.pxd
     uint8_t kind[256]       # character classes, see gcode_text.pxd
     uint8_t text_m[1024]    # M numbers whose arguments are text
+    Resume resume
     Cut cut
     Words w
     Program* program        # NULL where the dialect does not evaluate

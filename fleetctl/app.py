@@ -42,6 +42,7 @@ from fleetctl.fleet.runs import Runs
 from fleetctl.fleet.stop import StopButton
 from fleetctl.fleet.telemetry import Telemetry
 from fleetctl.fleet.tokens import LINK_LASTS_S, Tokens
+from fleetctl.fleet.transforming import Transforming
 from fleetctl.fleet.views import Views
 from fleetctl.lock import DataDirectoryLock
 from fleetctl.model.identity import NewId, fresh_ids
@@ -99,6 +100,7 @@ def build_controller(site: str, seams: Seams) -> Controller:
         bus=bus,
         telemetry=telemetry,
         intake=Intake(record, seams.blobs, views, seams.off_loop),
+        transforming=Transforming(record, seams.blobs, views, seams.off_loop),
         paths=Paths(seams.blobs, views, seams.off_loop),
         machines=Machines(record, agents, views, profiles),
         discovery=Discovery(hooks),

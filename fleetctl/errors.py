@@ -92,6 +92,12 @@ class LineTooLong(OperatorError):
     code = "line-too-long"
 
 
+class CannotTransform(OperatorError):
+    """The program cannot be transformed in this way."""
+
+    code = "cannot-transform"
+
+
 class ProgramChanged(OperatorError):
     """The stored program no longer has the hash that was approved."""
 

@@ -13,6 +13,7 @@ from fleetctl.api.permission import Permission
 from fleetctl.api.routing import API, Call, Routes
 from fleetctl.errors import UsageError
 from fleetctl.fleet.shapes import PreflightShape, ProgramShape
+from fleetctl.gcode.transform import Preview
 
 routes = Routes("programs")
 
@@ -38,6 +39,13 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
     """How many programs at most, newest first."""
 
     limit: int = 100
+
+
+class TransformRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A transformation by name (strip, fold, number, unnumber, restart, insert) and its parameters."""
+
+    name: str
+    parameters: dict[str, Any] = {}
 
 
 def page_of(_call: Call[Any], program: ProgramShape) -> str:
@@ -91,6 +99,29 @@ async def preflight(call: Call[None]) -> list[PreflightShape]:
     if machine:
         return [await call.controller.views.preflight(call.path["sha"], machine)]
     return list((await call.controller.views.program(call.path["sha"])).machines)
+
+
+@routes.route(
+    "POST",
+    f"{ONE}/transformations",
+    permission=Permission.SUBMIT,
+    body=TransformRequest,
+    answer=ProgramShape,
+    status=HTTPStatus.CREATED,
+    page=page_of,
+)
+async def transform(call: Call[TransformRequest]) -> ProgramShape:
+    """Make a new program from this one; it names its parent and has to pass the gate itself."""
+    asked = call.body
+    return await call.controller.transforming.transform(call.path["sha"], asked.name, asked.parameters, call.actor)
+
+
+@routes.route(
+    "POST", f"{ONE}/transformations/preview", permission=Permission.VIEW, body=TransformRequest, answer=Preview
+)
+async def transformation_preview(call: Call[TransformRequest]) -> Preview:
+    """What a transformation would put in, line by line with the reasons; nothing is stored."""
+    return await call.controller.transforming.preview(call.path["sha"], call.body.name, call.body.parameters)
 
 
 @routes.route("GET", f"{ONE}/toolpath", permission=Permission.VIEW, query=PathQuery)

@@ -19,6 +19,7 @@ COMMANDS = {
     "part": "part",
     "plugin": "plugin",
     "preflight": "preflight",
+    "program": "program",
     "run": "run",
     "serve": "serve",
     "simulate": "simulate",

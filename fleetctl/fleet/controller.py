@@ -26,6 +26,7 @@ from fleetctl.fleet.runs import Runs
 from fleetctl.fleet.stop import StopButton
 from fleetctl.fleet.telemetry import Telemetry
 from fleetctl.fleet.tokens import Tokens
+from fleetctl.fleet.transforming import Transforming
 from fleetctl.fleet.views import Views
 from fleetctl.fleet.woken import RETRY_S
 from fleetctl.model.machine import Link
@@ -43,6 +44,7 @@ class Controller:
     bus: Bus
     telemetry: Telemetry
     intake: Intake
+    transforming: Transforming
     paths: Paths
     machines: Machines
     discovery: Discovery

@@ -79,7 +79,7 @@ class Intake:
             if kind_of(head):
                 writer, unpacked = await self._unpack(writer, _plain_name(name), plate)
             analysis = await self._off_loop(lambda: analyze(writer.path, unpacked=unpacked))
-            _refuse_damaged(analysis)
+            refuse_damaged(analysis)
             sha256, size_bytes = await self._off_loop(writer.commit)
         except BaseException:
             writer.abort()
@@ -174,7 +174,8 @@ def _unpacked_name(name: str) -> str:
     return stem if PROGRAM_NAME.search(stem) else f"{stem or 'program'}.gcode"
 
 
-def _refuse_damaged(analysis: Analysis) -> None:
+def refuse_damaged(analysis: Analysis) -> None:
+    """Raises NotGcode for a file that is not whole."""
     for code in DAMAGED:
         for finding in analysis.findings:
             if finding.code == code:

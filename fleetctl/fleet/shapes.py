@@ -175,8 +175,19 @@ class PreflightShape(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[FindingShape, ...]
 
 
+class TransformationShape(msgspec.Struct, frozen=True, kw_only=True):
+    """How a program was made from its parent; the same name, version and parameters give the same bytes."""
+
+    name: str
+    version: int
+    parameters: msgspec.Raw
+
+
 class ProgramShape(msgspec.Struct, frozen=True, kw_only=True):
-    """One stored program with its facts. `analysis` is the JSON form of gcode.Analysis."""
+    """One stored program with its facts. `analysis` is the JSON form of gcode.Analysis.
+
+    `parent_sha256` is the program that it was made from, `transformation` how.
+    """
 
     sha256: str
     name: str
@@ -185,6 +196,8 @@ class ProgramShape(msgspec.Struct, frozen=True, kw_only=True):
     created_s: float
     analysis: msgspec.Raw
     machines: tuple[PreflightShape, ...] = ()
+    parent_sha256: str | None = None
+    transformation: TransformationShape | None = None
 
 
 class EventShape(msgspec.Struct, frozen=True, kw_only=True):

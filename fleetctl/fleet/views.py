@@ -30,6 +30,7 @@ from fleetctl.fleet.shapes import (
     ProgramShape,
     RunShape,
     StopShape,
+    TransformationShape,
 )
 from fleetctl.fleet.situation import read_situation
 from fleetctl.fleet.telemetry import Telemetry
@@ -202,6 +203,10 @@ def _program(program: Program, sayings: tuple[PreflightShape, ...]) -> ProgramSh
         created_s=program.created_s,
         analysis=msgspec.Raw(msgspec.json.encode(program.analysis)),
         machines=sayings,
+        parent_sha256=program.parent_sha256,
+        transformation=msgspec.json.decode(program.transformation, type=TransformationShape)
+        if program.transformation
+        else None,
     )
 
 

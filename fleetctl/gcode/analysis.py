@@ -21,6 +21,7 @@ from fleetctl.gcode.containers import UnpackedProgram
 from fleetctl.gcode.detect import detect_dialect
 from fleetctl.gcode.dialects import DIALECTS, Dialect
 from fleetctl.gcode.facts import (
+    TIME_PARTS,
     UNKNOWN_BOUNDS,
     Analysis,
     AxisRange,
@@ -37,9 +38,10 @@ from fleetctl.gcode.facts import (
     WordUse,
 )
 from fleetctl.gcode.findings import reading_findings
-from fleetctl.gcode.limits import DEFAULT_LIMITS, MotionLimits
+from fleetctl.gcode.limits import MotionLimits
 from fleetctl.gcode.metadata import read_pairs
 from fleetctl.gcode.pictures import comment_pictures, container_pictures
+from fleetctl.gcode.planning import default_limits, start_plan
 from fleetctl.gcode.rapids import LowestZ, RapidBounds
 from fleetctl.gcode.secrets import first_secret
 from fleetctl.gcode.source import Source, open_source, refuse_other_formats
@@ -112,20 +114,9 @@ def scanner(
 ) -> gcode_core.Scanner:
     """A core ready to be fed with a program in `dialect`. `path`: deviation in mm and greatest number of vertices of
     the tool path, a deviation of 0 for none."""
-    limits = machine or DEFAULT_LIMITS["cnc" if dialect.cnc else "additive"]
     scan = gcode_core.Scanner(dialect.reads, True, time_at_line, position_at_line, histories, *path)
-    classic = limits.jerk_mm_s if limits.junction_deviation_mm is None else None
-    deviation = 0.01 if limits.junction_deviation_mm is None else limits.junction_deviation_mm
-    plain = (limits.accel_mm_s2, limits.travel_accel_mm_s2, limits.retract_accel_mm_s2)
-    scan.set_limits(
-        limits.max_feed_mm_s,
-        limits.max_accel_mm_s2,
-        classic,
-        deviation,
-        tuple(math.inf if value is None else value for value in plain),
-        math.inf if limits.rapid_mm_s is None else limits.rapid_mm_s,
-        machine is not None,
-    )
+    start_plan(scan, dialect, machine)
+    limits = machine or default_limits(dialect)
     scan.set_places(limits.home_mm, limits.start_mm)
     return scan
 
@@ -159,10 +150,13 @@ def _rapids(scan: gcode_core.Scanner) -> tuple[RapidBounds, ...]:
 
 
 def merged(frames: tuple[FrameBounds, ...], work: bool) -> Bounds:
-    """One box over all coordinate systems; `machine` only if there is no other: its zero is another place."""
-    boxes = [frame.work if work else frame.motion for frame in frames if frame.frame != "machine"]
-    if not any(r for box in boxes for r in box.axes):
-        boxes = [frame.work if work else frame.motion for frame in frames]
+    """One box over all coordinate systems; `machine` only if there is no other: its zero is another place. What was
+    moved before the place was known (`start`) counts only if nothing else does."""
+    boxes: list[Box] = []
+    for apart in (("machine", "start"), ("start",), ()):
+        boxes = [frame.work if work else frame.motion for frame in frames if frame.frame not in apart]
+        if any(r for box in boxes for r in box.axes):
+            break
     low, high = [], []
     for axis in range(3):
         ranges = [r for box in boxes if (r := box.axes[axis])]
@@ -251,7 +245,7 @@ def _facts(
         work_bounds_mm=work,
         frames=frames,
         rapids=_rapids(scan) if dialect.cnc else (),
-        duration_s=totals["motion_s"] + totals["dwell_s"],
+        duration_s=sum(totals[part] for part in TIME_PARTS),
         limits_from="machine" if machine else from_file,
         times_f64=scan.times(),
         positions_f32=scan.positions(),

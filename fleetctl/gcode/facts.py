@@ -28,6 +28,15 @@ Bounds = tuple[Point, Point]
 Severity = Literal["error", "warning", "info"]
 Process = Literal["additive", "subtractive", "laser", "unknown"]
 
+TIME_PARTS: tuple[Literal["motion_s", "dwell_s", "heating_s", "homing_s", "tool_change_s"], ...] = (
+    "motion_s",
+    "dwell_s",
+    "heating_s",
+    "homing_s",
+    "tool_change_s",
+)
+"""The fields of `Analysis` whose sum is `duration_s`."""
+
 UNKNOWN_BOUNDS: Bounds = ((math.nan, math.nan, math.nan), (math.nan, math.nan, math.nan))
 
 
@@ -242,11 +251,18 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     """How low the rapids of a CNC program go, per coordinate system."""
 
     duration_s: float = 0.0
-    """Planned time: `motion_s` + `dwell_s`. Heating, homing and tool changes are not in it."""
+    """Planned time: the sum of the next five. Heating, homing and tool changes take 0 s where the machine's own
+    figures (`MotionLimits.heat`, `.homing`, `.tool_change_s`) were not given."""
     motion_s: float = 0.0
     """Of all moves, with acceleration and look-ahead."""
     dwell_s: float = 0.0
     """Of G4."""
+    heating_s: float = 0.0
+    """Waiting for heaters; what they rise while the machine moves is already taken off."""
+    homing_s: float = 0.0
+    """Of G28, where the machine gives its homing speeds."""
+    tool_change_s: float = 0.0
+    """Of M6 and T, where the machine gives the seconds of one."""
     limits_from: Literal["machine", "file", "default"] = "default"
     """Whose speeds and accelerations the time was planned with."""
     times_f64: bytes | None = None

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import msgspec
 
-from fleetctl.errors import Conflict, NotFound, NotGcode, UsageError
+from fleetctl.errors import CannotTransform, Conflict, NotFound, NotGcode, UsageError
 from fleetctl.fleet.bus import Subscription
 from fleetctl.fleet.shapes import (
     EventShape,
@@ -33,8 +33,10 @@ from fleetctl.fleet.shapes import (
     StopShape,
     Submission,
     TodoItem,
+    TransformationShape,
 )
 from fleetctl.gcode import tool_path
+from fleetctl.gcode.transform import Preview, PreviewLine
 from fleetctl.model.profile import PROFILES
 from fleetctl.plugin.hookspecs import FoundPort
 from fleetctl.scheduling.reason import Action, Need, Reason
@@ -91,6 +93,7 @@ class FakeController:
         self.tokens = FakeTokens()
         self.views = FakeViews(self)
         self.intake = FakeIntake(self)
+        self.transforming = FakeTransforming(self)
         self.paths = FakePaths(self)
         self.machines = FakeMachines(self)
         self.runs = FakeRuns(self)
@@ -373,6 +376,38 @@ class FakeIntake:
         )
         world.tell("job.submitted", code, actor)
         return world.job[code]
+
+
+class FakeTransforming:
+    """Knows restarting only, and refuses line 1."""
+
+    def __init__(self, world: FakeController) -> None:
+        self._world = world
+
+    async def preview(self, parent: str, name: str, parameters: dict[str, object]) -> Preview:
+        await self._world.views.program(parent)
+        if name != "restart":
+            raise UsageError(f"There is no transformation {name!r}.")
+        if parameters.get("line") == 1:
+            raise CannotTransform("No work before this line.", line=1, hint="Run the program as it is.")
+        return Preview(
+            name=name,
+            summary="The rest.",
+            first_line=77,
+            lines=(PreviewLine("G28 X Y", "home X and Y only"),),
+            warnings=("Look at the nozzle.",),
+        )
+
+    async def transform(self, parent: str, name: str, parameters: dict[str, object], actor: str) -> ProgramShape:
+        await self.preview(parent, name, parameters)
+        self._world.calls.append(("transform", parent, name, parameters, actor))
+        program = await self._world.views.program(parent)
+        how = TransformationShape(name=name, version=1, parameters=msgspec.Raw(msgspec.json.encode(parameters)))
+        sha256 = hashlib.sha256(msgspec.json.encode(how)).hexdigest()
+        self._world.program[sha256] = replace(
+            program, sha256=sha256, parent_sha256=program.sha256, transformation=how
+        )
+        return self._world.program[sha256]
 
 
 class FakeMachines:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from fleetctl.gcode import Dialect, MotionLimits
+from fleetctl.gcode.planning import rule_of
 
-from .reference_plan import Move
+from .reference_plan import Move, chord_count
 from .reference_watch import Watch
 
 WORD = re.compile(r"([A-Za-z])[ \t]*([+-]?[ \t]*(?:\d[\d \t]*\.?[\d \t]*|\.[ \t]*\d[\d \t]*))")
@@ -131,6 +132,8 @@ def execute(r: Reading, words: list[tuple[str, Fraction]]) -> None:
             r.words.setdefault(name, [r.line, 0])[1] += 1
     if "T" in w and (r.dialect.cnc or not (g or m)):
         r.words.setdefault("T", [r.line, 0])[1] += 1
+        if int(w["T"]) != r.tool and not r.dialect.cnc:
+            r.moves.append(0.0)  # the firmware finishes its moves before it changes the tool
         r.tool = int(w["T"])
     for code in m:
         if code in (820, 830):
@@ -338,30 +341,31 @@ def arc_of(r: Reading, w: dict[str, Fraction], ends: dict[int, tuple[Fraction, s
 
 
 def plan_one(r: Reading, delta: list[float], pushed: float, arc: Curve | None) -> None:
-    """Hand one move to the plan."""
-    length = math.sqrt(sum(d * d for d in delta))
-    lift = 3 - arc.p - arc.q if arc else 0
-    if arc:
-        length = math.hypot(arc.sweep * arc.radius, delta[lift])
-    xyz = length > 0
-    length = length or abs(pushed)
-    if length == 0.0:
-        return
-    into = out = tuple(d / length for d in (*delta, pushed))
-    if arc:
-        turn = math.copysign(abs(arc.sweep) * arc.radius / length, arc.sweep)
-        tangents = []
-        for angle in (arc.start, arc.start + arc.sweep):
-            unit = [0.0, 0.0, 0.0, pushed / length]
-            unit[lift] = delta[lift] / length
-            unit[arc.p], unit[arc.q] = -turn * math.sin(angle), turn * math.cos(angle)
-            tangents.append(tuple(unit))
-        into, out = tangents
+    """Hand one move to the plan; an arc as the chords that the firmware makes of it."""
+    rule = rule_of(r.dialect, r.limits)
     unset = 0.0 if r.dialect.cnc else 25.0
     speed = float(r.feed) / 60 if r.feed is not None else unset
     if r.motion == 0 and r.dialect.cnc:
         speed = r.limits.rapid_mm_s or math.inf
-    chosen = r.limits.retract_accel_mm_s2
-    if xyz:
-        chosen = r.limits.accel_mm_s2 if pushed else r.limits.travel_accel_mm_s2
-    r.moves.append(Move(into, out, length, speed, chosen or math.inf, r.line, arc.radius if arc else 0.0))
+    chosen = r.limits.accel_mm_s2 if pushed else r.limits.travel_accel_mm_s2
+    if arc is None:
+        length = math.sqrt(sum(d * d for d in delta))
+        chosen = chosen if length > 0 else r.limits.retract_accel_mm_s2
+        length = length or abs(pushed)
+        if length > 0.0:
+            unit = tuple(d / length for d in (*delta, pushed))
+            r.moves.append(Move(unit, length, speed, chosen or math.inf, r.line))
+        return
+    lift = 3 - arc.p - arc.q
+    n = chord_count(rule, r.limits, arc.radius, arc.sweep, delta[lift])
+    theta = arc.sweep / n
+    flat = 2 * arc.radius * abs(math.sin(theta / 2))
+    length = math.hypot(flat, delta[lift] / n)
+    for i in range(n if length > 0 else 0):
+        angle = arc.start + (i + 0.5) * theta
+        turn = math.copysign(flat / length, arc.sweep)
+        along = [0.0, 0.0, 0.0, pushed / n / length]
+        along[lift] = delta[lift] / n / length
+        along[arc.p], along[arc.q] = -turn * math.sin(angle), turn * math.cos(angle)
+        inside = arc.radius if rule == "marlin" and 0 < i < n - 1 else 0.0
+        r.moves.append(Move(tuple(along), length, speed, chosen or math.inf, r.line, inside))

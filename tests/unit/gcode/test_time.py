@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import random
 
+import msgspec
 import pytest
 
 from fleetctl.gcode import DIALECTS, MotionLimits, analyze
 from fleetctl.gcode.analysis import scanner
+from fleetctl.gcode.planning import rule_of
 
 from . import reference
 from .reference_plan import seconds
@@ -50,8 +52,9 @@ def test_straight_on_needs_no_stop_and_back_needs_one() -> None:
 
 
 def test_junction_deviation_at_a_right_angle() -> None:
+    # The direction turns along the diagonal, where both axes give sqrt(2) times their acceleration.
     s = math.sqrt(0.5)
-    corner = math.sqrt(500 * 0.01 * s / (1 - s))
+    corner = math.sqrt(500 * math.sqrt(2) * 0.01 * s / (1 - s))
     ramp_to, ramp_from = 50 / 500, (50 - corner) / 500
     cruise = 100 - 2.5 - (2500 - corner**2) / 1000
     expected = 2 * (ramp_to + ramp_from + cruise / 50)
@@ -98,13 +101,91 @@ def zigzag(moves: int) -> bytes:
 
 
 @pytest.mark.parametrize("limits", [PRINTER, MILL])
-def test_the_window_costs_nothing_against_a_plan_of_the_whole(limits: MotionLimits) -> None:
+@pytest.mark.parametrize("dialect", ["marlin", "smoothie", "klipper"])
+def test_the_window_costs_nothing_against_a_plan_of_the_whole(limits: MotionLimits, dialect: str) -> None:
     data = zigzag(5000)
-    scan = scanner(DIALECTS["marlin"], limits)
+    scan = scanner(DIALECTS[dialect], limits)
     scan.feed(data)
     scan.finish()
-    motion, _ = seconds(reference.read(data, DIALECTS["marlin"], limits).moves, limits)
+    rule = rule_of(DIALECTS[dialect], limits)
+    motion, _ = seconds(reference.read(data, DIALECTS[dialect], limits).moves, limits, rule)
     assert scan.totals()["motion_s"] == pytest.approx(motion, rel=1e-6)
+
+
+def dense(moves: int, step_mm: float, speed_mm_s: float) -> bytes:
+    rows = [f"G1 X{n * step_mm:.4f} Z{math.sin(n * step_mm / 11):.4f}" for n in range(moves)]
+    return (f"G90\nG1 X0 Z0 F{speed_mm_s * 60:.0f}\n" + "\n".join(rows) + "\n").encode()
+
+
+def test_short_moves_are_as_slow_as_the_buffer_is_short() -> None:
+    # 14 blocks of 0.1 mm at 10 mm/s2 are what Grbl can brake in: v2 = 2 * 10 * 1.4.
+    slow = MotionLimits(max_feed_mm_s=(50.0,) * 4, max_accel_mm_s2=(10.0,) * 4, junction_deviation_mm=0.01)
+    data = dense(2000, 0.1, 50.0)
+    grbl = analyze(data, dialect="grbl", machine=slow).motion_s
+    assert grbl == pytest.approx(200 / math.sqrt(2 * 10 * 1.4), rel=0.03)
+    longer = msgspec.structs.replace(slow, buffer_blocks=32)
+    assert analyze(data, dialect="grbl", machine=longer).motion_s == pytest.approx(
+        grbl * math.sqrt(14 / 30), rel=0.03
+    )
+    # Marlin settles a block when it begins: one block less.
+    marlin = msgspec.structs.replace(slow, planner="marlin")
+    assert analyze(data, dialect="grbl", machine=marlin).motion_s > 1.02 * grbl
+
+
+def test_klipper_square_corner_velocity_is_the_speed_of_a_right_angle() -> None:
+    limits = MotionLimits(
+        max_feed_mm_s=(300.0, 300.0, 10.0, 50.0),
+        max_accel_mm_s2=(1000.0, 1000.0, 100.0, 5000.0),
+        square_corner_velocity_mm_s=7.0,
+        minimum_cruise_ratio=0.0,
+    )
+    ramps = 2 * 50 / 1000 + 2 * (50 - 7) / 1000
+    cruise = (200 - 2 * 50**2 / 2000 - 2 * (50**2 - 7**2) / 2000) / 50
+    facts = analyze(b"G28\nG1 X0 Y0 F3000\nG1 X100\nG1 Y100\n", dialect="klipper", machine=limits)
+    assert facts.motion_s == pytest.approx(ramps + cruise)
+
+
+def test_klipper_minimum_cruise_ratio_lowers_the_top_of_a_short_move() -> None:
+    # 4 mm at 1000 mm/s2 could reach 63 mm/s; half of it must be cruised, at what half the acceleration gives.
+    base = MotionLimits(
+        max_feed_mm_s=(300.0, 300.0, 10.0, 50.0),
+        max_accel_mm_s2=(1000.0, 1000.0, 100.0, 5000.0),
+        minimum_cruise_ratio=0.0,
+    )
+    data = b"G28\nG1 X0 F12000\nG1 X4\n"
+    assert analyze(data, dialect="klipper", machine=base).motion_s == pytest.approx(2 * math.sqrt(4 / 1000))
+    halved = msgspec.structs.replace(base, minimum_cruise_ratio=0.5)
+    top = math.sqrt(4 * 1000 * 0.5)
+    expected = 2 * top / 1000 + (4 - top**2 / 1000) / top
+    assert analyze(data, dialect="klipper", machine=halved).motion_s == pytest.approx(expected)
+
+
+def test_klipper_obeys_the_limits_in_the_file() -> None:
+    limits = MotionLimits(
+        max_feed_mm_s=(300.0, 300.0, 10.0, 50.0),
+        max_accel_mm_s2=(1000.0, 1000.0, 100.0, 5000.0),
+        minimum_cruise_ratio=0.0,
+    )
+
+    def motion(before: bytes) -> float:
+        return analyze(before + b"G28\nG1 X0 F12000\nG1 X4\n", dialect="klipper", machine=limits).motion_s
+
+    assert motion(b"SET_VELOCITY_LIMIT ACCEL=4000 ; faster\n") == pytest.approx(2 * math.sqrt(4 / 4000))
+    assert motion(b"M204 S250\n") == pytest.approx(2 * math.sqrt(4 / 250))
+    assert motion(b"M204 P500 T250\n") == pytest.approx(2 * math.sqrt(4 / 250))
+    assert motion(b"M204 P500\n") == motion(b"M201 X5\nM203 X5\nM205 X1\n") == motion(b"")
+    assert motion(b"set_velocity_limit velocity=20\n") == pytest.approx(2 * 20 / 1000 + (4 - 0.4) / 20)
+    by_decel = motion(b"SET_VELOCITY_LIMIT ACCEL_TO_DECEL=500\n")
+    assert by_decel == motion(b"SET_VELOCITY_LIMIT MINIMUM_CRUISE_RATIO=0.5\n") > motion(b"")
+
+
+def test_marlin_joins_moves_of_few_steps() -> None:
+    stepped = msgspec.structs.replace(PRINTER, steps_per_mm=(80.0, 80.0, 400.0, 93.0))
+    rough = ("G28\nG1 X0 Y0 F3000\n" + "".join(f"G1 X{n * 0.02:.2f}\n" for n in range(1, 501))).encode()
+    plain = analyze(b"G28\nG1 X0 Y0 F3000\nG1 X10\n", dialect="marlin", machine=stepped).motion_s
+    assert analyze(rough, dialect="marlin", machine=stepped).motion_s < 1.1 * plain
+    # Without the steps all 500 moves are planned, and 13 of them ahead are no way to brake in.
+    assert analyze(rough, dialect="marlin", machine=PRINTER).motion_s > 1.5 * plain
 
 
 def test_a_file_sets_limits_only_below_the_machines() -> None:
