@@ -12,9 +12,9 @@ from libc.string cimport memchr, memcmp, memcpy
 
 from fleetctl._ext.gcode_execute cimport execute
 from fleetctl._ext.gcode_feature cimport settle_feature
-from fleetctl._ext.gcode_klipper cimport klipper_move, limit_velocity
 from fleetctl._ext.gcode_follow cimport (
     after_line, end_of_line, free_program, keep_text, new_program, try_to_follow, was_visited)
+from fleetctl._ext.gcode_klipper cimport klipper_move, limit_velocity
 from fleetctl._ext.gcode_layer cimport pushed_in_all
 from fleetctl._ext.gcode_lines cimport free_lines
 from fleetctl._ext.gcode_note cimport note, touch
@@ -27,8 +27,8 @@ from fleetctl._ext.gcode_skip cimport *
 from fleetctl._ext.gcode_text cimport read_line
 from fleetctl._ext.gcode_trace cimport *
 from fleetctl._ext.gcode_types cimport *
-from fleetctl._ext.gcode_velocity cimport velocity_command
 from fleetctl._ext.gcode_unknown cimport execute_computed
+from fleetctl._ext.gcode_velocity cimport velocity_command
 
 cdef extern from "string.h" nogil:
     void* memrchr(const void* text, int c, size_t n)
