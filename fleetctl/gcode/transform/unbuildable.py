@@ -53,6 +53,7 @@ NAMES = {
 
 def refuse(place: Place) -> None:
     """Raises CannotTransform for a place whose state is not known, or cannot be brought about."""
+    _refuse_words(place)
     if place.last_work_line < place.line:
         raise CannotTransform(
             "The program does no work from this line on.", line=place.line, hint="Choose a line before its end."
@@ -61,7 +62,6 @@ def refuse(place: Place) -> None:
         raise CannotTransform(
             "The program has done no work before this line.", line=place.line, hint="Run the program as it is."
         )
-    _refuse_words(place)
     _refuse_state(place)
     _refuse_axes(place)
 
