@@ -138,7 +138,7 @@ cdef inline void plan_arc(Core* s, Planner* q, Arc* arc, double rise, int64_t pu
     into[arc.q] = turn * dcos(arc.start)
     out[arc.p] = -turn * dsin(end)
     out[arc.q] = turn * dcos(end)
-    plan_move(q, into, out, length, move_speed(s, q, False), move_accel(q, True, pushed), arc.radius, s.line)
+    plan_move(q, into, out, length, move_speed(s, q, False, length), move_accel(q, True, pushed), arc.radius, s.line)
 
 
 cdef extern from "math.h" nogil:

@@ -10,6 +10,9 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcpy
 
 from fleetctl._ext.gcode_execute cimport execute
+from fleetctl._ext.gcode_filament cimport begin_filament
+from fleetctl._ext.gcode_frame cimport begin_frames
+from fleetctl._ext.gcode_klipper cimport extended_command
 from fleetctl._ext.gcode_note cimport note, touch
 from fleetctl._ext.gcode_plan cimport plan_flush
 from fleetctl._ext.gcode_skip cimport *
@@ -33,6 +36,8 @@ HAZARD_NAMES = (
     "probe", "spline", "transform", "offset_write", "settings_write", "volumetric", "emergency_stop",
     "repeated_group", "unused_word", "axes_missing", "axes_unused", "dwell_missing", "machine_curve",
     "negative_number", "spindle_no_speed", "several_commands", "scale_change",
+    "cycle_word_missing", "cycle_invalid", "cycle_cap", "spline_invalid", "length_unknown", "frame_overflow",
+    "offset_unknown", "retract_unknown", "state_unknown",
 )
 FRAME_NAMES = ("machine", "G54", "G55", "G56", "G57", "G58", "G59", "G59.1", "G59.2", "G59.3", "start")
 END_NAMES = ("", "M2", "M30", "M84", "%", "comment")
@@ -43,6 +48,11 @@ READS = {
     "e_follows_g90": READ_E_FOLLOWS_G90, "g91_makes_e_relative": READ_G91_MAKES_E_RELATIVE,
     "g4_p_ms": READ_G4_P_MS, "text_commands": READ_TEXT_COMMANDS,
     "speeds_per_minute": READ_SPEEDS_PER_MINUTE, "extended": READ_EXTENDED, "o_words": READ_O_WORDS,
+    "cycles": READ_CYCLES, "boring_cycles": READ_BORING_CYCLES, "retract_to_r": READ_RETRACT_TO_R,
+    "splines": READ_SPLINES, "nurbs": READ_NURBS, "arc_turns": READ_ARC_TURNS, "arc_spirals": READ_ARC_SPIRALS,
+    "length_table": READ_LENGTH_TABLE, "g92_alone_zeroes": READ_G92_ALONE_ZEROES,
+    "g92_alone_resets": READ_G92_ALONE_RESETS, "firmware_retract": READ_FIRMWARE_RETRACT,
+    "volumetric": READ_VOLUMETRIC, "homing_moves": READ_HOMING_MOVES, "pushes_state": READ_PUSHES_STATE,
 }
 """The bits of a dialect, by the name of the field of `fleetctl.gcode.dialects.Dialect`."""
 
@@ -85,16 +95,17 @@ cdef void begin(Core* s) noexcept nogil:
     cdef bint cnc = s.reads & READ_CNC
     fill_kinds(s)
     s.plane = 17
-    s.old_z_return = 1
+    s.old_z_return = not s.reads & READ_RETRACT_TO_R
     s.wcs = FRAME_G54 if cnc else FRAME_MACHINE
     s.tool_count = 1
     s.layer_z = -1000000000000000000LL
     s.checks = CHECK_FIRST | CHECK_UNITS | CHECK_DISTANCE | CHECK_FEED
     s.checks |= CHECK_SPINDLE if cnc else CHECK_HOME | CHECK_HOT
+    begin_filament(s)
+    begin_frames(s)
     for a in range(3):
         s.frame[a] = FRAME_START
-        s.abs_frame[a] = s.wcs
-        for i in range(FRAME_COUNT):
+        for i in range(FRAME_TABLE):
             s.frames[i].motion[a].low = s.frames[i].work[a].low = 0x7FFFFFFFFFFFFFFFLL
             s.frames[i].motion[a].high = s.frames[i].work[a].high = -0x7FFFFFFFFFFFFFFFLL
 
@@ -158,6 +169,8 @@ cdef void run(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexce
             measure(s, p, end)
         if s.w.skip:
             s.commands += 1
+            if s.w.name != NULL:
+                extended_command(s, q)
         elif (s.w.mask & ~<unsigned int> BIT_N) | <unsigned int> s.w.ng | <unsigned int> s.w.nm:
             execute(s, q)
         p = end + 1
@@ -386,13 +399,19 @@ cdef class Scanner:
         return bytes(raw)
 
     def frames(self):
-        """[(name, motion, work)]; motion and work are three of None or (low mm, line, high mm, line)."""
+        """[(name, motion, work, length)]; motion and work are three of None or (low mm, line, high mm, line);
+        `length` is the number of the tool whose length the machine must add to Z, or None."""
         found = []
-        for i in range(FRAME_COUNT):
+        for i in range(FRAME_TABLE):
             motion = tuple(as_range(&self.s.frames[i].motion[a]) for a in range(3))
             work = tuple(as_range(&self.s.frames[i].work[a]) for a in range(3))
             if motion != (None, None, None):
-                found.append((FRAME_NAMES[i], motion, work))
+                if i < FRAME_PAIRS:
+                    found.append((FRAME_NAMES[i], motion, work, None))
+                else:
+                    found.append((
+                        FRAME_NAMES[self.s.modes.pair_system[i - FRAME_PAIRS]], motion, work,
+                        self.s.modes.pair_number[i - FRAME_PAIRS]))
         return found
 
     def words(self):

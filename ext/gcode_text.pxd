@@ -23,13 +23,16 @@ cdef inline const uint8_t* extended(Core* s, const uint8_t* p, const uint8_t* st
             break
         q += 1
     note_name(&s.extended, p, <int32_t> (q - p), s.line, True)
+    s.w.name = p
+    s.w.name_end = q
     if s.reads & READ_EXTENDED:
         s.macro_seen = 1
         object_definition(s, p, q)
     else:
         note(s, HAZ_STRAY_CHARACTER, p - start + 1)
     s.w.skip = 1
-    return skip_text(s, q, start)
+    s.w.text_end = skip_text(s, q, start)
+    return s.w.text_end
 
 
 cdef inline void object_definition(Core* s, const uint8_t* p, const uint8_t* end) noexcept nogil:
@@ -217,6 +220,7 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
     w.ng = 0
     w.nm = 0
     w.skip = 0
+    w.name = NULL
     while True:
         c = p[0]
         k = kind[c]

@@ -6,13 +6,17 @@ All lengths are int64 in units of 1e-6 mm ("micro"), exact as written; only arcs
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from fleetctl._ext.gcode_modes cimport *
+
 cdef enum:
+    LETTER_A = 1
     LETTER_B = 2
     LETTER_C = 3
     LETTER_D = 4
     LETTER_E = 5
     LETTER_F = 6
     LETTER_G = 7
+    LETTER_H = 8
     LETTER_I = 9
     LETTER_J = 10
     LETTER_K = 11
@@ -21,9 +25,11 @@ cdef enum:
     LETTER_N = 14
     LETTER_O = 15
     LETTER_P = 16
+    LETTER_Q = 17
     LETTER_R = 18
     LETTER_S = 19
     LETTER_T = 20
+    LETTER_W = 23
     LETTER_X = 24
     LETTER_Y = 25
     LETTER_Z = 26
@@ -60,6 +66,21 @@ cdef enum:
     READ_SPEEDS_PER_MINUTE = 128    # RepRapFirmware: M203 and M566 in mm/min
     READ_EXTENDED = 256         # Klipper: EXTENDED_NAME KEY=value, macros may home and heat
     READ_O_WORDS = 512
+    # What follows is read in `fleetctl.gcode.dialects`, where each has its source.
+    READ_CYCLES = 1 << 16
+    READ_BORING_CYCLES = 1 << 17
+    READ_RETRACT_TO_R = 1 << 18
+    READ_SPLINES = 1 << 19
+    READ_NURBS = 1 << 20
+    READ_ARC_TURNS = 1 << 21
+    READ_ARC_SPIRALS = 1 << 23
+    READ_LENGTH_TABLE = 1 << 25
+    READ_G92_ALONE_ZEROES = 1 << 26
+    READ_G92_ALONE_RESETS = 1 << 27
+    READ_FIRMWARE_RETRACT = 1 << 28
+    READ_VOLUMETRIC = 1 << 29
+    READ_HOMING_MOVES = 1 << 30
+    READ_PUSHES_STATE = 1 << 15
 
 cdef enum:
     HAZ_HIGH_BYTE_CODE
@@ -122,6 +143,15 @@ cdef enum:
     HAZ_SPINDLE_NO_SPEED
     HAZ_SEVERAL_COMMANDS
     HAZ_SCALE_CHANGE
+    HAZ_CYCLE_WORD_MISSING
+    HAZ_CYCLE_INVALID
+    HAZ_CYCLE_CAP
+    HAZ_SPLINE_INVALID
+    HAZ_LENGTH_UNKNOWN
+    HAZ_FRAME_OVERFLOW
+    HAZ_OFFSET_UNKNOWN
+    HAZ_RETRACT_UNKNOWN
+    HAZ_STATE_UNKNOWN
     HAZARD_COUNT
 
 # Questions asked at every motion until they are answered once; all answered costs one test.
@@ -143,6 +173,8 @@ cdef enum:
     FRAME_G54 = 1
     FRAME_START = 10
     FRAME_COUNT = 11
+    FRAME_PAIRS = 11    # from here on: a coordinate system with a tool length, gcode_frame.pxd
+    FRAME_TABLE = 11 + MAX_PAIRS
     MAX_TOOLS = 32
     MAX_NAMES = 256
     NAME_ARENA = 16384
@@ -188,6 +220,9 @@ cdef struct Words:
     int32_t m[8]
     int64_t value[32]       # micro units, as written (not yet mm)
     int32_t skip            # the line is no block to execute (expression, O word, extended, $)
+    const uint8_t* name     # an extended command, while its line is at hand; NULL: none
+    const uint8_t* name_end
+    const uint8_t* text_end
     int32_t dot             # column of the first odd letter case
 
 cdef struct Tool:
@@ -276,10 +311,8 @@ cdef struct Core:
     int32_t frame[3]
     int32_t abs_frame[3]
     int32_t commanded[3]
-    int64_t shift[3]        # G92 and G52: frame coordinate minus program coordinate
-    int64_t saved_shift[3]
-    int32_t foreign[3]      # the shift was set where the axis stood in another frame than the selected one
-    int64_t length_mm       # tool length offset (G43.1), micro mm; it is part of shift[2]
+    int64_t shift[3]        # frame coordinate minus program coordinate; `gcode_frame.settle` puts it together
+    int32_t foreign[3]      # G92 was given where the axis stood in another frame than the selected one
     int64_t home[3]
     int64_t e_last
     double feed             # mm/s
@@ -287,11 +320,10 @@ cdef struct Core:
     int64_t s_value
     int64_t cycle_r
     int64_t cycle_z
-    int64_t cycle_start_z
     # facts
     int32_t in_work
     int32_t macro_seen
-    Frame frames[FRAME_COUNT]
+    Frame frames[FRAME_TABLE]
     int32_t tool
     int32_t tool_count
     Tool tools[MAX_TOOLS]
@@ -335,3 +367,4 @@ cdef struct Core:
     uint8_t kind[256]       # character classes, see gcode_text.pxd
     uint8_t text_m[1024]    # M numbers whose arguments are text
     Words w
+    Modes modes
