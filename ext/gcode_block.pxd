@@ -113,7 +113,7 @@ cdef inline void judge_arc(Core* s) noexcept nogil:
     """A line that is an arc: it needs an axis of its plane, and uses only its own letters."""
     if not s.w.mask & plane_axes(s):
         note(s, HAZ_AXES_MISSING, 1)
-    if s.w.mask & (BITS_IJKR | BIT_P | BIT_L) & ~arc_letters(s):
+    if s.w.mask & (BITS_IJKR | BIT_P | BIT_L) & ~arc_letters(s) & ~(BIT_P if s.reads & READ_ARC_TURNS else 0):
         note(s, HAZ_UNUSED_WORD, 1)
 
 

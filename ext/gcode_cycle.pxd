@@ -202,7 +202,8 @@ cdef inline void make_hole(Core* s, Planner* q, int32_t g, Hole* h) noexcept nog
         plan_wait(q, s.modes.dwell, s.line)
         retreat(s, q, h, True)
     elif g == 850:
-        retreat(s, q, h, False)
+        down(s, q, h, h.r)
+        retreat(s, q, h, True)
     elif g == 860:
         plan_wait(q, s.modes.dwell, s.line)
         retreat(s, q, h, True)

@@ -235,6 +235,8 @@ cdef inline void general(Core* s, Planner* q) noexcept nogil:
     g_words(s, q, &machine, &consumed, &printer_only)
     if cnc:
         judge_block(s, machine)
+        if machine and s.relative and s.reads & READ_LENGTH_TABLE:
+            note(s, HAZ_MACHINE_CURVE, 1)       # LinuxCNC: no G53 under G91; Grbl takes it as absolute
     for i in range(w.ng):
         motion_word |= is_motion(s, w.g[i])
     moves = w.mask & (BITS_XYZ | BIT_E if not cnc else BITS_XYZ) or (s.motion >= 20 and w.mask & BITS_IJKR)

@@ -193,6 +193,10 @@ cdef inline void write_origin(Core* s, int64_t l, int32_t system) noexcept nogil
             frame = without_length(s, s.frame[a]) if a == 2 else s.frame[a]
             if s.foreign[a]:
                 frame = FRAME_START         # G92 counts too, and how much is not known
+                if system == s.wcs:         # but what the present place is called is
+                    name_here(s, a, value)
+                    m.origin_frame[system][a] = frame
+                    continue
             m.origin[system][a] = clamp(s.pos[a] - value - m.g92[a] - m.length[a])
             m.origin_frame[system][a] = frame
             begin_here(s, a)

@@ -186,7 +186,9 @@ def _facts(
     pairs, secret = read_pairs(opened.start, opened.tail)
     said = claims(pairs)
     writer = detect_writer(opened.start, opened.tail)
-    frames = tuple(FrameBounds(name, _box(motion), _box(work)) for name, motion, work in scan.frames())
+    frames = tuple(
+        FrameBounds(name, _box(motion), _box(work), length) for name, motion, work, length in scan.frames()
+    )
     work = merged(frames, True) if frames else UNKNOWN_BOUNDS
     tools = tool_uses(scan, said)
     ending = Ending(*scan.ending())

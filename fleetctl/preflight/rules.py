@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from fleetctl.gcode.facts import Analysis, AxisRange, Box, Finding, Severity
+from fleetctl.gcode.facts import Analysis, AxisRange, Box, Finding, FrameBounds, Severity
 from fleetctl.model.profile import Envelope, Process, Profile, Setup
 from fleetctl.preflight.refused import hazards
 from fleetctl.preflight.words import (
@@ -22,7 +22,7 @@ from fleetctl.preflight.words import (
 
 Rule = Callable[[Analysis, Profile, Setup], Iterator[Finding]]
 
-RULE_SET = "2026-11.3"
+RULE_SET = "2026-11.4"
 """Version of the rules; a pass given by another version is void (I2). Count up with every change of a verdict."""
 
 TOLERANCE_MM = 0.001
@@ -52,12 +52,18 @@ def envelope(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Fin
             )
         return
     for frame in analysis.frames:
+        length = frame.length_offset
         if frame.frame == "start":
             yield from _from_unknown_start(frame.motion, analysis, profile)
+        elif length is not None and length not in setup.tool_lengths_mm:
+            yield _unknown_length(frame, length)
         elif frame.frame == "machine":
-            yield from _outside(frame.motion, profile.envelope, (0.0, 0.0, 0.0), "machine coordinates")
+            offset = _lengthened((0.0, 0.0, 0.0), length, setup)
+            yield from _outside(frame.motion, profile.envelope, offset, "machine coordinates")
         elif frame.frame in setup.offsets_mm:
-            yield from _outside(frame.motion, profile.envelope, setup.offsets_mm[frame.frame], frame.frame)
+            offset = _lengthened(setup.offsets_mm[frame.frame], length, setup)
+            place = frame.frame if length is None else f"{frame.frame} with the length of tool {length}"
+            yield from _outside(frame.motion, profile.envelope, offset, place)
         else:
             yield _finding(
                 "FQ001",
@@ -66,6 +72,25 @@ def envelope(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Fin
                 f"The program moves in {frame.frame}, and no {frame.frame} offset is on record for this machine.",
                 f"Set the {frame.frame} offset of the machine and enter it in its set-up.",
             )
+
+
+def _lengthened(
+    offset_mm: tuple[float, float, float], length: int | None, setup: Setup
+) -> tuple[float, float, float]:
+    """A work offset with the length of a tool of the machine's table added to Z."""
+    x, y, z = offset_mm
+    return (x, y, z) if length is None else (x, y, z + setup.tool_lengths_mm[length])
+
+
+def _unknown_length(frame: FrameBounds, length: int) -> Finding:
+    z = frame.motion.z
+    return _finding(
+        "FQ001",
+        "error",
+        min(z.low_line, z.high_line) if z is not None else 0,
+        f"The program uses the length of tool {length} (G43 H{length}), and none is on record for this machine.",
+        f"Measure tool {length} and enter its length in the machine's set-up.",
+    )
 
 
 def _from_unknown_start(box: Box, analysis: Analysis, profile: Profile) -> Iterator[Finding]:

@@ -51,10 +51,10 @@ def agree(data: bytes, dialect: str, limits: MotionLimits) -> None:
 
 def compare_bounds(ours, work, spans, curved) -> None:
     found = {}
-    for name, motion_box, work_box in ours.frames():
+    for name, motion_box, work_box, length in ours.frames():
         for a, span in enumerate(work_box if work else motion_box):
             if span is not None:
-                found[name, a] = span
+                found[name if length is None else f"{name}+{length}", a] = span
     assert set(found) == set(spans)
     for key, span in spans.items():
         low, low_line, high, high_line = found[key]
