@@ -229,6 +229,8 @@ cdef inline void curve(Core* s, Planner* q, bint clockwise, bint machine) noexce
     for a in range(3):
         if s.w.mask & (<uint32_t> BIT_X << a):
             reach(s, a, target[a], frame[a])
+            if work:
+                touch(&s.frames[frame[a]].work[a], target[a], s.line)
     s.in_work = work
     if s.feed > s.max_feed:
         s.max_feed = s.feed

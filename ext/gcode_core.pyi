@@ -33,6 +33,8 @@ class Totals(TypedDict):
     first_home_line: int
     first_work_line: int
 
+def count_words(text: Buffer, reads: int) -> tuple[int, int]: ...
+
 class Scanner:
     def __init__(self, reads: int, plan: bool = True, want_times: bool = False) -> None: ...
     def set_limits(

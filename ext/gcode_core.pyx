@@ -5,7 +5,7 @@ The whole of a program is one `Scanner`: feed blocks, then finish, then ask. Mem
 """
 
 from libc.math cimport INFINITY
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcpy
 
@@ -141,31 +141,31 @@ cdef int64_t code_length(const uint8_t* p, const uint8_t* end, bint parens, int6
 
 
 cdef void measure(Core* s, const uint8_t* p, const uint8_t* end) noexcept nogil:
-    """Longest line, and longest code of a line: only lines that could set a record are looked at."""
-    cdef int64_t n = end - p
-    cdef int64_t gaps = 0
-    if n > s.longest:
-        s.longest = n
-        s.longest_line = s.line
+    """The longest code of a line, of a line that may hold it."""
+    cdef int64_t n, gaps = 0
     if s.reads & READ_TEXT_COMMANDS and s.w.nm and s.w.m[0] in (0, 10, 1170, 1180):
         return      # a message for a display, which is cut to fit
-    if n > s.longest_code and p[0] != 59:
-        n = code_length(p, end, s.kind[40] == KIND_OPEN, &gaps)
-        if n > s.longest_code:
-            s.longest_code = n
-            s.longest_code_line = s.line
-        if n + gaps > s.longest_spaced:
-            s.longest_spaced = n + gaps
-            s.longest_spaced_line = s.line
+    n = code_length(p, end, s.kind[40] == KIND_OPEN, &gaps)
+    if n > s.longest_code:
+        s.longest_code = n
+        s.longest_code_line = s.line
+    if n + gaps > s.longest_spaced:
+        s.longest_spaced = n + gaps
+        s.longest_spaced_line = s.line
 
 
 cdef void run(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexcept nogil:
     """Every line in [p, stop); stop follows a line end (an LF, or a CR that no LF follows)."""
     cdef const uint8_t* end
+    cdef int64_t code
     while p < stop:
         s.line += 1
         end = read_line(s, p)
-        if end - p > s.longest_code:
+        if end - p > s.longest:
+            s.longest = end - p
+            s.longest_line = s.line
+        code = s.w.code_end - p - s.w.numbered
+        if code > s.longest_spaced or code - s.w.blanks > s.longest_code:
             measure(s, p, end)
         if s.w.skip:
             s.commands += 1
@@ -507,6 +507,32 @@ cdef class Scanner:
     def file_sets_limits(self):
         """Did the file set speeds or accelerations of its own?"""
         return bool(self.s.file_sets_limits)
+
+
+def count_words(const uint8_t[::1] text not None, int reads):
+    """(lines, words) of the whole lines of a text: what reading alone costs, before anything is understood."""
+    cdef Scanner scan = Scanner(reads, False, False)
+    cdef Core* s = scan.s
+    cdef const uint8_t* p
+    cdef const uint8_t* stop
+    cdef int64_t words = 0
+    cdef uint32_t mask
+    if text.shape[0] == 0:
+        return 0, 0
+    p = &text[0]
+    with nogil:
+        stop = <const uint8_t*> memrchr(p, 10, text.shape[0])
+        while stop != NULL and p <= stop:
+            s.line += 1
+            p = read_line(s, p) + 1
+            if (p - 1)[0] == 13 and p <= stop and p[0] == 10:
+                p += 1
+            words += s.w.ng + s.w.nm
+            mask = s.w.mask
+            while mask:
+                mask &= mask - 1
+                words += 1
+    return s.line, words
 
 
 cdef object as_range(Range* r):

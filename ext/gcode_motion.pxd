@@ -64,7 +64,7 @@ cdef inline void aim(Core* s, int axis, int64_t value, bint machine, int64_t* ta
                 note(s, HAZ_RELATIVE_FROM_UNKNOWN, 1)
             begin_here(s, axis)
     else:
-        target[0] = clamp(value + s.shift[axis])
+        target[0] = value + s.shift[axis]       # both are far from the end of int64
         frame[0] = s.abs_frame[axis]
 
 
@@ -177,7 +177,6 @@ cdef inline void check_motion(Core* s, bint rapid, int64_t pushed) noexcept nogi
 
 cdef inline void count_work(Core* s, double length, bint level) noexcept nogil:
     """The move just made was work, `length` mm long; `level`: it kept its height."""
-    work_here(s)
     s.cutting_mm += length
     if s.first_work_line == 0:
         s.first_work_line = s.line
@@ -247,6 +246,8 @@ cdef inline void straight(Core* s, Planner* q, bint rapid, bint machine) noexcep
     for a in range(3):
         if mask & (<uint32_t> BIT_X << a):
             reach(s, a, aimed[a], frames[a])
+            if work:
+                touch(&s.frames[frames[a]].work[a], aimed[a], s.line)
     s.in_work = work or (s.in_work and not moved)
     if s.feed > s.max_feed and not (rapid and s.reads & READ_CNC) and (moved or pushed != 0):
         s.max_feed = s.feed

@@ -178,28 +178,44 @@ cdef inline const uint8_t* text_argument(Core* s, const uint8_t* p, const uint8_
     return end
 
 
-cdef inline const uint8_t* keep_word(Core* s, uint8_t letter, int64_t value, const uint8_t* at, const uint8_t* p,
-                                     const uint8_t* start) noexcept nogil:
-    """A letter (at `at`) with its number; returns where to go on, for some commands take text."""
+cdef inline int32_t line_number_bytes(const uint8_t* at) noexcept nogil:
+    cdef const uint8_t* p = at + 1
+    while 48 <= p[0] <= 57:
+        p += 1
+    return <int32_t> (p - at) if p > at + 1 else 0
+
+
+cdef inline const uint8_t* keep_odd_word(Core* s, uint8_t letter, int64_t value, const uint8_t* at, const uint8_t* p,
+                                         const uint8_t* start) noexcept nogil:
+    """A letter (at `at`) that is more than a parameter: G, M, N, O; returns where to go on, for some take text."""
     cdef Words* w = &s.w
     cdef uint32_t bit = <uint32_t> 1 << letter
-    if (letter == LETTER_G or letter == LETTER_M) and w.mask & ~<uint32_t> BIT_N and not s.reads & READ_CNC:
-        note(s, HAZ_BARE_AXES, at - start + 1)
-    if letter == LETTER_G:
+    if letter == LETTER_G or letter == LETTER_M:
+        if w.mask & ~<uint32_t> BIT_N and not s.reads & READ_CNC:
+            note(s, HAZ_BARE_AXES, at - start + 1)
         keep_code(s, letter, value, at - start + 1)
-    elif letter == LETTER_M:
-        keep_code(s, letter, value, at - start + 1)
-        if w.nm == 1 and 0 <= value <= 1023000000 and s.text_m[value // 1000000]:
+        if letter == LETTER_M and w.nm == 1 and 0 <= value <= 1023000000 and s.text_m[value // 1000000]:
             return text_argument(s, p, start)
-    else:
-        if w.mask & bit:
-            note(s, HAZ_REPEATED_WORD, at - start + 1)
-        w.mask |= bit
-        w.value[letter] = value
-        if letter == LETTER_O and s.reads & READ_O_WORDS and o_word_continues(p):
-            note(s, HAZ_O_WORD, at - start + 1)
-            w.skip = 1
-            return skip_text(s, p, start)
+        return p
+    if w.mask & bit:
+        note(s, HAZ_REPEATED_WORD, at - start + 1)
+    w.mask |= bit
+    w.value[letter] = value
+    if letter == LETTER_N:
+        if at - start == w.blanks:
+            w.numbered = line_number_bytes(at)
+    elif s.reads & READ_O_WORDS and o_word_continues(p):
+        note(s, HAZ_O_WORD, at - start + 1)
+        w.skip = 1
+        return skip_text(s, p, start)
+    return p
+
+
+cdef inline const uint8_t* past_blanks(Words* w, const uint8_t* p) noexcept nogil:
+    cdef const uint8_t* begun = p
+    while p[0] == 32 or p[0] == 9:
+        p += 1
+    w.blanks += <int32_t> (p - begun)
     return p
 
 
@@ -211,8 +227,9 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
     cdef const uint8_t* digits
     cdef const uint8_t* kind = s.kind
     cdef uint8_t c, k, letter
-    cdef uint32_t d
-    cdef int32_t negative, whole, decimals
+    cdef uint32_t d, bit
+    cdef int32_t whole, decimals
+    cdef bint negative, spaced = s.reads & READ_SPACED_NUMBERS
     cdef uint64_t m
     cdef int64_t value
     w.mask = 0
@@ -221,6 +238,8 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
     w.nm = 0
     w.skip = 0
     w.name = NULL
+    w.blanks = 0
+    w.numbered = 0
     while True:
         c = p[0]
         k = kind[c]
@@ -230,18 +249,13 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
                 note(s, HAZ_LOWER_CASE, at - start + 1)
             letter = c & 31
             p += 1
-            while p[0] == 32 or p[0] == 9:
-                p += 1
-            negative = 0
+            if p[0] == 32 or p[0] == 9:
+                p = past_blanks(w, p)
+            negative = p[0] == 45
             digits = p
-            if p[0] == 45:
-                negative = 1
-                p += 1
-            elif p[0] == 43:
-                p += 1
-            if p != digits and s.reads & READ_SPACED_NUMBERS:
-                while p[0] == 32 or p[0] == 9:
-                    p += 1
+            p += negative or p[0] == 43
+            if p != digits and spaced and (p[0] == 32 or p[0] == 9):
+                p = past_blanks(w, p)
             digits = p
             m = 0
             d = <uint32_t> p[0] - 48
@@ -267,20 +281,32 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
                     continue
                 p = bare_letter(s, at, p, letter, start)
                 continue
-            if whole > 9 or decimals > 6 or (s.reads & READ_SPACED_NUMBERS and digits_go_on(p)):
+            if whole > 9 or decimals > 6 or (spaced and digits_go_on(p)):
                 p = careful_number(s, digits, start, &value)
             else:
                 value = <int64_t> m * fleetctl_pow10[6 - decimals]
+            bit = <uint32_t> 1 << letter
             if negative:
                 value = -value
-                if value < 0 and letter in (LETTER_F, LETTER_N, LETTER_P, LETTER_S, LETTER_T):
+                if value < 0 and bit & BITS_NEVER_NEGATIVE:
                     note(s, HAZ_NEGATIVE_NUMBER, at - start + 1)
-            p = keep_word(s, letter, value, at, p, start)
+            if bit & BITS_ODD:
+                p = keep_odd_word(s, letter, value, at, p, start)
+            else:
+                if w.mask & bit:
+                    note(s, HAZ_REPEATED_WORD, at - start + 1)
+                w.mask |= bit
+                w.value[letter] = value
+            if p[0] == 32:          # one blank between words is what nearly every program has
+                p += 1
+                w.blanks += 1
         elif k == KIND_SPACE:
-            p += 1
+            p = past_blanks(w, p)
         elif k == KIND_LF or k == KIND_CR:
+            w.code_end = p
             break
         elif k == KIND_SEMICOLON:
+            w.code_end = p
             p = semicolon_comment(s, p, start)
             break
         elif k == KIND_OPEN:

@@ -53,6 +53,9 @@ cdef enum:
     BITS_IJKR = (1 << 9) | (1 << 10) | (1 << 11) | (1 << 18)
     # What a plain motion line may hold; anything else takes the general path.
     BITS_PLAIN = BITS_XYZ | BITS_IJKR | BIT_E | BIT_F | BIT_N
+    # G, M, N and O are no parameters; a negative F, N, P, S or T means nothing.
+    BITS_ODD = (1 << 7) | (1 << 13) | BIT_N | BIT_O
+    BITS_NEVER_NEGATIVE = BIT_F | BIT_N | BIT_P | BIT_S | BIT_T
 
 # How the dialect reads; `fleetctl.gcode.dialects` sets these bits.
 cdef enum:
@@ -224,6 +227,9 @@ cdef struct Words:
     const uint8_t* name_end
     const uint8_t* text_end
     int32_t dot             # column of the first odd letter case
+    int32_t blanks          # blanks of the line outside its numbers
+    int32_t numbered        # bytes of its N word, which is taken off before a line is sent
+    const uint8_t* code_end     # where its code ends: at the ; or at the line end
 
 cdef struct Tool:
     int64_t number
