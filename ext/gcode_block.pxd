@@ -144,5 +144,5 @@ cdef inline void judge_block(Core* s, bint machine) noexcept nogil:
         unused &= ~<uint32_t> BIT_P
     elif once == 100:
         unused &= ~<uint32_t> (BIT_P | BIT_L)
-    if unused and not (s.motion > 385 or s.motion == 50 or s.motion == 330):
+    if unused and not (s.motion > 385 or 50 <= s.motion <= 53 or 330 <= s.motion <= 331):
         note(s, HAZ_UNUSED_WORD, 1)

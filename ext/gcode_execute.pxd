@@ -233,6 +233,8 @@ cdef inline void general(Core* s, Planner* q) noexcept nogil:
     elif not cnc and w.ng + w.nm == 0 and w.mask & ~<uint32_t> (BIT_T | BIT_N):
         note(s, HAZ_BARE_AXES, 1)
     g_words(s, q, &machine, &consumed, &printer_only)
+    if w.mask & BIT_P and w.value[LETTER_P] < 0 and not (w.ng and w.g[0] == 50):
+        note(s, HAZ_NEGATIVE_NUMBER, 1)
     if cnc:
         judge_block(s, machine)
         if machine and s.relative and s.reads & READ_LENGTH_TABLE:

@@ -98,8 +98,8 @@ cdef inline void push(Core* s, Planner* q, int64_t length, double speed) noexcep
 
 cdef inline void hop(Core* s, int64_t height) noexcept nogil:
     """The nozzle is lifted by `height`, and the program does not know."""
-    s.modes.hopped += height
-    s.modes.extra[2] += height
+    s.modes.hopped = clamp(s.modes.hopped + height)
+    s.modes.extra[2] = clamp(s.modes.extra[2] + height)
     settle(s, 2)
     if s.commanded[2]:
         reach(s, 2, clamp(s.pos[2] + height), s.frame[2])

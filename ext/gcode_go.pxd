@@ -7,6 +7,7 @@ from libc.math cimport fabs, sqrt
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fleetctl._ext.gcode_motion cimport check_motion, count_work, move_accel, move_speed, reach, work_here
+from fleetctl._ext.gcode_note cimport touch
 from fleetctl._ext.gcode_plan cimport plan_move
 from fleetctl._ext.gcode_types cimport *
 
@@ -35,6 +36,8 @@ cdef inline void go(Core* s, Planner* q, uint32_t mask, int64_t* target, int32_t
     for a in range(3):
         if mask & (<uint32_t> BIT_X << a):
             reach(s, a, target[a], frame[a])
+            if work:
+                touch(&s.frames[frame[a]].work[a], target[a], s.line)
     s.in_work = work or (s.in_work and not moved)
     length = sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2])
     if speed <= 0.0:

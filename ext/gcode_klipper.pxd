@@ -60,7 +60,7 @@ cdef inline bint number_of(Core* s, const char* key, int64_t* value) noexcept no
         if p[0] == 46:
             decimals = 0
         elif decimals < 6:
-            if m >= 100000000000000LL:
+            if decimals < 0 and m >= 100000000:
                 return False
             m = m * 10 + (p[0] - 48)
             digits += 1

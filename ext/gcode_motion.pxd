@@ -71,7 +71,10 @@ cdef inline void aim(Core* s, int axis, int64_t value, bint machine, int64_t* ta
 cdef inline int64_t scaled(Core* s, int64_t value) noexcept nogil:
     """Filament pushed for an E of `value`, with flow (M221) and volume (M200); what rounding cuts off is carried."""
     cdef double exact = <double> value * s.modes.flow_factor + s.modes.e_rest
-    cdef int64_t pushed = llround(exact)
+    cdef int64_t pushed
+    if not fabs(exact) < 1e15:              # a flow beyond all reason
+        exact = 0.0
+    pushed = llround(exact)
     s.modes.e_rest = exact - <double> pushed
     return pushed
 

@@ -139,7 +139,7 @@ cdef inline void offset_length(Core* s, int32_t g) noexcept nogil:
     elif g == 431 or (g == 432 and number < 0 and s.w.mask & BITS_XYZ):
         for a in range(3):
             if s.w.mask & (<uint32_t> BIT_X << a):
-                m.length[a] = to_mm(s, s.w.value[LETTER_X + a]) + (m.length[a] if g == 432 else 0)
+                m.length[a] = clamp(to_mm(s, s.w.value[LETTER_X + a]) + (m.length[a] if g == 432 else 0))
         if g == 431 and s.w.mask & BIT_Z:
             m.length_number = NO_LENGTH
     elif number > 0 or (number == 0 and not s.reads & READ_LENGTH_TABLE):

@@ -167,6 +167,8 @@ cdef inline void bezier_curve(Core* s, Planner* q, int32_t g) noexcept nogil:
     for a in range(3):
         if s.w.mask & (<uint32_t> BIT_X << a):
             reach(s, a, target[a], frame[a])
+            if work:
+                touch(&s.frames[frame[a]].work[a], target[a], s.line)
     s.in_work = work
     length = flatten(&c)
     if s.feed > s.max_feed:
@@ -283,8 +285,9 @@ cdef inline void end_nurbs(Core* s, Planner* q) noexcept nogil:
     else:
         reach(s, 0, s.pos[0] + llround(m.poles[n - 1].x * 1e6), s.frame[0])
         reach(s, 1, s.pos[1] + llround(m.poles[n - 1].y * 1e6), s.frame[1])
+        work_here(s)
     m.pole_count = 0
-    s.in_work = 1
+    s.in_work = m.poles_lost != 2
     count_work(s, length, True)
     if q.enabled and m.poles_lost != 2:
         plan_curve(s, q, &c, length, 0)

@@ -53,9 +53,9 @@ cdef enum:
     BITS_IJKR = (1 << 9) | (1 << 10) | (1 << 11) | (1 << 18)
     # What a plain motion line may hold; anything else takes the general path.
     BITS_PLAIN = BITS_XYZ | BITS_IJKR | BIT_E | BIT_F | BIT_N
-    # G, M, N and O are no parameters; a negative F, N, P, S or T means nothing.
+    # G, M, N and O are no parameters; a negative F, N, S or T means nothing (P does in a spline).
     BITS_ODD = (1 << 7) | (1 << 13) | BIT_N | BIT_O
-    BITS_NEVER_NEGATIVE = BIT_F | BIT_N | BIT_P | BIT_S | BIT_T
+    BITS_NEVER_NEGATIVE = BIT_F | BIT_N | BIT_S | BIT_T
 
 # How the dialect reads; `fleetctl.gcode.dialects` sets these bits.
 cdef enum:

@@ -11,7 +11,7 @@ from fleetctl.gcode.analysis import scanner
 
 from . import reference
 from .reference_plan import seconds
-from .strategies import cnc_line, printer_line, programs
+from .strategies import cnc_line, full_mill_line, printer_line, programs
 
 DEVIATION = MotionLimits(
     max_feed_mm_s=(200.0, 180.0, 12.0, 40.0),
@@ -65,13 +65,19 @@ def compare_bounds(ours, work, spans, curved) -> None:
             assert (low_line, high_line) == (span.low_line, span.high_line)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(programs(printer_line()), st.sampled_from(["marlin", "klipper", "rrf"]), st.sampled_from([JERK, DEVIATION]))
 def test_printer_programs(data: bytes, dialect: str, limits: MotionLimits) -> None:
     agree(data, dialect, limits)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(programs(cnc_line()), st.sampled_from([DEVIATION, JERK, DEFAULT_LIMITS["cnc"]]))
 def test_cnc_programs(data: bytes, limits: MotionLimits) -> None:
     agree(data, "grbl", limits)
+
+
+@settings(max_examples=60, deadline=None)
+@given(programs(full_mill_line(), 12), st.sampled_from([DEVIATION, DEFAULT_LIMITS["cnc"]]))
+def test_cycles_lengths_and_origins(data: bytes, limits: MotionLimits) -> None:
+    agree(data, "linuxcnc", limits)
