@@ -192,7 +192,9 @@ def modes(r: Reading, g: list[int]) -> tuple[bool, bool, bool, bool]:
 def nonmodal(r: Reading, code: int, w: dict[str, Fraction]) -> bool:
     """G4, G28, G92, G92.1; True if the code uses the axis words."""
     if code == 40:
-        seconds = w.get("S", w.get("P", Fraction(0)) / 1000) if r.dialect.g4_p_ms else w.get("P", Fraction(0))
+        seconds = w.get("P", Fraction(0)) / (1000 if r.dialect.g4_p_ms else 1)
+        if r.dialect.g4_p_ms and not r.dialect.extended:
+            seconds = w.get("S", seconds)
         r.moves.append(max(0.0, float(seconds)))
     elif code == 280:
         r.moves.append(0.0)
