@@ -53,6 +53,7 @@ READS = {
     "length_table": READ_LENGTH_TABLE, "g92_alone_zeroes": READ_G92_ALONE_ZEROES,
     "g92_alone_resets": READ_G92_ALONE_RESETS, "firmware_retract": READ_FIRMWARE_RETRACT,
     "volumetric": READ_VOLUMETRIC, "homing_moves": READ_HOMING_MOVES, "pushes_state": READ_PUSHES_STATE,
+    "brace_expressions": READ_BRACES,
 }
 """The bits of a dialect, by the name of the field of `fleetctl.gcode.dialects.Dialect`."""
 
@@ -82,7 +83,9 @@ cdef void fill_kinds(Core* s) noexcept nogil:
         s.kind[40] = KIND_OPEN
     s.kind[42] = KIND_STAR
     s.kind[47] = KIND_SLASH
+    s.kind[58] = KIND_MARK          # :
     s.kind[59] = KIND_SEMICOLON
+    s.kind[61] = KIND_MARK          # =
     s.kind[63] = KIND_REALTIME      # ?
     s.kind[91] = KIND_EXPRESSION    # [
     s.kind[123] = KIND_BRACE
@@ -465,6 +468,13 @@ cdef class Scanner:
             for i in range(self.s.extended.count)
         }
         return extended, [arena_text(&self.s.objects, i) for i in range(self.s.objects.count)]
+
+    def secret_keys(self):
+        """{key of a comment that may name a secret: (first line, count)}; at most 256."""
+        return {
+            arena_text(&self.s.secret_keys, i): (self.s.secret_keys.use[i].first_line, self.s.secret_keys.use[i].count)
+            for i in range(self.s.secret_keys.count)
+        }
 
     def spindle(self):
         """None, or (on line, max S, line, still on, last line, first M4)."""

@@ -15,7 +15,7 @@ from fleetctl._ext.gcode_plan cimport plan_wait
 from fleetctl._ext.gcode_types cimport *
 
 cdef enum:
-    PECK_CLEARANCE = 254000         # 0.010 inch: how far above the last depth G73 and G83 go on (LinuxCNC, both units)
+    PECK_CLEARANCE = 254000         # 0.010 inch: how far above the last depth G73 and G83 go on (rs274)
     MAX_REPEATS = 10000
     MAX_LINE_STEPS = 20000
     MAX_STEPS = 4000000             # of all cycles of a program; past it only ends and depths are followed
@@ -164,7 +164,7 @@ cdef inline void pecks(Core* s, Planner* q, Hole* h, bint out) noexcept nogil:
 
 
 cdef inline void back_bore(Core* s, Planner* q, Hole* h) noexcept nogil:
-    """G87: in beside the hole's middle, up to K at feed, and out again; the spindle stands while it goes in and out."""
+    """G87: in beside the hole's middle, up to K at feed, and out again with the spindle standing."""
     cdef uint32_t plane = (<uint32_t> BIT_X << h.a) | (<uint32_t> BIT_X << h.b)
     cdef int64_t aside[3]
     cdef int32_t x, i

@@ -1,4 +1,4 @@
-"""Klipper's extended commands: `NAME KEY=value ...`, where they change how later lines are read, or where the head is.
+"""Klipper's extended commands (`NAME KEY=value`), where they change how later lines are read, or where the head is.
 
 Sources: klippy/extras/gcode_move.py, firmware_retraction.py, kinematics/extruder.py. What is not listed may be a
 macro of the machine, which may move: after it the place of every axis is not known.

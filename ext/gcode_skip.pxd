@@ -7,6 +7,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from fleetctl._ext.gcode_comment cimport line_comment
 from fleetctl._ext.gcode_note cimport note
+from fleetctl._ext.gcode_secret cimport look_at_key
 from fleetctl._ext.gcode_types cimport *
 
 cdef enum:
@@ -29,6 +30,7 @@ cdef enum:
     KIND_DOLLAR = 15
     KIND_SLASH = 16
     KIND_PERCENT = 17
+    KIND_MARK = 18      # = and : after a key in a comment; elsewhere like any other sign
 
 
 cdef inline void odd_byte(Core* s, uint8_t kind, int64_t column) noexcept nogil:
@@ -42,7 +44,7 @@ cdef inline void odd_byte(Core* s, uint8_t kind, int64_t column) noexcept nogil:
     elif kind == KIND_NUL:
         note(s, HAZ_NUL, column)
     elif kind == KIND_BRACE:
-        note(s, HAZ_PLACEHOLDER, column)
+        note(s, HAZ_EXPRESSION if s.reads & READ_BRACES else HAZ_PLACEHOLDER, column)
 
 
 cdef inline void odd_comment_byte(Core* s, uint8_t kind, int64_t column) noexcept nogil:
@@ -114,6 +116,8 @@ cdef inline const uint8_t* semicolon_comment(Core* s, const uint8_t* p, const ui
                 break
             if k >= KIND_HIGH and k <= KIND_NUL:
                 odd_comment_byte(s, k, p - start + 1)
+            elif k == KIND_MARK:
+                look_at_key(s, text, p)
         p += 1
     if text == start + 1:
         line_comment(s, text, <int32_t> (p - text))

@@ -9,6 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from fleetctl._ext.gcode_comment cimport object_name
 from fleetctl._ext.gcode_note cimport note, note_name
 from fleetctl._ext.gcode_number cimport careful_number, digits_go_on, fleetctl_pow10
+from fleetctl._ext.gcode_placeholder cimport bracketed_name, is_expression, left_in_arguments
 from fleetctl._ext.gcode_skip cimport *
 from fleetctl._ext.gcode_types cimport *
 
@@ -28,6 +29,7 @@ cdef inline const uint8_t* extended(Core* s, const uint8_t* p, const uint8_t* st
     if s.reads & READ_EXTENDED:
         s.macro_seen = 1
         object_definition(s, p, q)
+        left_in_arguments(s, q, start)
     else:
         note(s, HAZ_STRAY_CHARACTER, p - start + 1)
     s.w.skip = 1
@@ -104,6 +106,10 @@ cdef inline const uint8_t* odd_start(Core* s, const uint8_t* p, uint8_t k, const
     cdef int64_t column = p - start + 1
     if k == KIND_STAR:
         return checksum(s, p, start)
+    if not s.reads & READ_CNC and (p[0] == 91 or p[0] == 60) and bracketed_name(p):
+        note(s, HAZ_PLACEHOLDER, column)
+        s.w.skip = 1
+        return skip_text(s, p + 1, start)
     if k == KIND_EXPRESSION:
         note(s, HAZ_EXPRESSION, column)
         s.w.skip = 1
@@ -132,7 +138,7 @@ cdef inline const uint8_t* odd_start(Core* s, const uint8_t* p, uint8_t k, const
     elif k >= KIND_HIGH and k <= KIND_NUL:
         odd_byte(s, k, column)
     elif k == KIND_BRACE:
-        note(s, HAZ_PLACEHOLDER, column)
+        note(s, HAZ_EXPRESSION if s.reads & READ_BRACES and is_expression(p) else HAZ_PLACEHOLDER, column)
         s.w.skip = 1
         return skip_text(s, p + 1, start)
     else:

@@ -70,7 +70,7 @@ cdef enum:
     READ_EXTENDED = 256         # Klipper: EXTENDED_NAME KEY=value, macros may home and heat
     READ_O_WORDS = 512
     # What follows is read in `fleetctl.gcode.dialects`, where each has its source.
-    READ_CYCLES = 1 << 16
+    READ_CYCLES = 1 << 22
     READ_BORING_CYCLES = 1 << 17
     READ_RETRACT_TO_R = 1 << 18
     READ_SPLINES = 1 << 19
@@ -84,6 +84,7 @@ cdef enum:
     READ_VOLUMETRIC = 1 << 29
     READ_HOMING_MOVES = 1 << 30
     READ_PUSHES_STATE = 1 << 15
+    READ_BRACES = 1 << 16       # RepRapFirmware: { } holds an expression
 
 cdef enum:
     HAZ_HIGH_BYTE_CODE
@@ -370,6 +371,7 @@ cdef struct Core:
     Use t_use
     NameTable extended
     NameTable objects
+    NameTable secret_keys   # of comments, see gcode_secret.pxd
     uint8_t kind[256]       # character classes, see gcode_text.pxd
     uint8_t text_m[1024]    # M numbers whose arguments are text
     Words w

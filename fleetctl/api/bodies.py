@@ -25,6 +25,7 @@ Record = TypeVar("Record", bound=msgspec.Struct)
 
 BLOCK_BYTES = 256 * 1024
 FIELD_LIMIT_BYTES = 64 * 1024
+PLATE_DIGITS = 6
 JSON_LIMIT_BYTES = 1024 * 1024
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 _NOT_WHOLE = (ValueError, LookupError, HttpProcessingError, web.HTTPException, web.RequestPayloadError)
@@ -134,6 +135,14 @@ class Upload:
         self.fields: dict[str, str] = {}
         self._request = request
         self._following: BodyPartReader | None = None
+
+    @property
+    def plate(self) -> int | None:
+        """The field `plate`, if it came before the file: which plate of a `.gcode.3mf`. Raises UsageError."""
+        text = self.fields.get("plate", "").strip()
+        if text and not (text.isascii() and text.isdigit() and len(text) <= PLATE_DIGITS):
+            raise UsageError(f"The plate is a number, not {text[:20]!r}.")
+        return int(text) if text else None
 
     async def files(self) -> AsyncIterator[tuple[str, AsyncIterator[bytes]]]:
         """Each file of the body: its name without folders, and its blocks. Raises UsageError if cut off."""

@@ -59,8 +59,9 @@ async def _received(call: Call[Submission | None]) -> Submission:
     async for name, blocks in upload.files():
         if program is not None:
             raise UsageError("One job is made from one file.", hint="Send a request for each file.")
-        program = await call.controller.intake.receive(name, blocks, call.actor)
+        program = await call.controller.intake.receive(name, blocks, call.actor, upload.plate)
     fields = dict(upload.fields)
+    fields.pop("plate", None)
     if program is not None:
         fields["program_sha256"] = program.sha256
     return from_form(fields.items(), Submission)

@@ -163,7 +163,7 @@ async def upload(call: Call[None]) -> web.Response:
     async for name, blocks in sent.files():
         if program is not None:
             raise UsageError("One request uploads one file.")
-        program = await call.controller.intake.receive(name, blocks, call.actor)
+        program = await call.controller.intake.receive(name, blocks, call.actor, sent.plate)
     if program is None:
         raise UsageError("There is no file in the request.", hint="The field is called file.")
     code = None

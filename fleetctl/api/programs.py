@@ -52,12 +52,16 @@ async def programs(call: Call[None]) -> list[ProgramShape]:
     multipart=True,
 )
 async def upload(call: Call[None]) -> ProgramShape:
-    """Store a G-code file and give its facts; the same content is stored once."""
+    """Store a G-code file and give its facts; the same content is stored once.
+
+    The file may be plain, gzip, `.bgcode` or `.gcode.3mf`; a field `plate` before it chooses one of several plates.
+    """
     received = None
-    async for name, blocks in Upload(call.request).files():
+    sent = Upload(call.request)
+    async for name, blocks in sent.files():
         if received is not None:
             raise UsageError("One request stores one file.", hint="Send a request for each file.")
-        received = await call.controller.intake.receive(name, blocks, call.actor)
+        received = await call.controller.intake.receive(name, blocks, call.actor, sent.plate)
     if received is None:
         raise UsageError("There is no file in the request.", hint="With curl: -F file=@part.gcode")
     return received

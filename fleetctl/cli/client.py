@@ -83,8 +83,14 @@ class Client:
         async with asyncio.timeout(ANSWER_WITHIN_S), self._request(method, path, query, data, headers) as answer:
             return await answer.read()
 
-    async def upload(self, path: Path, on_bytes: Callable[[int], None], name: str | None = None) -> ProgramShape:
-        """Send a program file in blocks; `on_bytes` hears how many bytes each block had."""
+    async def upload(
+        self,
+        path: Path,
+        on_bytes: Callable[[int], None],
+        name: str | None = None,
+        plate: int | None = None,
+    ) -> ProgramShape:
+        """Send a program file in blocks; `on_bytes` hears the size of each; `plate` chooses one of several."""
 
         async def blocks() -> AsyncIterator[bytes]:
             loop = asyncio.get_running_loop()
@@ -94,6 +100,8 @@ class Client:
                     on_bytes(len(block))
 
         with aiohttp.MultipartWriter("form-data") as form:
+            if plate is not None:
+                form.append(str(plate)).set_content_disposition("form-data", name="plate")
             part = form.append(blocks(), {"Content-Type": "application/octet-stream"})
             part.set_content_disposition("form-data", name="file", filename=name or path.name)
             async with self._request("POST", "programs", None, form, {}) as answer:

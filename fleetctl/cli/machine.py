@@ -211,6 +211,18 @@ def read_offsets(given: tuple[str, ...]) -> dict[str, tuple[float, float, float]
     return found
 
 
+def read_lengths(given: tuple[str, ...]) -> dict[int, float]:
+    """`3=52.5` texts (number in the tool table, length in mm) as a dict. Raises UsageError for another form."""
+    found: dict[int, float] = {}
+    for each in given:
+        number, length = _pair(each)
+        try:
+            found[int(number)] = float(length)
+        except ValueError:
+            raise UsageError(f"{each!r} is no tool length.", hint="Write it as NUMBER=MM, e.g. 3=52.5.") from None
+    return found
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:

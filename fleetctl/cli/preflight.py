@@ -32,6 +32,7 @@ SEVERITY_STYLE = {"error": RED, "warning": AMBER, "info": ""}
 @click.option("--machine", metavar="NAME", help="Against this machine as it is set up now; asks the daemon.")
 @click.option("--profile", metavar="P", help="Against a model of machine, such as generic-220; needs no daemon.")
 @click.option("--offset", multiple=True, metavar="G54=X,Y,Z", help="With --profile: a work offset, mm.")
+@click.option("--plate", type=click.IntRange(min=1), metavar="N", help="Which plate of a .gcode.3mf.")
 @click.option("--url", metavar="URL", help="The daemon, for --machine.")
 @click.option("--data", metavar="DIR", type=click.Path(path_type=Path), help="The daemon's data directory.")
 @json_option
@@ -40,6 +41,7 @@ def preflight(
     machine: str | None,
     profile: str | None,
     offset: tuple[str, ...],
+    plate: int | None,
     url: str | None,
     data: Path | None,
     as_json: bool,
@@ -54,7 +56,7 @@ def preflight(
     reports: list[dict[str, object]] = []
     for path in files:
         try:
-            analysis, findings = _judge(path, target)
+            analysis, findings = _judge(path, target, plate)
         except FleetctlError as error:
             if as_json:
                 refused = {"code": error.code, "message": str(error)}
@@ -79,14 +81,14 @@ Target = tuple[str, Profile, Setup]
 """What a program is compared with: its name for people, the profile and the set-up."""
 
 
-def _judge(path: Path, target: Target | None) -> tuple[Analysis, tuple[Finding, ...]]:
+def _judge(path: Path, target: Target | None, plate: int | None) -> tuple[Analysis, tuple[Finding, ...]]:
     if not path.is_file():
         raise NotFound(f"There is no file {path}.")
     if target is None:
-        analysis = analyze(path)
+        analysis = analyze(path, plate=plate)
         return analysis, analysis.findings
     _, profile, setup = target
-    analysis = analyze(path, machine=limits_of(profile))
+    analysis = analyze(path, machine=limits_of(profile), plate=plate)
     return analysis, check(analysis, profile, setup).findings
 
 
@@ -140,6 +142,7 @@ def _facts(analysis: Analysis) -> Table:
         (
             ("size", f"{size(analysis.size_bytes)}, {analysis.lines} lines, {analysis.commands} commands"),
             ("sha-256", analysis.sha256),
+            ("taken from", _container(analysis)),
             ("dialect", analysis.dialect + (" (detected)" if analysis.dialect_detected else "")),
             ("made by", analysis.slicer),
             ("motion", _box(analysis.bounds_mm)),
@@ -153,6 +156,15 @@ def _facts(analysis: Analysis) -> Table:
             ("ends with", analysis.ending.marker or "nothing that says so"),
         )
     )
+
+
+def _container(analysis: Analysis) -> str:
+    container = analysis.container
+    if container is None:
+        return ""
+    plates = ", ".join(map(str, container.plates))
+    plate = f", plate {container.plate} (of {plates})" if container.plate is not None else ""
+    return f"{container.kind}, {size(container.size_bytes)}{plate}, sha-256 {container.sha256[:12]}"
 
 
 def _box(bounds: tuple[tuple[float, float, float], tuple[float, float, float]]) -> str:

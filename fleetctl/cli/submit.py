@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import click
@@ -29,6 +30,7 @@ END_OF_DAY_HOUR = 17
 @click.option("--due", metavar="T", help="When it is wanted: 2026-12-24, 2026-12-24T16:00, fri, +3d, +8h.")
 @click.option("--priority", type=int, default=0, metavar="P", help="Higher goes first; 0 is usual.")
 @click.option("--yield", "yield_parts", type=click.IntRange(min=1), default=1, metavar="K", help="Parts a run makes.")
+@click.option("--plate", type=click.IntRange(min=1), metavar="N", help="Which plate of a .gcode.3mf.")
 @click.option("--hold", is_flag=True, help="Start nothing of it until it is released.")
 @json_option
 @with_daemon
@@ -43,6 +45,7 @@ async def submit(
     due: str | None,
     priority: int,
     yield_parts: int,
+    plate: int | None,
     hold: bool,
     as_json: bool,
 ) -> None:
@@ -51,13 +54,13 @@ async def submit(
     if missing:
         raise UsageError(f"There is no file {', '.join(missing)}.")
     due_s = None if due is None else read_due(due, SystemClock().wall().astimezone())
-    programs = await _send(client, files)
+    programs = await _send(client, files, plate)
     jobs: list[JobShape] = []
     for path, program in zip(files, programs, strict=True):
         wanted = Submission(
             program_sha256=program.sha256,
             quantity=quantity,
-            title=title or path.stem,
+            title=title or _stem(path),
             yield_parts=yield_parts,
             material=material,
             machine=machine,
@@ -75,7 +78,12 @@ async def submit(
         say(f"{job.code}: {job.quantity} good of {job.title or job.program}.{wait}")
 
 
-async def _send(client: Client, files: tuple[Path, ...]) -> list[ProgramShape]:
+def _stem(path: Path) -> str:
+    """The name without what says its format, of which a container has two (`part.gcode.gz`)."""
+    return path.stem.removesuffix(".gcode") or path.name
+
+
+async def _send(client: Client, files: tuple[Path, ...], plate: int | None) -> list[ProgramShape]:
     """Upload every file, with a bar each on the error stream."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     screen = error_console()
@@ -84,7 +92,8 @@ async def _send(client: Client, files: tuple[Path, ...]) -> list[ProgramShape]:
         for path in files:
             task = progress.add_task(path.name, total=path.stat().st_size)
             try:
-                programs.append(await client.upload(path, lambda count, task=task: progress.advance(task, count)))  # type: ignore[misc]
+                advance = partial(progress.advance, task)
+                programs.append(await client.upload(path, advance, plate=plate))
             except NotGcode as error:
                 raise NotGcode(f"{path.name}: {error.where}{error.message}", hint=error.hint) from error
         return programs

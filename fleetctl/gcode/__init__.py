@@ -1,6 +1,7 @@
 """What a program is: typed facts over the compiled core. States facts, judges nothing."""
 
 from fleetctl.gcode.analysis import analyze
+from fleetctl.gcode.containers import UnpackedProgram, kind_of, unpack
 from fleetctl.gcode.dialects import DIALECTS, Dialect
 from fleetctl.gcode.facts import (
     Analysis,
@@ -20,6 +21,7 @@ from fleetctl.gcode.facts import (
 )
 from fleetctl.gcode.hazards import HAZARDS
 from fleetctl.gcode.limits import DEFAULT_LIMITS, MotionLimits
+from fleetctl.gcode.origin import ContainerFacts
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -29,6 +31,7 @@ __all__ = [
     "AxisRange",
     "Bounds",
     "Box",
+    "ContainerFacts",
     "Dialect",
     "Ending",
     "Finding",
@@ -40,6 +43,9 @@ __all__ = [
     "SpindleUse",
     "Thumbnail",
     "ToolUse",
+    "UnpackedProgram",
     "WordUse",
     "analyze",
+    "kind_of",
+    "unpack",
 ]

@@ -12,7 +12,9 @@ from typing import Literal
 
 from fleetctl._ext import gcode_core
 from fleetctl.errors import NotGcode, UsageError
-from fleetctl.gcode.detect import LASER_WRITERS, detect_dialect, detect_writer
+from fleetctl.gcode.claims import claims
+from fleetctl.gcode.containers import UnpackedProgram
+from fleetctl.gcode.detect import detect_dialect
 from fleetctl.gcode.dialects import DIALECTS, Dialect
 from fleetctl.gcode.facts import (
     UNKNOWN_BOUNDS,
@@ -32,8 +34,11 @@ from fleetctl.gcode.facts import (
 )
 from fleetctl.gcode.findings import reading_findings
 from fleetctl.gcode.limits import DEFAULT_LIMITS, MotionLimits
-from fleetctl.gcode.metadata import claims, read_pairs, thumbnails
+from fleetctl.gcode.metadata import read_pairs
+from fleetctl.gcode.pictures import comment_pictures, container_pictures
+from fleetctl.gcode.secrets import first_secret
 from fleetctl.gcode.source import Source, open_source, refuse_other_formats
+from fleetctl.gcode.writers import LASER_WRITERS, detect_writer
 
 _SENSELESS = ("stray_character", "number_missing", "high_byte_code", "nul", "control_code", "placeholder")
 
@@ -44,21 +49,25 @@ def analyze(
     dialect: str = "auto",
     machine: MotionLimits | None = None,
     time_at_line: bool = False,
+    plate: int | None = None,
+    unpacked: UnpackedProgram | None = None,
 ) -> Analysis:
     """The facts of a program.
 
-    `source` is a path or the bytes themselves, read in blocks of 1 MiB. `dialect` is a name of
+    `source` is a path or the bytes themselves, read in blocks of 1 MiB; of a container (gzip, `.gcode.3mf`,
+    `.bgcode`) the plain program inside is read, of several plates the one that `plate` names. `unpacked` is what
+    `unpack` gave, if the source is a plain program that was already taken out of one. `dialect` is a name of
     `dialects.DIALECTS`, or `auto` to detect it. `machine` gives the limits that time is planned with, and the
     places of home and start. `time_at_line` keeps the planned time of every line (8 bytes each).
 
-    Raises NotGcode for what is no G-code (empty, binary, another format, prose), UsageError for a dialect that
-    does not exist, OSError for a file that cannot be read. Everything odd inside a program is a hazard or a
-    finding, never an exception.
+    Raises NotGcode for what is no G-code (empty, binary, another format, prose) and for a container that is damaged,
+    UsageError for a dialect that does not exist or a plate that is not there or not said, OSError for a file that
+    cannot be read. Everything odd inside a program is a hazard or a finding, never an exception.
     """
     if dialect != "auto" and dialect not in DIALECTS:
         raise UsageError(f"There is no dialect {dialect!r}.", hint=f"Known are: auto, {', '.join(DIALECTS)}.")
-    with open_source(source) as opened:
-        refuse_other_formats(opened.head)
+    with open_source(source, plate=plate, unpacked=unpacked) as opened:
+        refuse_other_formats(opened.head, opened.size_bytes)
         chosen = DIALECTS[detect(opened) if dialect == "auto" else dialect]
         scan = scanner(chosen, machine, time_at_line)
         digest = hashlib.sha256()
@@ -77,7 +86,7 @@ def detect(source: Source) -> str:
     probe.feed(head)
     if probe.totals()["commands"] < 20:
         head = source.head
-    return detect_dialect(head, source.tail)
+    return detect_dialect(source.said + head, source.tail)
 
 
 def scanner(dialect: Dialect, machine: MotionLimits | None, time_at_line: bool = False) -> gcode_core.Scanner:
@@ -164,13 +173,18 @@ def process_of(scan: gcode_core.Scanner, dialect: Dialect, writer: str, work: Bo
     return "subtractive" if scan.totals()["first_work_line"] else "unknown"
 
 
-def _marks(scan: gcode_core.Scanner, opened: Source, secret: tuple[int, int], lines: int) -> dict[str, Mark]:
+def _marks(scan: gcode_core.Scanner, opened: Source) -> dict[str, Mark]:
+    """What the core saw; a secret in the settings of a container is in no line, so its line is 0."""
     marks = {name: Mark(*mark) for name, mark in scan.hazards().items()}
-    if secret[0] >= 0:
-        marks["secret"] = Mark(opened.start.count(b"\n", 0, secret[0]) + 1, 1)
-    elif secret[1] >= 0:
-        after = opened.tail.count(b"\n", secret[1]) - opened.tail.endswith(b"\n")
-        marks["secret"] = Mark(lines - after, 1)
+    secret = first_secret(scan.secret_keys())
+    if secret is None and opened.said:
+        beside = gcode_core.Scanner(DIALECTS["marlin"].reads, False, False)
+        beside.feed(opened.said)
+        beside.finish()
+        found = first_secret(beside.secret_keys())
+        secret = (0, found[1]) if found else None
+    if secret:
+        marks["secret"] = Mark(secret[0], 1 if secret[0] else 0, secret[1])
     return marks
 
 
@@ -183,16 +197,17 @@ def _facts(
     sha256: str,
 ) -> Analysis:
     totals = scan.totals()
-    pairs, secret = read_pairs(opened.start, opened.tail)
+    unpacked = opened.unpacked
+    pairs = read_pairs(opened.start, opened.tail, opened.said)
     said = claims(pairs)
-    writer = detect_writer(opened.start, opened.tail)
+    writer = detect_writer(opened.start, opened.tail, opened.said)
     frames = tuple(
         FrameBounds(name, _box(motion), _box(work), length) for name, motion, work, length in scan.frames()
     )
     work = merged(frames, True) if frames else UNKNOWN_BOUNDS
     tools = tool_uses(scan, said)
     ending = Ending(*scan.ending())
-    hazards = _marks(scan, opened, secret, totals["lines"])
+    hazards = _marks(scan, opened)
     extended, objects = scan.names()
     layers, layers_from = scan.layers()
     spindle = scan.spindle()
@@ -227,6 +242,7 @@ def _facts(
         ending=ending,
         claims=said,
         metadata=pairs,
-        thumbnails=thumbnails(opened.head),
+        thumbnails=comment_pictures(opened.head) + container_pictures(unpacked.pictures if unpacked else ()),
+        container=unpacked.container if unpacked else None,
         findings=reading_findings(hazards, ending, totals["lines"]),
     )

@@ -68,6 +68,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """RepRapFirmware's own: G1 H1 runs into a switch, G1 R counts from a stored place, G10 P sets tool offsets."""
     pushes_state: bool = False
     """M120 and M121 push and pop the modes (RepRapFirmware, Smoothieware); Marlin's switch endstops."""
+    brace_expressions: bool = False
+    """{ } holds an expression (RepRapFirmware); elsewhere it is what a slicer left unfilled."""
 
     @property
     def reads(self) -> int:
@@ -100,6 +102,7 @@ DIALECTS: dict[str, Dialect] = {
             "rrf",
             "RepRapFirmware",
             speeds_per_minute=True,
+            brace_expressions=True,
             firmware_retract=True,
             volumetric=True,
             g92_alone_zeroes=True,

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from fleetctl.gcode.origin import ContainerFacts
+
 if TYPE_CHECKING:
     Coordinate = float
 else:
@@ -159,13 +161,21 @@ class Ending(msgspec.Struct, frozen=True):
 
 
 class Thumbnail(msgspec.Struct, frozen=True):
-    """A picture in the comments: pixels, `png`/`jpg`/`qoi`, and where its base64 lines lie in the file."""
+    """A picture of the print; its size in points is 0 where the file does not say it.
+
+    In `comments`: `offset_bytes` is where its characters begin in the plain program (in several lines, each behind a
+    semicolon), `size_bytes` how many there are; `format` is `png`, `jpg` or `qoi` in base64, or a display's own
+    coding: `gimage`, `simage`, `btt`. In the `container`: `data` is the picture itself, None where it is too large
+    to be carried, `size_bytes` its size.
+    """
 
     width_px: int
     height_px: int
     format: str
     offset_bytes: int
     size_bytes: int
+    source: Literal["comments", "container"] = "comments"
+    data: bytes | None = None
 
 
 class SlicerClaims(msgspec.Struct, frozen=True):
@@ -181,6 +191,12 @@ class SlicerClaims(msgspec.Struct, frozen=True):
     filament_g: tuple[float, ...] = ()
     filament_diameter_mm: tuple[float, ...] = ()
     filament_density_g_cm3: tuple[float, ...] = ()
+    first_layer_mm: float | None = None
+    filament_name: tuple[str, ...] = ()
+    filament_cost: tuple[float, ...] = ()
+    """In the slicer's currency, which no slicer names."""
+    profile: str = ""
+    """The slicer's name for its print settings."""
 
 
 class Analysis(msgspec.Struct, frozen=True, kw_only=True):
@@ -264,6 +280,8 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
     """`key = value` comments of the head and tail of the file; keys that look like secrets are left out."""
     thumbnails: tuple[Thumbnail, ...] = ()
+    container: ContainerFacts | None = None
+    """What the program was taken out of; None if it came as plain text. All lines are those of the plain text."""
     findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:

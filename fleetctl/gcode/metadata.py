@@ -1,114 +1,87 @@
-"""What slicers write in comments at the head and tail of a program: `key = value` pairs, claims, pictures.
+"""What slicers write in comments at the head and tail of a program: `key = value` pairs.
 
-Reads only comments, and only the head and tail it is given. It must not trust or check what it reads.
+Reads only comments, and only the texts it is given. It must not trust or check what it reads; what the pairs mean is
+for `claims`.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
-from functools import lru_cache
 
-from fleetctl.gcode.facts import SlicerClaims, Thumbnail
+from fleetctl.gcode.secrets import holds_secret, is_secret
+
+__all__ = ["MAX_KEYS", "MAX_VALUE", "is_secret", "read_pairs", "seconds"]
 
 MAX_KEYS = 1000
 MAX_VALUE = 400
 
-_PAIR = re.compile(rb"(?m)^;[ \t]*([A-Za-z][\w /()\[\].-]{0,60}?)[ \t]*[=:][ \t]*([^\r\n]*)")
-_SECRET = re.compile(r"(?i)pass(word|wd)?\b|api_?key|token|secret|auth(?!or)|user(name)?$|printhost_(?!type)")
-_HARMLESS = re.compile(r"(?i)_flow|thumbnails|bypass|passes")
-_THUMBNAIL = re.compile(rb"thumbnail(_[A-Z]+)? begin (\d{1,5})[x ](\d{1,5}) (\d{1,9})[^\r\n]*\r?\n")
-_CLOCK = re.compile(r"(?:(\d+)\s*d)?\s*(?:(\d+)\s*h)?\s*(?:(\d+)\s*m)?\s*(?:(\d+(?:\.\d+)?)\s*s)?\s*$")
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_PAIR = re.compile(rb"(?m)^;[ \t]*(?:-{3} )?([A-Za-z][\w /()\[\].#-]{0,60}?)[ \t]*[=:][ \t]*([^\r\n]*)")
+_SIMPLIFY3D = re.compile(rb"(?m)^;   ([A-Za-z]\w{0,60}),([^\r\n]*)")
+_CURA_SETTINGS = re.compile(rb"(?m)^;SETTING_3 ([^\r\n]*)")
+_CURA_VALUE = re.compile(r"(?m)^(\w{1,60}) = ([^\n]*)$")
+_UNIT = r"(?:days?|d|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)"
+_SPAN = re.compile(rf"(?:\d+(?:\.\d+)?\s*{_UNIT}[\s:,]*)+", re.IGNORECASE)
+_SPAN_PART = re.compile(rf"(\d+(?:\.\d+)?)\s*({_UNIT})", re.IGNORECASE)
+_CLOCK = re.compile(r"(\d{1,4}):(\d\d):(\d\d)")
+_UNIT_S = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 
-@lru_cache(maxsize=4096)
-def is_secret(key: str) -> bool:
-    """Does the key name something that must not leave the file (print host passwords, API keys)?"""
-    return _SECRET.search(key) is not None and _HARMLESS.search(key) is None
+def read_pairs(*texts: bytes) -> dict[str, str]:
+    """`key = value` and `key: value` comments, Simplify3D's `key,value` and Cura's settings; the first of a key wins.
 
-
-def read_pairs(head: bytes, tail: bytes) -> tuple[dict[str, str], tuple[int, int]]:
-    """`key = value` and `key: value` comments, the first of a key wins; and where the first secret stands.
-
-    That is the offset in `head`, the offset in `tail`, -1 where there is none. Secrets are left out of the pairs;
-    values are cut at 400 characters; at most 1000 keys.
+    Secrets are left out, by key and inside values; values are cut at 400 characters; at most 1000 keys, lower case.
     """
     pairs: dict[str, str] = {}
-    secret = [-1, -1]
-    for part, text in enumerate((head, tail)):
+    for text in texts:
         for found in _PAIR.finditer(text):
             key = found.group(1).decode("ascii", "replace").lower()
-            value = found.group(2).decode("utf-8", "replace").strip()[:MAX_VALUE]
-            if is_secret(key):
-                if value.strip('"') and secret[part] < 0:
-                    secret[part] = found.start()
-            elif key not in pairs and len(pairs) < MAX_KEYS:
-                pairs[key] = value
-    return pairs, (secret[0], secret[1])
+            if not key.startswith("setting_"):
+                _keep(pairs, key, found.group(2).decode("utf-8", "replace"))
+        if b"Simplify3D" in texts[0] or b"Simplify3D" in text[:4096]:
+            for found in _SIMPLIFY3D.finditer(text):
+                _keep(pairs, found.group(1).decode().lower(), found.group(2).decode("utf-8", "replace"))
+    for text in texts:
+        for key, value in _cura_settings(text):
+            _keep(pairs, key.lower(), value)
+    return pairs
+
+
+def _keep(pairs: dict[str, str], key: str, text: str) -> None:
+    value = text.strip().removesuffix("---").strip()
+    if key in pairs or len(pairs) >= MAX_KEYS or is_secret(key) or holds_secret(value):
+        return
+    pairs[key] = value[:MAX_VALUE]
+
+
+def _cura_settings(text: bytes) -> list[tuple[str, str]]:
+    """Cura's own settings: one JSON text, cut into `;SETTING_3 ` lines, that holds texts in INI form."""
+    lines = [found.group(1) for found in _CURA_SETTINGS.finditer(text)]
+    if not lines:
+        return []
+    try:
+        held = json.loads(b"".join(lines).decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return []
+    if not isinstance(held, dict):
+        return []
+    parts = [held.get("global_quality", ""), *_texts(held.get("extruder_quality"))]
+    found = (_CURA_VALUE.findall(part.replace("\\n", "\n")) for part in parts if isinstance(part, str))
+    return [pair for part in found for pair in part]
+
+
+def _texts(value: object) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
 def seconds(text: str) -> float | None:
-    """`1d 7h 25m 3s`, or plain seconds; None if it is neither."""
+    """`1d 7h 25m 3s`, `2 hours 5 minutes`, `40m:36s`, `01:20:03` or plain seconds; None for anything else."""
     text = text.split(";")[0].strip()
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
-    found = _CLOCK.match(text)
-    if not found or not any(found.groups()):
+    if clock := _CLOCK.fullmatch(text):
+        h, m, s = (int(part) for part in clock.groups())
+        return (h * 60.0 + m) * 60 + s
+    if not _SPAN.fullmatch(text):
         return None
-    d, h, m, s = (float(part) if part else 0.0 for part in found.groups())
-    return ((d * 24 + h) * 60 + m) * 60 + s
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(n) for n in _NUMBER.findall(text))
-
-
-def _first(pairs: Mapping[str, str], *keys: str) -> str:
-    return next((pairs[key] for key in keys if pairs.get(key)), "")
-
-
-def _positive(text: str) -> float | None:
-    numbers = _numbers(text)
-    return numbers[0] if numbers and numbers[0] > 0 else None
-
-
-def claims(pairs: Mapping[str, str]) -> SlicerClaims:
-    """The slicer's own figures out of its pairs: PrusaSlicer, Slic3r, Orca, Bambu Studio and Cura."""
-    duration = _first(
-        pairs, "estimated printing time (normal mode)", "total estimated time", "estimated printing time",
-        "model printing time", "time",
-    )  # fmt: skip
-    used = _first(pairs, "filament used [mm]", "total filament length [mm]")
-    lengths = _numbers(used)
-    cura = re.fullmatch(r"(?:\d+(?:\.\d+)?m(?:, )?)+", pairs.get("filament used", ""))
-    if not lengths and cura:
-        lengths = tuple(n * 1000 for n in _numbers(cura.group()))
-    layers = _numbers(_first(pairs, "total layer number", "total layers count", "layer_count"))
-    kinds = _first(pairs, "filament_type")
-    return SlicerClaims(
-        duration_s=seconds(duration) if duration else None,
-        printer_model=_first(pairs, "printer_model", "target_machine.name", "printer_settings_id"),
-        nozzle_mm=_positive(_first(pairs, "nozzle_diameter")),
-        layer_height_mm=_positive(_first(pairs, "layer_height", "layer height")),
-        layers=int(layers[0]) if layers else None,
-        filament_type=tuple(kind.strip().strip('"') for kind in re.split("[;,]", kinds) if kind.strip()),
-        filament_mm=lengths,
-        filament_g=_numbers(_first(pairs, "filament used [g]", "total filament weight [g]")),
-        filament_diameter_mm=_numbers(_first(pairs, "filament_diameter")),
-        filament_density_g_cm3=_numbers(_first(pairs, "filament_density")),
-    )
-
-
-def thumbnails(head: bytes) -> tuple[Thumbnail, ...]:
-    """Pictures in the head: where the base64 lines begin, and how many characters of base64 there are."""
-    return tuple(
-        Thumbnail(
-            width_px=int(found.group(2)),
-            height_px=int(found.group(3)),
-            format=(found.group(1) or b"_PNG")[1:].decode("ascii").lower(),
-            offset_bytes=found.end(),
-            size_bytes=int(found.group(4)),
-        )
-        for found in _THUMBNAIL.finditer(head)
-    )
+    return sum(float(count) * _UNIT_S[unit[0].lower()] for count, unit in _SPAN_PART.findall(text))

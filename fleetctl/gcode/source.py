@@ -1,50 +1,47 @@
-"""Where the bytes of a program come from: a file or a buffer, read in blocks; and what is plainly no G-code.
+"""Where the bytes of a program come from: a file or a buffer, plain or in a container, read in blocks.
 
-Opens files and looks at their first bytes. It must not know what a command is.
+Opens files. It must not know what a command is, nor how a container is built.
 """
 
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from fleetctl.errors import NotGcode
+from fleetctl.gcode.containers import UnpackedProgram, kind_of, unpack
+from fleetctl.gcode.other_formats import refuse_other_formats
+
+__all__ = ["BLOCK_BYTES", "TAIL_BYTES", "Source", "open_source", "refuse_other_formats"]
 
 BLOCK_BYTES = 1 << 20
 TAIL_BYTES = 64 << 10
 
-_MAGIC: tuple[tuple[bytes, str, str], ...] = (
-    (b"GCDE", "This is binary G-code (.bgcode).", "Export plain G-code: switch off binary G-code in the slicer."),
-    (b"PK\x03\x04", "This is a zip archive (.3mf, .gcode.3mf).", "Export the plate as plain G-code."),
-    (b"\x1f\x8b", "This file is compressed with gzip.", "Unpack it first."),
-    (b"\xff\xfe", "This is UTF-16 text.", "Save it as plain ASCII text."),
-    (b"\xfe\xff", "This is UTF-16 text.", "Save it as plain ASCII text."),
-    (b"\x89PNG", "This is a picture.", "Send the G-code file."),
-    (b"%PDF", "This is a PDF document.", "Send the G-code file."),
-    (b"\x7fELF", "This is a program for a computer.", "Send the G-code file."),
-    (b"<?xml", "This is an XML document.", "Send the G-code file."),
-    (b"<svg", "This is a drawing.", "Send the G-code file."),
-    (b"<!DOCTYPE", "This is a web page.", "Send the G-code file."),
-    (b"ISO-10303-21", "This is a STEP model.", "Slice it, or run it through CAM, and send the G-code."),
-)
-
 
 class Source:
-    """The bytes of one program. `head` is its first MiB, `start` the first 64 KiB of it, `tail` the last 64 KiB
-    of the program that are not in the start: slicers write what they have to say into these two."""
+    """The bytes of one plain program. `head` is its first MiB, `start` the first 64 KiB of it, `tail` the last 64 KiB
+    of the program that are not in the start: slicers write what they have to say into these two.
 
-    def __init__(self, handle: BinaryIO | None, buffer: memoryview) -> None:
+    `unpacked` is what its container says, if it came in one."""
+
+    def __init__(self, handle: BinaryIO | None, buffer: memoryview, unpacked: UnpackedProgram | None = None) -> None:
         """A file open for reading, or else a buffer of bytes."""
         self._handle = handle
         self._buffer = buffer
+        self.unpacked = unpacked
+        self.size_bytes = os.fstat(handle.fileno()).st_size if handle else buffer.nbytes
         self.head = self._read_at(0, BLOCK_BYTES)
-        size = os.fstat(handle.fileno()).st_size if handle else buffer.nbytes
         self.start = self.head[:TAIL_BYTES]
-        begin = max(len(self.start), size - TAIL_BYTES)
-        self.tail = self._read_at(begin, max(0, size - begin))
+        begin = max(len(self.start), self.size_bytes - TAIL_BYTES)
+        self.tail = self._read_at(begin, max(0, self.size_bytes - begin))
+
+    @property
+    def said(self) -> bytes:
+        """What the container says of the program, as comment lines; empty for a plain file."""
+        return self.unpacked.comments if self.unpacked else b""
 
     def _read_at(self, offset: int, count: int) -> bytes:
         if self._handle is None:
@@ -65,22 +62,38 @@ class Source:
 
 
 @contextmanager
-def open_source(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> Iterator[Source]:
-    """A path or bytes, opened. Raises OSError for a file that cannot be read."""
-    if isinstance(source, bytes | bytearray | memoryview):
-        yield Source(None, memoryview(source).cast("B"))
+def open_source(
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview,
+    *,
+    plate: int | None = None,
+    unpacked: UnpackedProgram | None = None,
+) -> Iterator[Source]:
+    """The plain program of a path or bytes, opened; a container is unpacked into a file that goes when this ends.
+
+    `plate` chooses one of a `.gcode.3mf`. `unpacked` says that the source is plain and what it was taken out of.
+    Raises OSError for a file that cannot be read, and NotGcode and UsageError as `containers.unpack` does.
+    """
+    if unpacked is None and kind_of(_first_bytes(source)):
+        with tempfile.TemporaryFile(dir=_roomy_directory()) as plain:
+            found = unpack(source, plain, plate=plate)
+            plain.flush()
+            yield Source(plain, memoryview(b""), found)
+    elif isinstance(source, bytes | bytearray | memoryview):
+        yield Source(None, memoryview(source).cast("B"), unpacked)
     else:
         with Path(source).open("rb", buffering=0) as handle:
-            yield Source(handle, memoryview(b""))
+            yield Source(handle, memoryview(b""), unpacked)
 
 
-def refuse_other_formats(head: bytes) -> None:
-    """Raises NotGcode for an empty file, or one whose first bytes name another format."""
-    if not head[:4096].strip(b"\x00 \t\r\n\x1a"):
-        raise NotGcode("The file is empty.", line=1, hint="Export it again.")
-    start = head[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
-    for magic, message, hint in _MAGIC:
-        if head.startswith(magic) or start.startswith(magic):
-            raise NotGcode(message, line=1, hint=hint)
-    if start.startswith(b"solid ") and b"facet normal" in head:
-        raise NotGcode("This is an STL model.", line=1, hint="Slice it and send the G-code.")
+def _first_bytes(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> bytes:
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(memoryview(source).cast("B")[:4])
+    with Path(source).open("rb") as file:
+        return file.read(4)
+
+
+def _roomy_directory() -> str | None:
+    """Where a large file may lie: what TMPDIR says, else /var/tmp, for /tmp may be memory (Debian 13)."""
+    if "TMPDIR" not in os.environ and os.access("/var/tmp", os.W_OK):
+        return "/var/tmp"
+    return None

@@ -23,6 +23,7 @@ ALWAYS: Table = {
     "number_overflow": ("FQ010", "holds a number with too many digits"),
     "oversized_line": ("FQ010", "holds a line too long to be read"),
     "expression": ("FQ011", "uses parameters or expressions, so its path is not provable"),
+    "transform": ("FQ011", "turns, scales or mirrors its coordinates, so its path is not provable"),
     "arc_from_unknown": ("FQ011", "has an arc from a place that is not known, so its path is not provable"),
 }
 
@@ -52,6 +53,9 @@ CUTTING: Table = {
     "unused_word": ("FQ010", "has a word that no command on its line uses"),
     "axes_missing": ("FQ010", "has a command without the axis that it acts on"),
     "axes_unused": ("FQ010", "has axis words after G80 ended all motion"),
+    "cycle_word_missing": ("FQ010", "has a canned cycle without a word that it needs"),
+    "cycle_invalid": ("FQ010", "has a canned cycle that the controller refuses"),
+    "spline_invalid": ("FQ010", "has a spline that the controller refuses"),
     "dwell_missing": ("FQ010", "has a dwell G4 without its time P"),
     "machine_curve": ("FQ010", "has G53 where the motion is not G0 or G1"),
     "negative_number": ("FQ010", "has a negative number where none can be"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import socket
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.integration.real_site import RealSite, print_program, wait_for
+from tests.unit.gcode import packers
 
 pytestmark = pytest.mark.slow
 
@@ -200,6 +202,23 @@ def test_slicers_upload_as_to_octoprint(slicer: str, site: RealSite) -> None:
     assert headers["Location"].endswith(said["fleetctl"]["program"])
     # Nothing starts past the clear gate: there is not even a machine.
     assert job["why"]["code"] == "no-machine"
+
+
+def test_binary_gcode_from_prusaslicer_is_stored_as_plain_text(site: RealSite) -> None:
+    """PrusaSlicer sends .bgcode to an OctoPrint host; what is approved and streamed is the text in it (I4)."""
+    text = PART + b"; a third\n"
+    binary = packers.bgcode(text, how=packers.DEFLATE)
+    body, kind = multipart(("print", "", b"true"), ("path", "", b""), ("file", "part_0.4n_PLA_MK4.bgcode", binary))
+    status, _, answer = ask(site, "POST", "/api/files/local", body, Content_Type=kind, Expect="100-continue")
+    assert status == 201
+    stored = json.loads(answer)["fleetctl"]["program"]
+    assert stored == hashlib.sha256(text).hexdigest()
+    program = site.get(f"programs/{stored}")
+    assert (program["name"], program["size_bytes"]) == ("part_0.4n_PLA_MK4.gcode", len(text))
+    assert program["analysis"]["container"]["name"] == "part_0.4n_PLA_MK4.bgcode"
+    assert program["analysis"]["container"]["sha256"] == hashlib.sha256(binary).hexdigest()
+    status, _, page = ask(site, "GET", f"/programs/{stored[:12]}", Accept="text/html")
+    assert status == 200 and b"part_0.4n_PLA_MK4.bgcode (bgcode" in page
 
 
 def test_print_false_only_stores(site: RealSite) -> None:

@@ -293,9 +293,13 @@ class FakeIntake:
     def __init__(self, world: FakeController) -> None:
         self._world = world
         self.analysis: dict[str, object] = {}
+        self.plates: list[int | None] = []
 
-    async def receive(self, name: str, blocks: AsyncIterator[bytes], actor: str) -> ProgramShape:
+    async def receive(
+        self, name: str, blocks: AsyncIterator[bytes], actor: str, plate: int | None = None
+    ) -> ProgramShape:
         content = b"".join([block async for block in blocks])
+        self.plates.append(plate)
         if b"\0" in content or not content.strip():
             raise NotGcode("This file holds bytes that no G-code has.", line=1, hint="Send the sliced file.")
         sha256 = hashlib.sha256(content).hexdigest()

@@ -46,13 +46,13 @@ async def test_a_large_file_arrives_in_blocks(slicer: aiohttp.ClientSession, wor
     sizes = []
     receive = world.intake.receive
 
-    async def counting(name, blocks, actor):
+    async def counting(name, blocks, actor, plate):
         async def counted():
             async for block in blocks:
                 sizes.append(len(block))
                 yield block
 
-        return await receive(name, counted(), actor)
+        return await receive(name, counted(), actor, plate)
 
     world.intake.receive = counting
     content = b"G1 X1\n" * 1_000_000
@@ -125,10 +125,10 @@ async def test_an_upload_cut_off_in_the_middle_leaves_nothing(url: str, world: F
     began, ended = asyncio.Event(), asyncio.Event()
     receive = world.intake.receive
 
-    async def watched(name, blocks, actor):
+    async def watched(name, blocks, actor, plate):
         began.set()
         try:
-            return await receive(name, blocks, actor)
+            return await receive(name, blocks, actor, plate)
         finally:
             ended.set()
 
@@ -210,3 +210,18 @@ async def test_stopped_means_not_ready_for_slicers(slicer: aiohttp.ClientSession
     said = await (await slicer.get("/api/printer")).json()
     assert said["state"]["flags"]["ready"] is False
     assert "Stopped" in (await (await slicer.get("/api/job")).json())["state"]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/programs", "/api/v1/jobs", "/api/files/local"])
+async def test_a_plate_is_chosen_by_a_field_before_the_file(
+    path: str, slicer: aiohttp.ClientSession, world: FakeController
+) -> None:
+    more = [("quantity", "1")] if path == "/api/v1/jobs" else []
+    for fields, plate in (([("plate", "2")], 2), ([("plate", "")], None), ([], None)):
+        async with slicer.post(path, data=form(*fields, *more, name="part.gcode.3mf")) as answer:
+            assert answer.status == 201
+        assert world.intake.plates.pop() == plate
+    for wrong in ("two", "-1", "99999999"):
+        async with slicer.post(path, data=form(("plate", wrong))) as answer:
+            assert answer.status == 400
+            assert "plate" in (await answer.json(content_type=None))["detail"]

@@ -156,13 +156,15 @@ def test_adding_a_machine_sends_its_setup(daemon: PretendDaemon, capsys: pytest.
 def test_a_new_setup_keeps_what_was_not_given(daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]) -> None:
     daemon.answer("GET machines/K1", shapes.machine())
     daemon.answer("POST machines/K1/setup", shapes.machine())
-    status, _, _ = ask(daemon, capsys, "machine", "setup", "K1", "--material", "PETG", "--offset", "g55=1,2,3")
+    given = ("--material", "PETG", "--offset", "g55=1,2,3", "--tool-length", "3=52.5")
+    status, _, _ = ask(daemon, capsys, "machine", "setup", "K1", *given)
     assert status == 0
     assert daemon.asked[1].json["setup"] == {
         "material": "PETG",
         "nozzle_mm": 0.4,
         "tools": [],
         "offsets_mm": {"G55": [1.0, 2.0, 3.0]},
+        "tool_lengths_mm": {"3": 52.5},
         "firmware": "",
     }
 
@@ -187,6 +189,20 @@ def test_submit_uploads_and_asks_for_good_parts(
     assert b'filename="clip.gcode"' in upload.body and b"G28\nG1 X5\n" * 60_000 in upload.body
     assert order.json["quantity"] == 6 and order.json["yield_parts"] == 2 and order.json["title"] == "clip"
     assert order.json["program_sha256"] == "ab" * 32 and order.json["group"] == "printers"
+
+
+def test_submit_of_a_plate_names_it_before_the_file(
+    daemon: PretendDaemon, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    program = {"sha256": "ab" * 32, "name": "clip.gcode", "size_bytes": 5, "dialect": "marlin", "created_s": 1.0}
+    daemon.answer("POST programs", {**program, "analysis": {}}, status=201)
+    daemon.answer("POST jobs", shapes.job(why=WAIT), status=201)
+    file = tmp_path / "clip.gcode.3mf"
+    file.write_bytes(b"PK\x03\x04 as it is")
+    assert ask(daemon, capsys, "submit", str(file), "--quantity", "1", "--plate", "3")[0] == 0
+    upload, order = daemon.asked
+    assert 0 < upload.body.index(b'name="plate"') < upload.body.index(b'filename="clip.gcode.3mf"')
+    assert b"PK\x03\x04 as it is" in upload.body and order.json["title"] == "clip"
 
 
 def test_a_missing_file_is_wrong_usage_and_nothing_is_sent(

@@ -11,6 +11,7 @@ import pytest
 from fleetctl.cli import invoke as fleetctl
 from fleetctl.model.profile import PROFILES, Setup
 from fleetctl.sim import sample
+from tests.unit.gcode import packers
 
 from . import shapes
 from .daemon import PretendDaemon
@@ -75,3 +76,16 @@ def test_against_a_machine_as_it_is_set_up_now(
     daemon.answer("GET machines/K1", shapes.machine(profile=small, setup=Setup(material="PLA")))
     status, out, _ = ask(capsys, "preflight", bracket, "--machine", "K1")
     assert status == 1 and "Does not fit K1." in out and "205" in out
+
+
+def test_a_program_in_a_container(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "bracket.gcode.3mf"
+    file.write_bytes(packers.gcode_3mf({1: b"G28\n", 4: sample.bracket()}))
+    status, _, err = ask(capsys, "preflight", file)
+    assert status == 1 and "2 plates: 1, 4" in err and "--plate" in err
+    status, out, _ = ask(capsys, "preflight", file, "--plate", "4", "--profile", "generic-220")
+    assert status == 0 and "layers 16" in out and "plate 4 (of 1, 4)" in out and "Fits generic-220." in out
+    binary = tmp_path / "bracket.bgcode"
+    binary.write_bytes(packers.bgcode(sample.bracket(), how=packers.DEFLATE))
+    status, out, _ = ask(capsys, "preflight", binary)
+    assert status == 0 and "taken from bgcode" in out and "layers 16" in out

@@ -1,7 +1,8 @@
 """LinuxCNC's own interpreter as an oracle: runs `rs274 -g` on a program and reads the moves that it prints.
 
 Only the ends of moves, arcs, dwells, and the error it stops with. Coordinates are in mm from the machine's zero, to
-four decimals: the offsets that rs274 announces are added to the program coordinates that it prints. Tests that use it are skipped where the program is not installed (Debian `linuxcnc-uspace`).
+four decimals: the offsets that rs274 announces are added to the program coordinates that it prints. Tests that use
+it are skipped where the program is not installed (Debian `linuxcnc-uspace`).
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def _step(kind: str, values: list[float], plane: str, unit: float, offsets: dict
 
 
 def path_of(done: Canonical) -> tuple[list[list[float]], float, float]:
-    """([least x y z, greatest x y z], length of all feeds mm, dwells s): from the steps alone, arcs finely sampled."""
+    """([least x y z, greatest x y z], length of all feeds mm, dwells s), from the steps alone; arcs are sampled."""
     low, high = [math.inf] * 3, [-math.inf] * 3
     here: tuple[float, float, float] | None = None
     length = dwell = 0.0
@@ -110,7 +111,7 @@ def path_of(done: Canonical) -> tuple[list[list[float]], float, float]:
         dwell += step.seconds
         if step.kind == "DWELL":
             continue
-        if here is None:        # the way from the machine's zero to the first place is no part of the program's own
+        if here is None:  # the way from the machine's zero to the first place is no part of the program's own
             here = step.end_mm
         points, cut = _trace(here, step)
         length += cut

@@ -28,7 +28,13 @@ class Cycle:
 
 
 def steps(
-    c: Cycle, at: list[tuple[Fraction, str]], first: Ends, by: dict[int, Fraction], heights: tuple, old: bool, times: int
+    c: Cycle,
+    at: list[tuple[Fraction, str]],
+    first: Ends,
+    by: dict[int, Fraction],
+    heights: tuple[Fraction, Fraction, str],
+    old: bool,
+    times: int,
 ) -> Iterator[Step]:
     """`heights` is (r, bottom, frame); `old` says G98; the third axis is across the plane."""
     r, bottom, frame = heights
@@ -37,7 +43,9 @@ def steps(
         yield "rapid", {2: (r, frame)}
         at[2] = (r, frame)
         level = r
-    back = (max(level, r), level_frame) if old and level_frame == frame else (level, level_frame) if old else (r, frame)
+    back = (r, frame)
+    if old:
+        back = (max(level, r) if level_frame == frame else level, level_frame)
     place = dict(first)
     for hole in range(times):
         over = dict(place)

@@ -121,7 +121,8 @@ def full_mill_line(draw: st.DrawFn) -> str:
         repeat = draw(st.sampled_from(["", "", " L2"]))
         return f"G17 G21 {code} X{draw(near)} R{top / 8:g} Z{top / 8 - depth / 8:g} {CYCLE_WORDS[code]}{repeat}"
     if kind == 5:
-        return draw(st.sampled_from(["G98", "G99", "G80", "G92.1", "G49", "G28.1", "G94", "G93 G1 X5 F2", "M3 S100"]))
+        words_ = ["G98", "G99", "G80", "G92.1", "G49", "G28.1", "G94", "G93 G1 X5 F2", "M3 S100"]
+        return draw(st.sampled_from(words_))
     if kind == 6:
         return draw(st.sampled_from(["G43 H1", "G43 H2", "G43.1 Z2.5", "G43 H1 G0 Z4", "G49 G0 Z3"]))
     if kind == 7:
@@ -129,7 +130,9 @@ def full_mill_line(draw: st.DrawFn) -> str:
         return f"G10 {target} X{draw(near)} Z{draw(near)}"
     if kind == 8:
         return f"G52 X{draw(near)}"
-    return draw(st.sampled_from([f"G0 X{draw(near)} Z{draw(near)}", f"G1 Z{draw(near)}", f"G91 X{draw(near)}", "G90"]))
+    return draw(
+        st.sampled_from([f"G0 X{draw(near)} Z{draw(near)}", f"G1 Z{draw(near)}", f"G91 X{draw(near)}", "G90"])
+    )
 
 
 def programs(line: st.SearchStrategy[str], most: int = 25) -> st.SearchStrategy[bytes]:

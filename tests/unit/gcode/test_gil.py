@@ -38,4 +38,6 @@ def test_another_thread_runs_in_the_middle_of_one_block() -> None:
         thread.join()
     quarter = (ended - begun) / 4
     inside = [stamp for stamp in stamps if begun + quarter < stamp < ended - quarter]
-    assert len(inside) > 10, f"{len(inside)} turns of another thread in the middle of {ended - begun:.3f} s of reading"
+    assert len(inside) > 10, (
+        f"{len(inside)} turns of another thread in the middle of {ended - begun:.3f} s of reading"
+    )

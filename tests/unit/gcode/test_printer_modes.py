@@ -32,7 +32,8 @@ def test_the_nozzle_hops_while_retracted() -> None:
 
 
 def test_klipper_retracts_as_set_in_the_file() -> None:
-    text = "G28\nM83\nSET_RETRACTION RETRACT_LENGTH=1.5 UNRETRACT_EXTRA_LENGTH=0.1\nG1 X1 E2\nG10\nG10\nG11\nG11\nG1 E1\n"
+    setting = "SET_RETRACTION RETRACT_LENGTH=1.5 UNRETRACT_EXTRA_LENGTH=0.1"
+    text = f"G28\nM83\n{setting}\nG1 X1 E2\nG10\nG10\nG11\nG11\nG1 E1\n"
     assert printer(text, "klipper").filament_mm == {0: pytest.approx(3.1)}
 
 
@@ -54,7 +55,8 @@ def test_feed_percentage_changes_the_speed() -> None:
 
 
 def test_klipper_states_come_back() -> None:
-    text = "G28\nM82\nG1 X1 E10\nSAVE_GCODE_STATE NAME=a\nG91\nM83\nG1 X5 Z1 E3\nRESTORE_GCODE_STATE NAME=a MOVE=1\nG1 X2 E11\n"
+    inside = "G91\nM83\nG1 X5 Z1 E3"
+    text = f"G28\nM82\nG1 X1 E10\nSAVE_GCODE_STATE NAME=a\n{inside}\nRESTORE_GCODE_STATE NAME=a MOVE=1\nG1 X2 E11\n"
     facts = printer(text, "klipper")
     assert facts.filament_mm == {0: 14.0}
     assert (reach(facts, "x"), reach(facts, "z")) == ((0.0, 6.0), (0.0, 1.0))

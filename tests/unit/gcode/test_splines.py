@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -35,7 +36,7 @@ def check(line: str, controls: list[Point], dialect: str) -> None:
         assert reach.low_mm == pytest.approx(min(values), abs=1e-3)
         assert reach.high_mm == pytest.approx(max(values), abs=1e-3)
     if dialect != "marlin":
-        length = sum(math.dist(a, b) for a, b in zip(samples, samples[1:], strict=False))
+        length = sum(math.dist(a, b) for a, b in itertools.pairwise(samples))
         assert facts.cutting_mm == pytest.approx(length, rel=1e-3, abs=1e-3)
 
 
@@ -65,7 +66,7 @@ def test_nurbs_stay_inside_their_control_points_and_end_at_the_last() -> None:
     assert (x.high_mm, y.high_mm) == (11.0, 9.0)
     assert facts.hazards["spline"].line == 5  # the bounds are those of the control points
     parabola = [bernstein([(0.0, 0.0), (5.0, 9.0), (10.0, 0.0)], i / 1000) for i in range(1001)]
-    length = sum(math.dist(a, b) for a, b in zip(parabola, parabola[1:], strict=False))
+    length = sum(math.dist(a, b) for a, b in itertools.pairwise(parabola))
     assert facts.cutting_mm == pytest.approx(length + 1.0, rel=1e-3)
 
 
