@@ -18,6 +18,7 @@ SPEEDUP ?= 30
 PYTEST_ARGS ?=
 SEEDS ?= 200
 FUZZ_EXAMPLES ?= 5000
+FUZZ_SECONDS ?= 600
 CHAOS_ROUNDS ?= 5
 SOAK_MINUTES ?= 30
 TEST_LIMIT_S ?= 1140
@@ -112,8 +113,9 @@ bench: setup ## print measurements as JSON, one object per script
 sim: setup ## live through SEEDS simulated worlds and check every invariant
 	@$(PY) -m fleetctl.testing.simulation --seeds $(SEEDS)
 
-fuzz: setup ## search much longer with hypothesis (FUZZ_EXAMPLES for each property)
+fuzz: setup ## search much longer: hypothesis (FUZZ_EXAMPLES a property), then FUZZ_SECONDS of libFuzzer with sanitizers
 	@HYPOTHESIS_PROFILE=fuzz FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(PY) -m pytest -q -n 2 tests/unit plugins $(PYTEST_ARGS)
+	@$(PY) -m tests.fuzz.run --seconds $(FUZZ_SECONDS) --seed 0 || { status=$$?; [ $$status = 3 ] || exit $$status; }
 
 chaos: setup ## kill real processes, CHAOS_ROUNDS times over
 	@for round in $$(seq $(CHAOS_ROUNDS)); do echo "== round $$round"; \

@@ -20,6 +20,7 @@ cdef enum:
     FEED_BYTES = 65536          # input taken at a time, so that the output buffer has one size
     WINDOW_MOST = 4096          # bytes of window at 12 bits, the most that .bgcode names
     LENGTH_BITS = 4
+    STEP_BITS = 17              # the longest step: a copy with a window of 12 bits
     HEATSHRINK_GROWTH = 9       # 16 bytes from 16 or 17 bits are the most, and one step may be pending
     MEATPACK_GROWTH = 4         # two signs to a byte, each with a blank before it
 
@@ -91,13 +92,52 @@ cdef class Heatshrink:
             return 8
         return self.window_bits if self.want == WANT_DISTANCE else LENGTH_BITS
 
+    cdef const uint8_t* whole_steps(self, const uint8_t* p, const uint8_t* end, uint8_t** made) noexcept nogil:
+        """Steps that lie whole in the input, while three bytes of it are left; the rest is for the caller."""
+        cdef uint8_t* out = made[0]
+        cdef uint32_t mask = (<uint32_t> 1 << self.window_bits) - 1
+        cdef uint32_t head = self.head
+        cdef uint32_t bits = self.bits
+        cdef uint32_t distance, i, length
+        cdef int32_t count = self.bit_count
+        while end - p >= 3:
+            while count < STEP_BITS:
+                bits = (bits << 8) | p[0]
+                count += 8
+                p += 1
+            count -= 1
+            if (bits >> count) & 1:
+                count -= 8
+                out[0] = self.window[head & mask] = <uint8_t> (bits >> count)
+                head += 1
+                out += 1
+            else:
+                count -= self.window_bits
+                distance = ((bits >> count) & mask) + 1
+                count -= LENGTH_BITS
+                length = ((bits >> count) & 15) + 1
+                for i in range(length):
+                    out[i] = self.window[(head - distance) & mask]
+                    self.window[head & mask] = out[i]
+                    head += 1
+                out += length
+        self.head = head
+        self.bits = bits
+        self.bit_count = count
+        made[0] = out
+        return p
+
     cdef int64_t decode(self, const uint8_t* p, int64_t n) noexcept nogil:
         cdef const uint8_t* end = p + n
         cdef uint8_t* out = self.out
         cdef uint32_t mask = (<uint32_t> 1 << self.window_bits) - 1
-        cdef uint32_t head = self.head
+        cdef uint32_t head
         cdef uint32_t value, i
-        cdef int32_t width = self.width()
+        cdef int32_t width
+        if self.want == WANT_TAG:
+            p = self.whole_steps(p, end, &out)
+        head = self.head
+        width = self.width()
         while True:
             while self.bit_count < width:
                 if p == end:

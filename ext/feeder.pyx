@@ -243,12 +243,19 @@ cdef class Feeder:
         """Finds the end of the raw line at `_start` (CR, LF or CRLF) and the start of the one behind it."""
         cdef char* begin = self._buffer + self._start
         cdef Py_ssize_t size = self._end - self._start
-        cdef char* terminator
-        cdef char* carriage_return
+        cdef char* terminator = NULL
+        cdef char* carriage_return = NULL
+        cdef char* at = begin
+        cdef Py_ssize_t piece = 128
         if size == 0:
             return False
-        terminator = <char*>memchr(begin, 10, size)
-        carriage_return = <char*>memchr(begin, 13, size if terminator == NULL else terminator - begin)
+        # A piece at a time: a file may hold no line feed at all, and a carriage return close by.
+        while at < begin + size and terminator == NULL and carriage_return == NULL:
+            piece = min(piece, begin + size - at)
+            terminator = <char*>memchr(at, 10, piece)
+            carriage_return = <char*>memchr(at, 13, piece if terminator == NULL else terminator - at)
+            at += piece
+            piece *= 2
         if carriage_return != NULL:
             terminator = carriage_return
         if terminator == NULL:

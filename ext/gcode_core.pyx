@@ -101,6 +101,7 @@ cdef void begin(Core* s) noexcept nogil:
     s.old_z_return = not s.reads & READ_RETRACT_TO_R
     s.wcs = FRAME_G54 if cnc else FRAME_MACHINE
     s.tool_count = 1
+    s.g_top = 30
     s.layer_z = -1000000000000000000LL
     s.checks = CHECK_FIRST | CHECK_UNITS | CHECK_DISTANCE | CHECK_FEED
     s.checks |= CHECK_SPINDLE if cnc else CHECK_HOME | CHECK_HOT
@@ -182,9 +183,16 @@ cdef void run(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexce
 
 
 cdef const uint8_t* line_end(const uint8_t* p, const uint8_t* end) noexcept nogil:
-    """The first LF or CR, or NULL."""
-    cdef const uint8_t* lf = <const uint8_t*> memchr(p, 10, end - p)
-    cdef const uint8_t* cr = <const uint8_t*> memchr(p, 13, (lf if lf != NULL else end) - p)
+    """The first LF or CR, or NULL. Looks a piece at a time: one kind may be nowhere, the other close by."""
+    cdef const uint8_t* lf = NULL
+    cdef const uint8_t* cr = NULL
+    cdef int64_t piece = 128
+    while p < end and lf == NULL and cr == NULL:
+        piece = piece if piece < end - p else end - p
+        lf = <const uint8_t*> memchr(p, 10, piece)
+        cr = <const uint8_t*> memchr(p, 13, (lf - p) if lf != NULL else piece)
+        p += piece
+        piece *= 2
     return cr if cr != NULL else lf
 
 
@@ -420,10 +428,10 @@ cdef class Scanner:
     def words(self):
         """{word: (first line, count)} of G, M and T words."""
         found = {}
-        for i in range(MAX_G):
+        for i in range(self.s.g_top + 1):
             if self.s.g_use[i].count:
                 found[word_name("G", i)] = (self.s.g_use[i].first_line, self.s.g_use[i].count)
-        for i in range(MAX_M):
+        for i in range(self.s.m_top + 1):
             if self.s.m_use[i].count:
                 found[word_name("M", i)] = (self.s.m_use[i].first_line, self.s.m_use[i].count)
         if self.s.t_use.count:

@@ -192,6 +192,8 @@ cdef inline void g_words(Core* s, Planner* q, bint* machine, bint* consumed, bin
     for i in range(w.ng):
         g = w.g[i]
         count_use(&s.g_use[g], s.line)
+        if g > s.g_top:
+            s.g_top = g
         if is_motion(s, g):
             motions += 1
             s.motion = -1 if g == 800 else g
@@ -219,6 +221,8 @@ cdef inline void general(Core* s, Planner* q) noexcept nogil:
     cdef bint moves
     for i in range(w.nm):
         count_use(&s.m_use[w.m[i]], s.line)
+        if w.m[i] > s.m_top:
+            s.m_top = w.m[i]
     if cnc:
         spindle_words(s)
     elif w.mask & BIT_T and w.ng == 0 and w.nm == 0 and not w.flags & BIT_T:

@@ -58,6 +58,7 @@ cdef struct Modes:
     int32_t origin_frame[SYSTEMS][3]
     int64_t g92[3]
     int64_t g92_kept[3]     # what G92.3 brings back
+    int32_t g92_kept_foreign[3]
     int32_t g92_kept_known
     int64_t extra[3]        # tool offsets, Z hop, SET_GCODE_OFFSET
     int64_t anchor[3]       # an axis set by G92 where it stood in a foreign frame

@@ -54,6 +54,15 @@ cdef inline void store_place(Core* s, int32_t g) noexcept nogil:
     keep_place(s, &s.modes.stored[0 if g == 281 else 1])
 
 
+cdef inline void keep_shift(Core* s) noexcept nogil:
+    """What G92.3 will bring back."""
+    cdef int a
+    s.modes.g92_kept_known = 1
+    for a in range(3):
+        s.modes.g92_kept_foreign[a] = s.foreign[a]
+        s.modes.g92_kept[a] = s.modes.anchor[a] if s.foreign[a] else s.modes.g92[a]
+
+
 cdef inline void set_origin(Core* s) noexcept nogil:
     """G92 and G52 with the axis words of the line; unnamed axes keep theirs (rs274, Grbl gc_execute_line)."""
     cdef int a
@@ -65,8 +74,7 @@ cdef inline void set_origin(Core* s) noexcept nogil:
         if s.w.mask & (<uint32_t> BIT_X << a) or all_:
             name_here(s, a, to_mm(s, s.w.value[LETTER_X + a]) if not all_ else 0)
             begin_here(s, a)            # now it is known where it stands
-        s.modes.g92_kept[a] = s.modes.g92[a]
-    s.modes.g92_kept_known = 1
+    keep_shift(s)
 
 
 cdef inline void local_origin(Core* s) noexcept nogil:
@@ -77,8 +85,7 @@ cdef inline void local_origin(Core* s) noexcept nogil:
             s.modes.g92[a] = to_mm(s, s.w.value[LETTER_X + a])
             s.foreign[a] = 0
             settle(s, a)
-        s.modes.g92_kept[a] = s.modes.g92[a]
-    s.modes.g92_kept_known = 1
+    keep_shift(s)
 
 
 cdef inline void shift_origin(Core* s, int32_t g) noexcept nogil:
@@ -94,16 +101,17 @@ cdef inline void shift_origin(Core* s, int32_t g) noexcept nogil:
         note(s, HAZ_OFFSET_UNKNOWN, 1)      # LinuxCNC brings back what an earlier program left
     for a in range(3):
         if g == 923:
-            if not s.modes.g92_kept_known:
+            if not s.modes.g92_kept_known or s.modes.g92_kept_foreign[a]:
                 forget_shift(s, a)
+                s.modes.anchor[a] = s.modes.g92_kept[a]
+                settle(s, a)
                 continue
             s.modes.g92[a] = s.modes.g92_kept[a]
         else:
-            if g == 922 and s.foreign[a]:
-                s.modes.g92_kept_known = 0
             s.modes.g92[a] = 0
             if g != 922:
                 s.modes.g92_kept[a] = 0
+                s.modes.g92_kept_foreign[a] = 0
                 s.modes.g92_kept_known = 1
         s.foreign[a] = 0
         settle(s, a)

@@ -146,6 +146,13 @@ cdef inline const uint8_t* odd_start(Core* s, const uint8_t* p, uint8_t k, const
     return p + 1
 
 
+cdef inline bint bare(const uint8_t* letter_at, const uint8_t* p) noexcept nogil:
+    """Only blanks between a letter and `p`, no sign or point."""
+    while (p - 1)[0] == 32 or (p - 1)[0] == 9:
+        p -= 1
+    return p == letter_at + 1
+
+
 cdef inline const uint8_t* bare_letter(Core* s, const uint8_t* letter_at, const uint8_t* p, uint8_t letter,
                                        const uint8_t* start) noexcept nogil:
     """A letter without a number: an extended command, an O word, a flag (G28 X), or a mistake."""
@@ -279,10 +286,10 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
                     p += 1
                     d = <uint32_t> p[0] - 48
                 decimals = <int32_t> (p - digits) - whole - 1
-            if whole + decimals == 0:
+            if whole + decimals == 0 and not (s.reads & READ_SPACED_NUMBERS and (p - 1)[0] == 46 and digits_go_on(p)):
                 if kind[p[0]] == KIND_EXPRESSION:
                     continue
-                if p != at + 1 and (p - 1)[0] != 32 and (p - 1)[0] != 9:
+                if not bare(at, p):
                     note(s, HAZ_NUMBER_MISSING, at - start + 1)
                     continue
                 p = bare_letter(s, at, p, letter, start)

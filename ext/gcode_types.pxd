@@ -368,6 +368,8 @@ cdef struct Core:
     Mark hazard[HAZARD_COUNT]
     Use* g_use
     Use* m_use
+    int32_t g_top           # no greater code than these was used, but for plain motion
+    int32_t m_top
     Use t_use
     NameTable extended
     NameTable objects

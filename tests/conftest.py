@@ -17,6 +17,18 @@ settings.register_profile("fuzz", deadline=None, max_examples=FUZZ_EXAMPLES)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`make fuzz` searches longer where a test names its own number too: those are slow ones, so a fifth of it."""
+    if os.environ.get("HYPOTHESIS_PROFILE") != "fuzz":
+        return
+    for item in items:
+        function = getattr(item, "obj", None)
+        own = getattr(function, "_hypothesis_internal_use_settings", None)
+        if own is not None and own.max_examples != FUZZ_EXAMPLES:
+            more = settings(own, max_examples=max(own.max_examples, FUZZ_EXAMPLES // 5))
+            function._hypothesis_internal_use_settings = more  # type: ignore[union-attr]
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Seconds by folder, before pytest's own last line."""
     seconds: Counter[str] = Counter()

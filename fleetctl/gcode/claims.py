@@ -83,7 +83,8 @@ def _first(pairs: Pairs, *keys: str) -> str:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(n) for n in _NUMBER.findall(text))
+    """Every number of a text; hundreds of digits are none, and must not become infinity."""
+    return tuple(value for n in _NUMBER.findall(text) if abs(value := float(n)) < 1e12)
 
 
 def _leading(text: str) -> tuple[float, ...]:

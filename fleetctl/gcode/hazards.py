@@ -63,7 +63,7 @@ HAZARDS: dict[str, str] = {
     "dwell_missing": "G4 without P",
     "machine_curve": "G53 with anything but G0 and G1, or (LinuxCNC) under G91",
     "negative_number": "a negative F, N, P, S or T",
-    "spindle_no_speed": "cutting with the spindle switched on and no S above 0 ever given",
+    "spindle_no_speed": "cutting with the spindle switched on while no S above 0 was given for it",
     "several_commands": "two commands on one line (printer dialects: Marlin carries out only the first)",
     "scale_change": "M92, M206, M428, M665 or M666: from there on coordinates mean other places",
     "cycle_word_missing": "a canned cycle without its R, bottom, Q, P, I, J or K (LinuxCNC stops)",

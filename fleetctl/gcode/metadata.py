@@ -78,10 +78,15 @@ def seconds(text: str) -> float | None:
     """`1d 7h 25m 3s`, `2 hours 5 minutes`, `40m:36s`, `01:20:03` or plain seconds; None for anything else."""
     text = text.split(";")[0].strip()
     if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
+        return _believable(float(text))
     if clock := _CLOCK.fullmatch(text):
         h, m, s = (int(part) for part in clock.groups())
         return (h * 60.0 + m) * 60 + s
     if not _SPAN.fullmatch(text):
         return None
-    return sum(float(count) * _UNIT_S[unit[0].lower()] for count, unit in _SPAN_PART.findall(text))
+    return _believable(sum(float(count) * _UNIT_S[unit[0].lower()] for count, unit in _SPAN_PART.findall(text)))
+
+
+def _believable(total_s: float) -> float | None:
+    """Hundreds of digits are no duration, and must not become infinity."""
+    return total_s if total_s < 1e12 else None

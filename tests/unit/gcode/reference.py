@@ -17,6 +17,7 @@ from fleetctl.gcode import Dialect, MotionLimits
 from .reference_cycle import CYCLES, Cycle, steps
 from .reference_filament import Filament
 from .reference_plan import Move
+from .reference_watch import Watch
 from .reference_zero import Zero
 
 WORD = re.compile(r"([A-Za-z])[ \t]*([+-]?[ \t]*(?:\d[\d \t]*\.?[\d \t]*|\.[ \t]*\d[\d \t]*))")
@@ -85,6 +86,7 @@ class Reading:
     layers: int = 0
     layer_z: Fraction | None = None
     moves: list[Move | float] = field(default_factory=list)
+    watch: Watch = field(default_factory=Watch)
 
     def __post_init__(self) -> None:
         self.wcs = "G54" if self.dialect.cnc else "machine"
@@ -127,6 +129,7 @@ def execute(r: Reading, words: list[tuple[str, Fraction]]) -> None:
     g = [round(value * 10) for letter, value in words if letter == "G"]
     m = [round(value * 10) for letter, value in words if letter == "M"]
     w = {letter: value for letter, value in words if letter not in "GM"}
+    r.watch.words(r, g, m, w)
     for letter in w:
         r.letters.setdefault(letter, r.line)
     for prefix, codes in (("G", g), ("M", m)):
@@ -347,7 +350,7 @@ def move(r: Reading, w: dict[str, Fraction], machine: bool) -> None:
             r.motion_bounds.setdefault((r.frame[a], a), Span()).add(r.pos[a], r.line)
     known_before = list(r.known)
     pushed = push_filament(r, w)
-    travel(r, ends, r.motion == 0, pushed, arc, known_before)
+    travel(r, ends, r.motion == 0, pushed, arc, known_before, w)
 
 
 def travel(
@@ -357,6 +360,7 @@ def travel(
     pushed: Fraction = Fraction(0),
     arc: Curve | None = None,
     known_before: list[bool] | None = None,
+    w: dict[str, Fraction] | None = None,
 ) -> None:
     """Go to places that are worked out: bounds, work, layers, plan."""
     start, start_frame = list(r.pos), list(r.frame)
@@ -381,6 +385,10 @@ def travel(
         if delta[2] == 0.0 and (r.layer_z is None or r.pos[2] > r.layer_z):
             r.layers += 1
             r.layer_z = r.pos[2]
+    flat = math.sqrt(sum(d * d for d in delta))
+    length = math.hypot(arc.sweep * arc.radius, delta[3 - arc.p - arc.q]) if arc else flat
+    named = w if w is not None else {"XYZ"[a]: value for a, (value, _) in ends.items()}
+    r.watch.motion(r, named, pushed, moved, work, length, rapid)
     plan_one(r, delta, float(pushed), arc, rapid)
 
 

@@ -141,3 +141,81 @@ def programs(line: st.SearchStrategy[str], most: int = 25) -> st.SearchStrategy[
     return st.lists(st.tuples(line, ends), min_size=1, max_size=most).map(
         lambda pairs: "".join(text + end for text, end in pairs).encode()
     )
+
+
+@st.composite
+def printer_setup_line(draw: st.DrawFn) -> str:
+    """What sets a printer up and ends its work: heat, tools, units; now and then a move."""
+    kind = draw(st.integers(0, 11))
+    degrees = str(draw(st.integers(-5, 300)))
+    tool = draw(st.sampled_from(["", "", "T0", "T1", "T4"]))
+    if kind < 3:
+        parts = [draw(st.sampled_from(["M104", "M109"])), draw(st.sampled_from("SR")) + degrees, tool]
+    elif kind < 5:
+        parts = [draw(st.sampled_from(["M140", "M190", "M141", "M191"])), draw(st.sampled_from("SR")) + degrees]
+    elif kind == 5:
+        parts = [
+            "M104",
+            *draw(st.lists(st.sampled_from(["S180", "R90", "B260", "T2", "S0"]), unique_by=lambda w: w[0])),
+        ]
+    elif kind == 6:
+        parts = ["M303", draw(st.sampled_from(["E0", "E-1", ""])), "S" + degrees]
+    elif kind == 7:
+        parts = ["M145", *draw(st.lists(st.sampled_from(["H210", "B70", "S1"]), unique_by=lambda word: word[0]))]
+    elif kind == 8:
+        parts = [draw(st.sampled_from(["T0", "T1", "T7", "G28", "G28 X0", "G20", "G21", "G90", "G91", "M82", "M83"]))]
+    else:
+        return draw(printer_line())
+    return draw(written([part for part in parts if part], PRINTER_COMMENTS))
+
+
+@st.composite
+def cnc_setup_line(draw: st.DrawFn) -> str:
+    """Spindle, speeds and modes of a mill among its moves."""
+    kind = draw(st.integers(0, 9))
+    speed = "S" + draw(st.sampled_from(["0", "100", "1000", "24000", "99.5"]))
+    if kind < 2:
+        parts = [draw(st.sampled_from(["M3", "M4", "M5", "m03"])), draw(st.sampled_from(["", speed]))]
+    elif kind == 2:
+        parts = [speed]
+    elif kind == 3:
+        parts = ["G1", *draw(words("XYZ", 2)), speed]
+    elif kind == 4:
+        parts = ["F" + draw(st.sampled_from(["0", "100", "0.5", "2000"]))]
+    elif kind == 5:
+        parts = ["G0", *draw(words("XYZ", 2)), "F" + draw(numbers(0, 3000))]
+    else:
+        return draw(cnc_line())
+    return draw(written([part for part in parts if part], CNC_COMMENTS, numbered=False))
+
+
+ODD_BYTES = st.sampled_from(
+    [b"\xe4", b"\xc3\x84", b"\xff", b"\x80", b"!", b"?", b"~", b"\x00", b"\x18", b"\x7f", b"\x1b"]
+)
+ODD_WORDS = st.sampled_from([b"G1", b" X1.5", b"Y-2 ", b"\t", b" ", b"Z.25", b"F100", b"/", b"g0x3"])
+ODD_TEXT = st.lists(st.one_of(ODD_BYTES, st.sampled_from([b"a", b" b", b"1", b"*", b"\t"])), max_size=4).map(b"".join)
+ODD_PAREN = st.tuples(
+    ODD_TEXT, st.sampled_from([b"", b"(", b";"]), ODD_TEXT, st.sampled_from([b")", b")", b")", b""])
+).map(lambda parts: b"(" + b"".join(parts))
+
+
+@st.composite
+def odd_line(draw: st.DrawFn) -> bytes:
+    """A line with bytes where none should be: in code, in comments of both kinds, in a message, before a checksum."""
+    if draw(st.integers(0, 5)) == 0:
+        body = (
+            draw(st.sampled_from([b"M117 ", b"M117", b" M117\t"]))
+            + draw(ODD_TEXT)
+            + draw(st.sampled_from([b"", b"(", b"!"]))
+        )
+    else:
+        body = b"".join(draw(st.lists(st.one_of(ODD_WORDS, ODD_WORDS, ODD_BYTES, ODD_PAREN), max_size=6)))
+    end = draw(st.integers(0, 5))
+    if end == 0:
+        checksum = 0
+        for byte in body:
+            checksum ^= byte
+        body += b"*%d" % (checksum ^ draw(st.sampled_from([0, 0, 1]))) + draw(st.sampled_from([b"", b" ", b"!"]))
+    if end < 2:
+        body += b";" + draw(ODD_TEXT) + draw(st.sampled_from([b"", b"(", b")"]))
+    return body

@@ -1,0 +1,42 @@
+"""What was read is what is sent: the core finds the same facts in a program and in what the feeder makes of it.
+
+First byte: 1 a printer, else a mill (blanks removed, as Grbl's driver asks for). See README.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .feeder import feed
+from .scanner import read
+
+MISTAKES = frozenset(("number_missing", "stray_character", "checksum_wrong", "placeholder", "nul", "control_code"))
+"""A program with one of these is refused by preflight: what firmware makes of it is anybody's guess."""
+
+
+def shown(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts that may not differ, without the lines they stand on."""
+    boxes = [
+        (name, *(tuple((r[0], r[2]) if r else None for r in box) for box in both)) for name, *both in facts["frames"]
+    ]
+    heaters = {name: (use[1], use[3]) for name, use in facts["heaters"].items()}
+    words = {word: count for word, (_, count) in facts["words"].items() if word != "M110"}
+    tools = [(number, pushed) for number, _, pushed in facts["tools"]]
+    time = (facts["totals"]["motion_s"], facts["totals"]["dwell_s"])
+    return {"boxes": boxes, "heaters": heaters, "words": words, "tools": tools, "time": time}
+
+
+def one(data: bytes) -> None:
+    """One input."""
+    if not data:
+        return
+    printer = bool(data[0] & 1)
+    dialect = "marlin" if printer else "grbl"
+    program = data[1:]
+    options = {"line_limit_bytes": 4000, "remove_spaces": not printer, "text_commands": printer}
+    lines, fault = feed([program], 1000, options)
+    if fault:
+        return
+    facts = read([program], dialect, 0)
+    if not MISTAKES & set(facts["hazards"]):
+        assert shown(read([b"".join(line for line, _, _ in lines)], dialect, 0)) == shown(facts)
