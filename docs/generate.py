@@ -1,4 +1,4 @@
-"""Writes the reference pages that are taken from the code: command line, errors, hooks, settings.
+"""Writes the reference pages that are taken from the code: facts of programs, command line, errors, hooks, settings.
 
 `make docs` runs it; a test fails when a page differs from what this would write. It must not know any other page.
 """
@@ -9,12 +9,16 @@ import ast
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import click
 
 from fleetctl import config, errors
 from fleetctl.cli.root import root
+from fleetctl.gcode import facts, trace
+from fleetctl.gcode.findings import READING_SEVERITIES, READING_TITLES
 from fleetctl.plugin import hookspecs
+from fleetctl.preflight.rules import RULE_SET, RULES
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 NOTE = "<!-- Written by docs/generate.py from the code; change the code, then `make docs`. -->"
@@ -23,11 +27,56 @@ NOTE = "<!-- Written by docs/generate.py from the code; change the code, then `m
 def pages() -> dict[str, str]:
     """File name and text of every generated page."""
     return {
+        "analysis.md": analysis_page(),
         "cli.md": cli_page(),
         "errors.md": errors_page(),
         "hooks.md": hooks_page(),
+        "rules/index.md": rules_page(),
         "settings.md": settings_page(),
     }
+
+
+def analysis_page() -> str:
+    """Every fact of a program with its type and meaning, from the sources of `facts` and `trace`."""
+    lines = [
+        "# Facts of a program",
+        NOTE,
+        "",
+        "`fleetctl.gcode.analyze(source)` gives an `Analysis`; `fleetctl preflight FILE --json` and the API give the",
+        "same as JSON, where bytes are base64 and a NaN is null. Units are in the names: `_mm`, `_mm_s`, `_s`,",
+        "`_degc`, `_g`, `_bytes`; what else has a unit says so. Lines and columns count from 1, 0 means nowhere.",
+    ]
+    kinds = [facts.Analysis, *_structs(trace), *(kind for kind in _structs(facts) if kind is not facts.Analysis)]
+    for kind in kinds:
+        lines += ["", f"## {kind.__name__}", "", inspect.getdoc(kind) or "", ""]
+        rows = [f"| `{name}` | `{of}` | {meaning} |" for name, of, meaning in facts_of(kind)]
+        lines += ["| fact | type | meaning |", "|---|---|---|", *rows]
+    return "\n".join(lines) + "\n"
+
+
+def _structs(module: ModuleType) -> list[type]:
+    """The value types that a module defines, in its own order."""
+    tree = ast.parse(inspect.getsource(module))
+    return [getattr(module, node.name) for node in tree.body if isinstance(node, ast.ClassDef)]
+
+
+def facts_of(kind: type) -> Iterator[tuple[str, str, str]]:
+    """Name, type and meaning of each field and property; a field's meaning is the string below it."""
+    tree = ast.parse(inspect.getsource(kind)).body[0]
+    assert isinstance(tree, ast.ClassDef)
+    for node, below in zip(tree.body, [*tree.body[1:], None], strict=True):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            told = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+            meaning = str(below.value.value) if told else ""  # type: ignore[union-attr]
+            yield node.target.id, _cell(ast.unparse(node.annotation)), _cell(meaning)
+        elif isinstance(node, ast.FunctionDef) and any(ast.unparse(d) == "property" for d in node.decorator_list):
+            returns = ast.unparse(node.returns) if node.returns else ""
+            yield node.name, _cell(returns), _cell(ast.get_docstring(node) or "")
+
+
+def _cell(text: str) -> str:
+    """Text as it stands in a cell of a table."""
+    return " ".join(text.replace("|", "\\|").split())
 
 
 def cli_page() -> str:
@@ -103,6 +152,33 @@ def hooks_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def rules_page() -> str:
+    """Every code that a finding may have, with its page."""
+    lines = [
+        "# Findings",
+        NOTE,
+        "",
+        "What `fleetctl preflight`, a job that does not start and the page of a program show. Codes are stable.",
+        "`FQ...` compare a program with one machine as it is set up now; `GC...` are about reading the file and need",
+        "no machine. An *error* refuses the program; the severity given here is the gravest that a code can have.",
+        f"Set of rules: {RULE_SET}.",
+        "",
+        "Every rule is answered from facts that are noted while a program is read once, also those about order",
+        "(hot before extruding, rapids above what was cut): no rule reads the file again.",
+        "",
+        "## Against a machine",
+        "",
+        "| code | severity | machines | |",
+        "|---|---|---|---|",
+    ]
+    for rule in sorted(RULES, key=lambda rule: rule.code):
+        lines.append(f"| [{rule.code}]({rule.code}.md) | {rule.severity} | {rule.machines} | {rule.title} |")
+    lines += ["", "## Reading the file", "", "| code | severity | |", "|---|---|---|"]
+    for code, title in sorted(READING_TITLES.items()):
+        lines.append(f"| [{code}]({code}.md) | {READING_SEVERITIES[code]} | {title} |")
+    return "\n".join(lines) + "\n"
+
+
 def settings_page() -> str:
     """Every setting of the daemon with its default and its meaning, from the source of `Config`."""
     lines = [
@@ -137,6 +213,7 @@ def main() -> None:
     """Write the pages that changed."""
     REFERENCE.mkdir(exist_ok=True)
     for name, text in pages().items():
+        (REFERENCE / name).parent.mkdir(exist_ok=True)
         (REFERENCE / name).write_text(text, encoding="utf-8")
 
 

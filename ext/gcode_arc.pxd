@@ -12,8 +12,12 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fleetctl._ext.gcode_motion cimport (
     aim, begin_here, check_motion, count_work, extrude, move_accel, move_speed, reach, straight, to_mm, work_here)
+from fleetctl._ext.gcode_feature cimport tag_move
 from fleetctl._ext.gcode_note cimport note, touch
+from fleetctl._ext.gcode_object cimport object_touch
+from fleetctl._ext.gcode_path cimport path_arc
 from fleetctl._ext.gcode_plan cimport plan_move
+from fleetctl._ext.gcode_trace cimport seldom
 from fleetctl._ext.gcode_types cimport *
 
 cdef struct Arc:
@@ -151,6 +155,8 @@ cdef inline void bulge(Core* s, Arc* arc, int64_t p0, int64_t q0, bint work) noe
         touch(&s.frames[s.frame[axis]].motion[axis], value, s.line)
         if work:
             touch(&s.frames[s.frame[axis]].work[axis], value, s.line)
+            if seldom(s.trace.objects.at >= 0) and s.frame[axis] != FRAME_START:
+                object_touch(s, axis, value)
         k += 1
 
 
@@ -190,6 +196,7 @@ cdef inline void curve(Core* s, Planner* q, bint clockwise, bint machine) noexce
     cdef bint work
     cdef bint level
     cdef double x, y, rise
+    cdef double along[3]
     arc.p = 2 if s.plane == 18 else (1 if s.plane == 19 else 0)
     arc.q = (arc.p + 1) % 3
     arc.l = (arc.p + 2) % 3
@@ -238,5 +245,12 @@ cdef inline void curve(Core* s, Planner* q, bint clockwise, bint machine) noexce
     if work:
         # A spiral is as long as the arc of its mean radius, to second order in the difference.
         count_work(s, hypot(0.5 * arc.sweep * (arc.radius + arc.end_radius), rise), level)
+    along[0] = along[1] = along[2] = 1.0
+    tag_move(s, work, True, False, along)
+    if seldom(s.trace.path.wanted):
+        along[arc.p] = <double> start_p * 1e-6
+        along[arc.q] = <double> start_q * 1e-6
+        along[arc.l] = <double> s.pos[arc.l] * 1e-6 - rise
+        path_arc(s, arc.p, arc.q, arc.l, along, arc.cp, arc.cq, arc.start, arc.sweep)
     if q.enabled:
         plan_arc(s, q, &arc, rise, pushed)

@@ -4,19 +4,27 @@ The whole of a program is one `Scanner`: feed blocks, then finish, then ask. Mem
 (except the array of times, on request). Nothing here judges, opens files or knows dialects by name.
 """
 
-from libc.math cimport INFINITY
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.math cimport INFINITY, isnan, llround
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memchr, memcpy
+from libc.stdlib cimport calloc, free, malloc, qsort
+from libc.string cimport memchr, memcmp, memcpy
 
 from fleetctl._ext.gcode_execute cimport execute
 from fleetctl._ext.gcode_filament cimport begin_filament
 from fleetctl._ext.gcode_frame cimport begin_frames
 from fleetctl._ext.gcode_klipper cimport extended_command
+from fleetctl._ext.gcode_feature cimport settle_feature
+from fleetctl._ext.gcode_layer cimport pushed_in_all
+from fleetctl._ext.gcode_lines cimport free_lines
 from fleetctl._ext.gcode_note cimport note, touch
+from fleetctl._ext.gcode_object cimport end_object
+from fleetctl._ext.gcode_path cimport path_end
+from fleetctl._ext.gcode_rapid cimport lower
 from fleetctl._ext.gcode_plan cimport plan_flush
 from fleetctl._ext.gcode_skip cimport *
 from fleetctl._ext.gcode_text cimport read_line
+from fleetctl._ext.gcode_trace cimport *
 from fleetctl._ext.gcode_types cimport *
 
 cdef extern from "string.h" nogil:
@@ -42,6 +50,12 @@ HAZARD_NAMES = (
 FRAME_NAMES = ("machine", "G54", "G55", "G56", "G57", "G58", "G59", "G59.1", "G59.2", "G59.3", "start")
 END_NAMES = ("", "M2", "M30", "M84", "%", "comment")
 HEATER_NAMES = ("nozzle", "bed", "chamber")
+FEATURE_NAMES = (
+    "unknown", "outer_wall", "inner_wall", "overhang", "infill", "solid_infill", "top", "bottom", "bridge", "gap_fill",
+    "support", "support_interface", "skirt", "wipe_tower", "ironing", "custom", "travel", "retract", "rapid",
+    "plunge", "cut", "probe", "wait",
+)
+HISTORY_NAMES = ("feed", "bed", "chamber", "spindle", "fan", "flow", "nozzle")
 
 READS = {
     "paren_comments": READ_PAREN_COMMENTS, "spaced_numbers": READ_SPACED_NUMBERS, "cnc": READ_CNC,
@@ -102,6 +116,9 @@ cdef void begin(Core* s) noexcept nogil:
     s.wcs = FRAME_G54 if cnc else FRAME_MACHINE
     s.tool_count = 1
     s.g_top = 30
+    s.trace.layers.kind = LAYER_BY_NOTHING
+    s.trace.objects.kind = OBJECT_BY_NOTHING
+    s.trace.objects.at = -1
     s.layer_z = -1000000000000000000LL
     s.checks = CHECK_FIRST | CHECK_UNITS | CHECK_DISTANCE | CHECK_FEED
     s.checks |= CHECK_SPINDLE if cnc else CHECK_HOME | CHECK_HOT
@@ -112,6 +129,8 @@ cdef void begin(Core* s) noexcept nogil:
         for i in range(FRAME_TABLE):
             s.frames[i].motion[a].low = s.frames[i].work[a].low = 0x7FFFFFFFFFFFFFFFLL
             s.frames[i].motion[a].high = s.frames[i].work[a].high = -0x7FFFFFFFFFFFFFFFLL
+    for i in range(FRAME_TABLE):
+        s.cut.rapid[i].travel.low = s.cut.rapid[i].plunge.low = 0x7FFFFFFFFFFFFFFFLL
 
 
 cdef int64_t code_length(const uint8_t* p, const uint8_t* end, bint parens, int64_t* gaps) noexcept nogil:
@@ -164,6 +183,7 @@ cdef void run(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexce
     cdef int64_t code
     while p < stop:
         s.line += 1
+        s.text = p
         end = read_line(s, p)
         if end - p > s.longest:
             s.longest = end - p
@@ -245,12 +265,17 @@ cdef class Scanner:
     cdef uint8_t* carry         # the line that the last block cut
     cdef int64_t carried        # its length so far; more than the cap is counted, not kept
     cdef int64_t size
+    cdef int64_t carry_at       # where it begins in the program, bytes
+    cdef object kept_times
+    cdef object kept_positions
+    cdef object kept_path
     cdef bint pending_cr        # the carried line has ended in CR; an LF may still belong to it
     cdef bint finished
     cdef bint ends_with_newline
     cdef bint cut_word
 
-    def __cinit__(self, int reads, bint plan=True, bint want_times=False):
+    def __cinit__(self, int reads, bint plan=True, bint want_times=False, bint want_positions=False,
+                  bint want_histories=False, double path_mm=0.0, int64_t most_vertices=0):
         self.s = <Core*> calloc(1, sizeof(Core))
         self.q = <Planner*> calloc(1, sizeof(Planner))
         self.carry = <uint8_t*> malloc(LINE_CAP + 16)
@@ -265,6 +290,17 @@ cdef class Scanner:
         self.q.enabled = plan
         self.q.stopped = 1
         self.q.want_times = want_times
+        self.q.times.width = 2
+        self.q.trace = &self.s.trace
+        self.s.trace.positions.wanted = want_positions
+        self.s.trace.positions.width = 3
+        self.s.trace.histories = want_histories
+        self.s.trace.path.wanted = path_mm > 0.0
+        # Three quarters of what is allowed for leaving out vertices, one for chords of arcs.
+        self.s.trace.path.tolerance = 0.75 * path_mm
+        self.s.trace.path.chord = 0.25 * path_mm
+        self.s.trace.path.deviation = path_mm
+        self.s.trace.path.most = most_vertices if 1000 <= most_vertices < 1 << 24 else 1 << 24
         if reads & READ_TEXT_COMMANDS:
             for m in (0, 1, 16, 23, 28, 30, 32, 33, 36, 117, 118, 486, 550, 551, 552, 587, 862, 928):
                 self.s.text_m[m] = 1
@@ -273,8 +309,16 @@ cdef class Scanner:
         if self.s != NULL:
             free(self.s.g_use)
             free(self.s.m_use)
+            free(self.s.trace.layers.row)
+            free(self.s.trace.objects.row)
+            free(self.s.trace.objects.corner)
+            free(self.s.trace.path.xyz)
+            free(self.s.trace.path.run)
+            free_lines(&self.s.trace.positions)
+            for i in range(HISTORIES):
+                free(self.s.trace.history[i].row)
         if self.q != NULL:
-            free(self.q.times)
+            free_lines(&self.q.times)
         free(self.s)
         free(self.q)
         free(self.carry)
@@ -324,6 +368,7 @@ cdef class Scanner:
     cdef void take(self, const uint8_t* p, const uint8_t* end) noexcept nogil:
         cdef const uint8_t* last
         cdef const uint8_t* cr
+        cdef const uint8_t* block_end = end
         p = self.complete(p, end)
         if p == end:
             return
@@ -333,7 +378,10 @@ cdef class Scanner:
             cr = <const uint8_t*> memrchr(last, 13, end - last - 1)
             if cr != NULL:
                 last = cr + 1
+        self.s.trace.origin = p
+        self.s.trace.base = self.size - (block_end - p)
         run_lines(self.s, self.q, p, last)
+        self.carry_at = self.size - (block_end - last)
         if last < end and (end - 1)[0] == 13:
             self.pending_cr = True
             end -= 1
@@ -373,6 +421,8 @@ cdef class Scanner:
             oversized(self.s, self.carried)
         else:
             self.carry[self.carried] = 10
+            self.s.trace.origin = self.carry
+            self.s.trace.base = self.carry_at
             run(self.s, self.q, self.carry, self.carry + self.carried + 1)
         self.carried = 0
 
@@ -388,29 +438,67 @@ cdef class Scanner:
                 missing = self.s.hazard[HAZ_NUMBER_MISSING].count
                 self.end_carried()
                 self.cut_word = not self.ends_with_newline and self.s.hazard[HAZ_NUMBER_MISSING].count > missing
+            settle_feature(self.s)
+            end_object(self.s)
+            path_end(&self.s.trace)
             plan_flush(self.q, 0)
-        if self.q.out_of_memory:
-            raise MemoryError("no memory for the time of every line")
+        if self.q.out_of_memory or self.s.trace.out_of_memory:
+            raise MemoryError("no memory for what was asked for of every line")
 
     def times(self):
         """Native float64 seconds, one per line, as bytes; None unless asked for at the start."""
-        cdef int64_t i, lines = self.s.line
-        cdef double now = 0.0
-        cdef double* out
-        if not self.q.want_times:
-            return None
-        raw = bytearray(lines * sizeof(double))
-        cdef unsigned char[::1] view = raw
-        if lines:
-            out = <double*> &view[0]
-            for i in range(lines):
-                if i < self.q.times_size and self.q.times[i] >= 0.0:
-                    now = self.q.times[i]
-                out[i] = now
-        return bytes(raw)
+        if self.kept_times is None and self.q.want_times:
+            self.kept_times = line_bytes(&self.q.times, self.s.line, 0)
+        return self.kept_times
+
+    def positions(self):
+        """Native float32 x, y, z in mm where each line ends, as bytes; None unless asked for at the start."""
+        if self.kept_positions is None and self.s.trace.positions.wanted:
+            self.kept_positions = line_bytes(&self.s.trace.positions, self.s.line, 0x7FC00000)
+        return self.kept_positions
+
+    def layer_rows(self):
+        """(int64 lines, int64 byte offsets, float64 z mm, height mm, start s, filament mm), each as bytes: one
+        number for each layer of the table. Heights that are not known are NaN."""
+        return layer_columns(self.s)
+
+    def object_rows(self):
+        """([(name, id or -1, first line, last line, low, high, filament mm, centre, outline)], marks without room).
+
+        `low` and `high` are x, y, z in mm of what was extruded, None on an axis where nothing was; centre and corners
+        are x, y in mm."""
+        cdef ObjectTable* t = &self.s.trace.objects
+        return [object_row(self.s, t, &t.row[i]) for i in range(t.count)], t.past
+
+    def features(self):
+        """{feature: (seconds, filament mm)} of what the program does at all."""
+        cdef Trace* t = &self.s.trace
+        return {
+            FEATURE_NAMES[i]: (t.pace.feature_s[i], t.feature_pushed[i] / 1e6)
+            for i in range(FEATURE_WAIT + 1) if t.pace.feature_s[i] > 0.0 or t.feature_pushed[i] > 0
+        }
+
+    def histories(self):
+        """[(quantity, tool, changes seen, int64 lines, float64 values, float64 seconds)]; the last three as bytes.
+        Feed in mm/s, temperatures in degC, spindle S, fan and flow as shares."""
+        return [
+            (HISTORY_NAMES[min(i, HISTORY_NOZZLE)],
+             self.s.tools[i - HISTORY_NOZZLE].number if i >= HISTORY_NOZZLE else -1,
+             self.s.trace.history[i].seen, *history_columns(&self.s.trace.history[i]))
+            for i in range(HISTORIES) if self.s.trace.history[i].count
+        ]
+
+    def path(self):
+        """(float32 vertices, uint32 first vertex of each polyline and of the end, uint32 line of each polyline,
+        [(layer, feature, tool, first polyline, polylines)], deviation mm, polylines dropped, bounds mm), the first
+        three as bytes; None unless asked for. Sorted by layer, feature and tool."""
+        if self.kept_path is None and self.s.trace.path.tolerance > 0.0:
+            self.kept_path = path_parts(&self.s.trace.path)
+        return self.kept_path
 
     def frames(self):
-        """[(name, motion, work, length)]; motion and work are three of None or (low mm, line, high mm, line);
+        """[(name, motion, work, length)]; motion and work are three of None or (low mm, line, high mm, line,
+        columns);
         `length` is the number of the tool whose length the machine must add to Z, or None."""
         found = []
         for i in range(FRAME_TABLE):
@@ -425,17 +513,32 @@ cdef class Scanner:
                         self.s.modes.pair_number[i - FRAME_PAIRS]))
         return found
 
+    def rapids(self):
+        """[(name, travel, plunge)] of coordinate systems with rapids; travel and plunge None or (low mm, line)."""
+        found = []
+        for i in range(self.s.modes.pair_count):     # Z is the tool's tip, with a length from the table or without
+            lower(&self.s.cut.rapid[self.s.modes.pair_system[i]].travel,
+                  self.s.cut.rapid[FRAME_PAIRS + i].travel.low, self.s.cut.rapid[FRAME_PAIRS + i].travel.low_line)
+            lower(&self.s.cut.rapid[self.s.modes.pair_system[i]].plunge,
+                  self.s.cut.rapid[FRAME_PAIRS + i].plunge.low, self.s.cut.rapid[FRAME_PAIRS + i].plunge.low_line)
+        for i in range(FRAME_COUNT):
+            travel = as_low(&self.s.cut.rapid[i].travel)
+            plunge = as_low(&self.s.cut.rapid[i].plunge)
+            if travel is not None or plunge is not None:
+                found.append((FRAME_NAMES[i], travel, plunge))
+        return found
+
     def words(self):
-        """{word: (first line, count)} of G, M and T words."""
+        """{word: (first line, count, first column)} of G, M and T words."""
         found = {}
         for i in range(self.s.g_top + 1):
             if self.s.g_use[i].count:
-                found[word_name("G", i)] = (self.s.g_use[i].first_line, self.s.g_use[i].count)
+                found[word_name("G", i)] = as_use(&self.s.g_use[i])
         for i in range(self.s.m_top + 1):
             if self.s.m_use[i].count:
-                found[word_name("M", i)] = (self.s.m_use[i].first_line, self.s.m_use[i].count)
+                found[word_name("M", i)] = as_use(&self.s.m_use[i])
         if self.s.t_use.count:
-            found["T"] = (self.s.t_use.first_line, self.s.t_use.count)
+            found["T"] = as_use(&self.s.t_use)
         return found
 
     def hazards(self):
@@ -454,11 +557,11 @@ cdef class Scanner:
         ]
 
     def heaters(self):
-        """{name: (first line, max degC, line, end degC, line)} of heaters that were set."""
+        """{name: (first line, max degC, line, end degC, line, column of the max)} of heaters that were set."""
         return {
             HEATER_NAMES[i]: (
                 self.s.heater[i].first_line, self.s.heater[i].max_value / 1e6, self.s.heater[i].max_line,
-                self.s.heater[i].end_value / 1e6, self.s.heater[i].end_line)
+                self.s.heater[i].end_value / 1e6, self.s.heater[i].end_line, self.s.cut.heat_column[i])
             for i in range(3) if self.s.heater[i].first_line
         }
 
@@ -470,12 +573,15 @@ cdef class Scanner:
         return self.s.layers_z, "z" if self.s.layers_z else ""
 
     def names(self):
-        """({extended command: (first line, count)}, [object name])."""
+        """({extended command: (first line, count, first column)}, [object name])."""
         extended = {
-            arena_text(&self.s.extended, i): (self.s.extended.use[i].first_line, self.s.extended.use[i].count)
+            arena_text(&self.s.extended, i): as_use(&self.s.extended.use[i])
             for i in range(self.s.extended.count)
         }
-        return extended, [arena_text(&self.s.objects, i) for i in range(self.s.objects.count)]
+        objects = []
+        for row in self.object_rows()[0]:
+            objects.append(row[0] or str(row[1]))
+        return extended, objects
 
     def secret_keys(self):
         """{key of a comment that may name a secret: (first line, count)}; at most 256."""
@@ -485,12 +591,12 @@ cdef class Scanner:
         }
 
     def spindle(self):
-        """None, or (on line, max S, line, still on, last line, first M4)."""
+        """None, or (on line, max S, line, still on, last line, first M4, first M3, first lit rapid, column of max S)."""
         cdef Core* s = self.s
         if s.spindle_on_line == 0:
             return None
         return (s.spindle_on_line, s.s_max / 1e6, s.s_max_line, bool(s.spindle), s.spindle_end_line,
-                s.dynamic_power_line)
+                s.dynamic_power_line, s.cut.constant_line, s.cut.lit_rapid_line, s.cut.s_column)
 
     def totals(self):
         """The single numbers, by the names of the fields of `Analysis` where there is one."""
@@ -499,6 +605,7 @@ cdef class Scanner:
             "size_bytes": self.size, "lines": s.line, "commands": s.commands,
             "motion_s": self.q.motion_s, "dwell_s": self.q.wait_s, "cutting_mm": s.cutting_mm,
             "max_feed_mm_s": s.max_feed, "max_feed_line": s.max_feed_line,
+            "max_z_feed_mm_s": s.cut.z_feed, "max_z_feed_line": s.cut.z_feed_line,
             "longest_line_bytes": s.longest, "longest_line": s.longest_line,
             "longest_code_bytes": s.longest_code, "longest_code_line": s.longest_code_line,
             "longest_spaced_bytes": s.longest_spaced, "longest_spaced_line": s.longest_spaced_line,
@@ -515,6 +622,10 @@ cdef class Scanner:
     def letters(self):
         """{parameter letter: first line}."""
         return {chr(64 + i): self.s.letter_line[i] for i in range(1, 27) if self.s.letter_line[i]}
+
+    def letter_columns(self):
+        """{parameter letter: column in its first line}."""
+        return {chr(64 + i): self.s.cut.letter_column[i] for i in range(1, 27) if self.s.letter_line[i]}
 
     @property
     def s_on_motion(self):
@@ -556,7 +667,17 @@ def count_words(const uint8_t[::1] text not None, int reads):
 cdef object as_range(Range* r):
     if r.low > r.high:
         return None
-    return (r.low / 1e6, r.low_line, r.high / 1e6, r.high_line)
+    return (r.low / 1e6, r.low_line, r.high / 1e6, r.high_line, r.low_column, r.high_column)
+
+
+cdef object as_low(Range* r):
+    if r.low_line == 0:
+        return None
+    return (r.low / 1e6, r.low_line)
+
+
+cdef object as_use(Use* use):
+    return (use.first_line, use.count, use.first_column)
 
 
 cdef str word_name(str letter, int code):
@@ -566,3 +687,132 @@ cdef str word_name(str letter, int code):
 cdef str arena_text(NameTable* t, int i):
     text = t.arena[t.offset[i]:t.offset[i] + t.length[i]].decode("utf-8", "replace")
     return text
+
+
+cdef bytes doubles(const double* first, int64_t count, int64_t stride):
+    """Every `stride`-th number of 8 bytes from `first` on."""
+    cdef bytes out = PyBytes_FromStringAndSize(NULL, 8 * count)
+    cdef double* to = <double*> PyBytes_AS_STRING(out)
+    cdef int64_t i
+    for i in range(count):
+        memcpy(&to[i], first + i * stride, 8)
+    return out
+
+
+cdef bytes line_bytes(LineArray* a, int64_t lines, uint32_t nothing):
+    """The array of lines in one piece, gaps filled with the line before; the chunks are given back on the way."""
+    cdef int64_t size = 4 * a.width
+    cdef bytes out = PyBytes_FromStringAndSize(NULL, lines * size)
+    cdef char* to = PyBytes_AS_STRING(out)
+    cdef char* last = NULL
+    cdef uint32_t before[4]
+    cdef uint32_t unwritten[4]
+    cdef int64_t i, k, n
+    for i in range(4):
+        before[i] = nothing
+        unwritten[i] = 0xFFFFFFFF
+    with nogil:
+        for k in range((lines + LINE_CHUNK - 1) // LINE_CHUNK):
+            n = lines - k * LINE_CHUNK if lines - k * LINE_CHUNK < LINE_CHUNK else LINE_CHUNK
+            for i in range(n):
+                if (k < a.room and a.chunk[k] != NULL
+                        and memcmp(a.chunk[k] + i * a.width, unwritten, size) != 0):
+                    memcpy(before, a.chunk[k] + i * a.width, size)
+                memcpy(to, before, size)
+                to += size
+            if k < a.room:
+                free(a.chunk[k])
+                a.chunk[k] = NULL
+    return out
+
+
+cdef tuple layer_columns(Core* s):
+    """The rows of the layer table as columns; what a layer took is the filament between its start and the next."""
+    cdef LayerTable* t = &s.trace.layers
+    cdef int64_t n = 0 if s.reads & READ_CNC else t.count
+    cdef int64_t i, after
+    cdef bytes filament = PyBytes_FromStringAndSize(NULL, 8 * n)
+    cdef double* took = <double*> PyBytes_AS_STRING(filament)
+    cdef int64_t stride = sizeof(Layer) // 8
+    if n == 0:
+        return (b"",) * 6
+    for i in range(n):
+        # Past the end of the table the last layer of it takes the rest.
+        after = t.row[i + 1].filament if i + 1 < n else pushed_in_all(s)
+        took[i] = <double> (after - t.row[i].filament) / 1e6
+        if isnan(t.row[i].height) and i > 0 and t.row[i].z > t.row[i - 1].z:
+            t.row[i].height = <double> llround((t.row[i].z - t.row[i - 1].z) * 1e6) / 1e6
+    return (
+        doubles(<double*> &t.row[0].line, n, stride), doubles(<double*> &t.row[0].offset, n, stride),
+        doubles(&t.row[0].z, n, stride), doubles(&t.row[0].height, n, stride),
+        doubles(&t.row[0].start_s, n, stride), filament,
+    )
+
+
+cdef tuple object_row(Core* s, ObjectTable* t, Thing* row):
+    cdef int i
+    return (
+        arena_text(&s.objects, row.name) if row.name >= 0 else "", row.id, row.first_line, row.last_line,
+        tuple(row.low[i] / 1e6 if row.low[i] <= row.high[i] else None for i in range(3)),
+        tuple(row.high[i] / 1e6 if row.low[i] <= row.high[i] else None for i in range(3)),
+        row.filament / 1e6,
+        (row.centre[0] / 1e6, row.centre[1] / 1e6) if row.has_centre else None,
+        tuple((t.corner[2 * i] / 1e6, t.corner[2 * i + 1] / 1e6) for i in range(row.corner, row.corner + row.corners)),
+    )
+
+
+cdef tuple history_columns(History* h):
+    cdef int64_t stride = sizeof(Change) // 8
+    return (doubles(<double*> &h.row[0].line, h.count, stride), doubles(&h.row[0].value, h.count, stride),
+            doubles(&h.row[0].at_s, h.count, stride))
+
+
+cdef int by_key(const void* a, const void* b) noexcept nogil:
+    cdef const PathRun* x = <const PathRun*> a
+    cdef const PathRun* y = <const PathRun*> b
+    if x.layer != y.layer:
+        return 1 if x.layer > y.layer else -1
+    if x.feature != y.feature:
+        return 1 if x.feature > y.feature else -1
+    if x.tool != y.tool:
+        return 1 if x.tool > y.tool else -1
+    return 1 if x.first > y.first else -1
+
+
+cdef tuple path_parts(PathState* p):
+    """The polylines sorted by layer, feature and tool, and the list of those ranges."""
+    cdef bytes xyz = PyBytes_FromStringAndSize(NULL, 12 * p.vertices)
+    cdef bytes starts = PyBytes_FromStringAndSize(NULL, 4 * (p.runs + 1))
+    cdef bytes lines = PyBytes_FromStringAndSize(NULL, 4 * p.runs)
+    cdef float* vertex = <float*> PyBytes_AS_STRING(xyz)
+    cdef uint32_t* start = <uint32_t*> PyBytes_AS_STRING(starts)
+    cdef uint32_t* line = <uint32_t*> PyBytes_AS_STRING(lines)
+    cdef int64_t i, at = 0, first = 0
+    cdef PathRun* run
+    cdef float low[3]
+    cdef float high[3]
+    cdef float value
+    ranges = []
+    with nogil:
+        if p.runs:
+            qsort(p.run, p.runs, sizeof(PathRun), by_key)
+        for i in range(p.runs):
+            run = &p.run[i]
+            memcpy(vertex + 3 * at, p.xyz + 3 * <int64_t> run.first, 12 * <int64_t> run.count)
+            start[i] = <uint32_t> at
+            line[i] = run.line
+            at += run.count
+        start[p.runs] = <uint32_t> at
+        for i in range(3 * at):
+            value = vertex[i]
+            if i < 3 or value < low[i % 3]:
+                low[i % 3] = value
+            if i < 3 or value > high[i % 3]:
+                high[i % 3] = value
+    for i in range(1, p.runs + 1):
+        run = &p.run[first]
+        if i == p.runs or (run.layer, run.feature, run.tool) != (p.run[i].layer, p.run[i].feature, p.run[i].tool):
+            ranges.append((run.layer, FEATURE_NAMES[run.feature], run.tool, first, i - first))
+            first = i
+    bounds = ((low[0], low[1], low[2]), (high[0], high[1], high[2])) if at else None
+    return xyz, starts, lines, ranges, p.deviation, p.dropped, bounds

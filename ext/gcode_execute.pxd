@@ -5,20 +5,25 @@ distance mode, dwell and offsets, motion, end), not the order of the text; a pri
 the same.
 """
 
+from libc.math cimport NAN
 from libc.stdint cimport int32_t, uint32_t
 
 from fleetctl._ext.gcode_arc cimport curve
 from fleetctl._ext.gcode_block cimport judge_arc, judge_block
 from fleetctl._ext.gcode_cycle cimport cycle, is_cycle, thread
 from fleetctl._ext.gcode_filament cimport retract
-from fleetctl._ext.gcode_go cimport go, go_axis
-from fleetctl._ext.gcode_modal cimport count_use, m_command, select_tool, set_mode, stop_command, take_s
+from fleetctl._ext.gcode_go cimport go
+from fleetctl._ext.gcode_lines cimport line_slot
+from fleetctl._ext.gcode_modal cimport (
+    count_use, m_command, select_tool, set_mode, spindle_history, stop_command, take_s)
 from fleetctl._ext.gcode_motion cimport aim, lose, straight, take_feed, to_mm
 from fleetctl._ext.gcode_note cimport note
 from fleetctl._ext.gcode_offset cimport home, offset_length, shift_origin, store_place, tool_data, write_offset
+from fleetctl._ext.gcode_place cimport column_of, rarely
 from fleetctl._ext.gcode_plan cimport plan_wait
 from fleetctl._ext.gcode_printer cimport from_stored, homing_move, lose_all, moves_head, stored_place
 from fleetctl._ext.gcode_spline cimport bezier_curve, collect_pole, end_nurbs
+from fleetctl._ext.gcode_trace cimport seldom
 from fleetctl._ext.gcode_types cimport *
 
 
@@ -191,9 +196,10 @@ cdef inline void g_words(Core* s, Planner* q, bint* machine, bint* consumed, bin
     s.modes.last_motion = s.motion
     for i in range(w.ng):
         g = w.g[i]
-        count_use(&s.g_use[g], s.line)
-        if g > s.g_top:
-            s.g_top = g
+        if rarely(count_use(&s.g_use[g], s.line)):
+            s.g_use[g].first_column = column_of(s, LETTER_G, i)
+            if g > s.g_top:
+                s.g_top = g
         if is_motion(s, g):
             motions += 1
             s.motion = -1 if g == 800 else g
@@ -220,9 +226,10 @@ cdef inline void general(Core* s, Planner* q) noexcept nogil:
     cdef bint cnc = s.reads & READ_CNC
     cdef bint moves
     for i in range(w.nm):
-        count_use(&s.m_use[w.m[i]], s.line)
-        if w.m[i] > s.m_top:
-            s.m_top = w.m[i]
+        if count_use(&s.m_use[w.m[i]], s.line):
+            s.m_use[w.m[i]].first_column = column_of(s, LETTER_M, i)
+            if w.m[i] > s.m_top:
+                s.m_top = w.m[i]
     if cnc:
         spindle_words(s)
     elif w.mask & BIT_T and w.ng == 0 and w.nm == 0 and not w.flags & BIT_T:
@@ -232,6 +239,9 @@ cdef inline void general(Core* s, Planner* q) noexcept nogil:
     if cnc and s.spindle and s.s_value > s.s_max:
         s.s_max = s.s_value
         s.s_max_line = s.line
+        s.cut.s_column = column_of(s, LETTER_S, 0)
+    if cnc and s.trace.histories:
+        spindle_history(s)
     if not cnc and w.ng + w.nm > 1:
         note(s, HAZ_SEVERAL_COMMANDS, 1)
     elif not cnc and w.ng + w.nm == 0 and w.mask & ~<uint32_t> (BIT_T | BIT_N):
@@ -280,7 +290,7 @@ cdef inline void spare_letters(Core* s, Planner* q, bint rapid) noexcept nogil:
         from_stored(s, q, rapid)
 
 
-cdef inline void execute(Core* s, Planner* q) noexcept nogil:
+cdef inline void obey(Core* s, Planner* q) noexcept nogil:
     """The words of one line that has any; plain G0/G1 lines of printers and mills go straight through."""
     cdef Words* w = &s.w
     cdef int32_t g, letter
@@ -290,6 +300,7 @@ cdef inline void execute(Core* s, Planner* q) noexcept nogil:
         for letter in range(1, 27):
             if fresh & (<uint32_t> 1 << letter):
                 s.letter_line[letter] = s.line
+                s.cut.letter_column[letter] = column_of(s, letter, 0)
     s.commands += 1
     if w.flags | <uint32_t> s.modes.odd_words:
         odd_words(s)
@@ -299,7 +310,8 @@ cdef inline void execute(Core* s, Planner* q) noexcept nogil:
         if w.ng:
             g = w.g[0]
             if g == 0 or g == 10:
-                count_use(&s.g_use[g], s.line)
+                if rarely(count_use(&s.g_use[g], s.line)):
+                    s.g_use[g].first_column = column_of(s, LETTER_G, 0)
                 s.motion = g
                 if w.mask & BIT_F:
                     take_feed(s)
@@ -309,7 +321,8 @@ cdef inline void execute(Core* s, Planner* q) noexcept nogil:
                     straight(s, q, g == 0, False)
                 return
             if g == 20 or g == 30:
-                count_use(&s.g_use[g], s.line)
+                if rarely(count_use(&s.g_use[g], s.line)):
+                    s.g_use[g].first_column = column_of(s, LETTER_G, 0)
                 s.motion = g
                 if w.mask & BIT_F:
                     take_feed(s)
@@ -334,3 +347,22 @@ cdef inline void execute(Core* s, Planner* q) noexcept nogil:
                 straight(s, q, s.motion == 0, False)
             return
     general(s, q)
+
+
+cdef inline void keep_position(Core* s) noexcept nogil:
+    """Where the line that was executed leaves each axis, mm; NaN where that is not known."""
+    cdef float* slot = line_slot(&s.trace.positions, s.line)
+    cdef int a
+    if slot == NULL:
+        s.trace.out_of_memory = 1
+        s.trace.positions.wanted = 0
+        return
+    for a in range(3):
+        slot[a] = <float> (<double> s.pos[a] / 1e6) if s.frame[a] != FRAME_START else NAN
+
+
+cdef inline void execute(Core* s, Planner* q) noexcept nogil:
+    """The words of one line that has any, and what is kept of every line."""
+    obey(s, q)
+    if seldom(s.trace.positions.wanted):
+        keep_position(s)

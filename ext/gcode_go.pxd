@@ -6,9 +6,13 @@ Each is a move to a place that is already worked out; nothing here reads words.
 from libc.math cimport fabs, sqrt
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
+from fleetctl._ext.gcode_feature cimport tag_move
 from fleetctl._ext.gcode_motion cimport check_motion, count_work, move_accel, move_speed, reach, work_here
 from fleetctl._ext.gcode_note cimport touch
+from fleetctl._ext.gcode_path cimport path_straight
 from fleetctl._ext.gcode_plan cimport plan_move
+from fleetctl._ext.gcode_rapid cimport lone_move
+from fleetctl._ext.gcode_trace cimport seldom
 from fleetctl._ext.gcode_types cimport *
 
 
@@ -18,6 +22,7 @@ cdef inline void go(Core* s, Planner* q, uint32_t mask, int64_t* target, int32_t
     cdef double d[4]
     cdef double length
     cdef bint moved = False, work
+    cdef uint32_t words = s.w.mask
     cdef int a
     if s.checks:
         check_motion(s, rapid, 0)
@@ -33,6 +38,10 @@ cdef inline void go(Core* s, Planner* q, uint32_t mask, int64_t* target, int32_t
     work = moved and not rapid and s.reads & READ_CNC
     if work and not s.in_work:
         work_here(s)
+    if moved:
+        s.w.mask = (words & ~<uint32_t> BITS_XYZ) | mask
+        lone_move(s, rapid, target, frame)
+        s.w.mask = words
     for a in range(3):
         if mask & (<uint32_t> BIT_X << a):
             reach(s, a, target[a], frame[a])
@@ -47,6 +56,9 @@ cdef inline void go(Core* s, Planner* q, uint32_t mask, int64_t* target, int32_t
         s.max_feed_line = s.line
     if work:
         count_work(s, length, d[2] == 0.0)
+    tag_move(s, work, moved, rapid, d)
+    if seldom(s.trace.path.wanted):
+        path_straight(s, d)
     if q.enabled and length > 0.0:
         for a in range(3):
             d[a] /= length

@@ -3,7 +3,10 @@
 from libc.math cimport fmin
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
+from fleetctl._ext.gcode_history cimport history
 from fleetctl._ext.gcode_note cimport note
+from fleetctl._ext.gcode_place cimport column_of
+from fleetctl._ext.gcode_trace cimport *
 from fleetctl._ext.gcode_types cimport *
 
 
@@ -15,6 +18,7 @@ cdef inline void heat(Core* s, int which, int64_t target) noexcept nogil:
     if h.max_line == 0 or target > h.max_value:
         h.max_value = target
         h.max_line = s.line
+        s.cut.heat_column[which] = column_of(s, LETTER_S, 0)
     h.end_value = target
     h.end_line = s.line
 
@@ -30,6 +34,7 @@ cdef inline void may_heat(Core* s, int which, int64_t target) noexcept nogil:
     if h.max_line == 0 or target > h.max_value:
         h.max_value = target
         h.max_line = s.line
+        s.cut.heat_column[which] = column_of(s, LETTER_S, 0)
 
 
 cdef inline void heat_aside(Core* s, int32_t m) noexcept nogil:
@@ -58,6 +63,7 @@ cdef inline void heat_nozzle(Core* s, int64_t target) noexcept nogil:
             note(s, HAZ_TOOL_OVERFLOW, 1)
             which = s.tool
     s.tools[which].nozzle = target
+    history(s, HISTORY_NOZZLE + which, <double> target / 1e6)
     for i in range(s.tool_count):
         if s.tools[i].nozzle > hottest:
             hottest = s.tools[i].nozzle
@@ -82,8 +88,10 @@ cdef inline void heater_command(Core* s, int32_t m) noexcept nogil:
         heat_nozzle(s, target)
     elif m == 1400 or m == 1900:
         heat(s, 1, target)
+        history(s, HISTORY_BED, <double> target / 1e6)
     else:
         heat(s, 2, target)
+        history(s, HISTORY_CHAMBER, <double> target / 1e6)
 
 
 cdef inline void set_axes(Core* s, double* values, double* caps, double scale) noexcept nogil:

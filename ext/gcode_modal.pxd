@@ -5,23 +5,30 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 from fleetctl._ext.gcode_filament cimport tool_changed
 from fleetctl._ext.gcode_frame cimport choose_frame
 from fleetctl._ext.gcode_heat cimport heat_aside, heater_command, limit_command
+from fleetctl._ext.gcode_history cimport history
 from fleetctl._ext.gcode_motion cimport answer, feed_per_turn
 from fleetctl._ext.gcode_note cimport note
+from fleetctl._ext.gcode_place cimport column_of
 from fleetctl._ext.gcode_plan cimport plan_wait
 from fleetctl._ext.gcode_printer cimport printer_command
+from fleetctl._ext.gcode_trace cimport HISTORY_FAN, HISTORY_FLOW, HISTORY_SPINDLE
 from fleetctl._ext.gcode_types cimport *
 
 
-cdef inline void count_use(Use* use, int64_t line) noexcept nogil:
-    if use.count == 0:
-        use.first_line = line
+cdef inline bint count_use(Use* use, int64_t line) noexcept nogil:
+    """One more of a word; True for the first."""
     use.count += 1
+    if use.count > 1:
+        return False
+    use.first_line = line
+    return True
 
 
 cdef inline void select_tool(Core* s, int64_t number) noexcept nogil:
     """A T word: the tool in use for printers; for CNC also noted, M6 brings it in."""
     cdef int32_t i
-    count_use(&s.t_use, s.line)
+    if count_use(&s.t_use, s.line):
+        s.t_use.first_column = column_of(s, LETTER_T, 0)
     s.modes.selected = number
     s.modes.selected_known = 1
     for i in range(s.tool_count):
@@ -70,6 +77,30 @@ cdef inline void spin(Core* s, int32_t m) noexcept nogil:
         s.spindle_on_line = s.line
     if m == 40 and s.dynamic_power_line == 0:
         s.dynamic_power_line = s.line
+    if m == 30 and s.cut.constant_line == 0:
+        s.cut.constant_line = s.line
+
+
+cdef inline void spindle_history(Core* s) noexcept nogil:
+    """S while the spindle turns, else 0."""
+    if s.spindle or s.spindle_on_line:
+        history(s, HISTORY_SPINDLE, <double> s.s_value / 1e6 if s.spindle else 0.0)
+
+
+cdef inline void fan_command(Core* s, int32_t m) noexcept nogil:
+    """M106 S and M107, the part fan (P0); S is 0 to 255, in RepRapFirmware also 0 to 1 (M106 of its manual)."""
+    cdef double share = 1.0
+    if s.w.mask & BIT_P and s.w.value[LETTER_P] != 0:
+        return
+    if m == 1070:
+        share = 0.0
+    elif s.w.mask & BIT_S:
+        share = <double> s.w.value[LETTER_S] / 1e6
+        if not (s.reads & READ_SPEEDS_PER_MINUTE and share <= 1.0):
+            share /= 255.0
+    elif s.reads & READ_SPEEDS_PER_MINUTE:
+        return
+    history(s, HISTORY_FAN, share if share < 1.0 else 1.0)
 
 
 cdef inline void load_tool(Core* s, int64_t number, bint known) noexcept nogil:
@@ -112,6 +143,10 @@ cdef inline void m_command(Core* s, Planner* q, int32_t m) noexcept nogil:
     elif m in (180, 840) and not cnc:
         end_marker(s, END_MOTORS_OFF)
         s.checks |= CHECK_ENDED
+    elif (m == 1060 or m == 1070) and not cnc:
+        fan_command(s, m)
+    elif m == 2210 and s.w.mask & BIT_S:
+        history(s, HISTORY_FLOW, <double> s.w.value[LETTER_S] / 1e8)
     elif m == 1120:
         note(s, HAZ_EMERGENCY_STOP, 1)
     elif m in (5000, 5020):
@@ -128,6 +163,7 @@ cdef inline void stop_command(Core* s, Planner* q, int32_t m) noexcept nogil:
             s.ended_line = s.line
         if s.reads & READ_CNC:      # program end stops the spindle and goes back to G54 G17 G90 G94 (RS274NGC 3.6.1)
             s.spindle = 0
+            spindle_history(s)
             s.plane = 17
             s.relative = 0
             if s.checks & CHECK_INVERSE:

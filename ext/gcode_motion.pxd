@@ -6,8 +6,16 @@ Every axis has its own coordinate system ("frame"): a G53 or G28 on one axis lea
 from libc.math cimport fabs, llround, sqrt
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
+from fleetctl._ext.gcode_feature cimport tag_move
+from fleetctl._ext.gcode_history cimport history
+from fleetctl._ext.gcode_layer cimport layer_by_height, layer_worked
 from fleetctl._ext.gcode_note cimport clamp, note, touch
+from fleetctl._ext.gcode_place cimport place_range, rarely
 from fleetctl._ext.gcode_plan cimport plan_move
+from fleetctl._ext.gcode_rapid cimport lone_move
+from fleetctl._ext.gcode_object cimport object_here
+from fleetctl._ext.gcode_path cimport path_straight
+from fleetctl._ext.gcode_trace cimport HISTORY_FEED, seldom
 from fleetctl._ext.gcode_types cimport *
 
 
@@ -24,7 +32,8 @@ cdef inline void reach(Core* s, int axis, int64_t value, int32_t frame) noexcept
     s.pos[axis] = value
     s.frame[axis] = frame
     s.commanded[axis] = 1
-    touch(&s.frames[frame].motion[axis], value, s.line)
+    if rarely(touch(&s.frames[frame].motion[axis], value, s.line)):
+        place_range(s, &s.frames[frame].motion[axis], LETTER_X + axis)
 
 
 cdef inline void lose(Core* s, int axis) noexcept nogil:
@@ -49,6 +58,8 @@ cdef inline void work_here(Core* s) noexcept nogil:
     for a in range(3):
         if s.commanded[a]:
             touch(&s.frames[s.frame[a]].work[a], s.pos[a], s.line)
+    if seldom(s.trace.objects.at >= 0):
+        object_here(s)
 
 
 cdef inline void aim(Core* s, int axis, int64_t value, bint machine, int64_t* target, int32_t* frame) noexcept nogil:
@@ -125,6 +136,7 @@ cdef inline void take_feed(Core* s) noexcept nogil:
     else:
         s.feed = <double> value * (1e-6 / 60.0) * s.modes.feed_factor
         s.feed_known = 1
+    history(s, HISTORY_FEED, s.feed)
     s.checks &= ~<uint32_t> CHECK_FEED
     if value == 0:
         s.checks |= CHECK_FEED_ZERO
@@ -181,11 +193,16 @@ cdef inline void check_motion(Core* s, bint rapid, int64_t pushed) noexcept nogi
 cdef inline void count_work(Core* s, double length, bint level) noexcept nogil:
     """The move just made was work, `length` mm long; `level`: it kept its height."""
     s.cutting_mm += length
+    if seldom(s.trace.objects.at >= 0):
+        object_here(s)
     if s.first_work_line == 0:
         s.first_work_line = s.line
     if level and s.pos[2] > s.layer_z:
         s.layers_z += 1
         s.layer_z = s.pos[2]
+        layer_by_height(s)
+    if seldom(s.trace.layers.wants_z):
+        layer_worked(s)
 
 
 cdef inline double odd_speed(Core* s, double length) noexcept nogil:
@@ -246,6 +263,8 @@ cdef inline void straight(Core* s, Planner* q, bint rapid, bint machine) noexcep
     work = moved and (not rapid if s.reads & READ_CNC else pushed > 0)
     if work and not s.in_work:
         work_here(s)
+    if rarely(rapid or not mask & (BIT_X | BIT_Y)) and moved:
+        lone_move(s, rapid, aimed, frames)
     for a in range(3):
         if mask & (<uint32_t> BIT_X << a):
             reach(s, a, aimed[a], frames[a])
@@ -259,7 +278,11 @@ cdef inline void straight(Core* s, Planner* q, bint rapid, bint machine) noexcep
     length = sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2])
     if work:
         count_work(s, length, d[2] == 0.0)
+    if seldom(s.trace.path.wanted):
+        tag_move(s, work, moved, rapid, d)
+        path_straight(s, d)
     if q.enabled:
+        tag_move(s, work, moved, rapid, d)
         if length == 0.0:
             length = fabs(d[3])
             if length == 0.0:

@@ -18,14 +18,18 @@ cdef inline void note(Core* s, int hazard, int64_t column) noexcept nogil:
     mark.count += 1
 
 
-cdef inline void touch(Range* r, int64_t value, int64_t line) noexcept nogil:
-    """Widen a range to hold `value`; an equal value keeps the earlier line."""
+cdef inline bint touch(Range* r, int64_t value, int64_t line) noexcept nogil:
+    """Widen a range to hold `value`; True when it did. An equal value keeps the earlier line."""
+    cdef bint wider = False
     if value < r.low:
         r.low = value
         r.low_line = line
+        wider = True
     if value > r.high:
         r.high = value
         r.high_line = line
+        wider = True
+    return wider
 
 
 cdef inline int64_t clamp(int64_t value) noexcept nogil:

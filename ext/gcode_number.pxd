@@ -26,6 +26,7 @@ cdef inline const uint8_t* careful_number(Core* s, const uint8_t* p, const uint8
     cdef bint over = False
     cdef bint spaced = False
     cdef bint rounded = False
+    cdef const uint8_t* digits = p
     cdef const uint8_t* q
     cdef uint8_t c
     while True:
@@ -60,7 +61,7 @@ cdef inline const uint8_t* careful_number(Core* s, const uint8_t* p, const uint8
     if spaced:
         note(s, HAZ_SPACED_NUMBER, p - start)
     if over:
-        note(s, HAZ_NUMBER_OVERFLOW, p - start)
+        note(s, HAZ_NUMBER_OVERFLOW, digits - start + 1)
         out[0] = <int64_t> OVERFLOW * 1000000
     else:
         out[0] = m * fleetctl_pow10[6 - (decimals if decimals > 0 else 0)]

@@ -13,8 +13,10 @@ changes take no time.
 
 from libc.math cimport fabs, sqrt
 from libc.stdint cimport int32_t, int64_t
-from libc.stdlib cimport realloc
 
+from fleetctl._ext.gcode_lines cimport line_slot
+from fleetctl._ext.gcode_pace cimport pace_block, pace_settle
+from fleetctl._ext.gcode_trace cimport FEATURE_WAIT
 from fleetctl._ext.gcode_types cimport *
 
 
@@ -29,21 +31,14 @@ cdef inline double greatest(double a, double b) noexcept nogil:
 
 cdef inline void plan_mark(Planner* q, int64_t line) noexcept nogil:
     """Line `line` has ended at the time reached so far; gaps are filled when the reading is done."""
-    cdef int64_t size
-    cdef double* grown
+    cdef double* slot
     if not q.want_times or q.out_of_memory:
         return
-    if line > q.times_size:
-        size = q.times_size * 2 if q.times_size * 2 > line else line + 65536
-        grown = <double*> realloc(q.times, size * sizeof(double))
-        if grown == NULL:
-            q.out_of_memory = 1
-            return
-        q.times = grown
-        while q.times_size < size:
-            q.times[q.times_size] = -1.0
-            q.times_size += 1
-    q.times[line - 1] = q.total_s
+    slot = <double*> line_slot(&q.times, line)
+    if slot == NULL:
+        q.out_of_memory = 1
+        return
+    slot[0] = q.total_s
 
 
 cdef inline double block_seconds(Block* b, double entry, double v0, double exit2, double v1) noexcept nogil:
@@ -89,6 +84,7 @@ cdef inline void plan_flush(Planner* q, int32_t keep) noexcept nogil:
             entry = q.block[i + 1].entry if i + 1 < n else 0.0
             v0 = sqrt(entry)
         q.total_s += t
+        pace_block(q.trace, b.tag, t, q.total_s)
         if q.want_times:
             plan_mark(q, b.line)
     for i in range(keep):
@@ -96,12 +92,15 @@ cdef inline void plan_flush(Planner* q, int32_t keep) noexcept nogil:
     q.count = keep
     q.block[0].entry = entry
     q.v_now = v0
+    pace_settle(q.trace)
 
 
 cdef inline Block* next_block(Planner* q) noexcept nogil:
     if q.count == PLAN_WINDOW:
         plan_flush(q, PLAN_KEEP)
     q.count += 1
+    q.trace.pace.planned += 1
+    q.block[q.count - 1].tag = q.trace.pace.tag
     return &q.block[q.count - 1]
 
 
@@ -118,6 +117,7 @@ cdef inline void plan_wait(Planner* q, double seconds, int64_t line) noexcept no
     cdef Block* b
     if q.enabled:
         b = next_block(q)
+        b.tag = FEATURE_WAIT
         b.reach = 0.0
         b.length = 0.0
         b.accel = 1.0

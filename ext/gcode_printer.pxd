@@ -131,6 +131,7 @@ cdef inline bint printer_command(Core* s, Planner* q, int32_t m) noexcept nogil:
             set_feed_factor(s, <double> s.w.value[LETTER_S] * 1e-8)
     elif m == 2210:
         set_flow(s)
+        return False        # its history is kept with that of the other M words
     elif m == 2000 and s.reads & READ_VOLUMETRIC:
         set_volume(s)
     elif (m == 2070 or m == 2080) and s.reads & READ_FIRMWARE_RETRACT:

@@ -8,10 +8,13 @@ weights lies inside the convex hull of its control points, so their extremes bou
 from libc.math cimport ceil, fabs, fmax, hypot, llround, sqrt
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
+from fleetctl._ext.gcode_feature cimport tag_move
 from fleetctl._ext.gcode_motion cimport (
     aim, begin_here, check_motion, count_work, extrude, move_accel, move_speed, reach, straight, to_mm, work_here)
 from fleetctl._ext.gcode_note cimport note, touch
+from fleetctl._ext.gcode_path cimport goes_on, path_begin, path_point
 from fleetctl._ext.gcode_plan cimport plan_move
+from fleetctl._ext.gcode_trace cimport seldom
 from fleetctl._ext.gcode_types cimport *
 
 cdef enum:
@@ -75,6 +78,28 @@ cdef inline double flatten(Curve* c) noexcept nogil:
         c.py[i] = bezier(c.y, t)
         length += hypot(c.px[i] - c.px[i - 1], c.py[i] - c.py[i - 1])
     return length
+
+
+cdef inline void draw_curve(Core* s, Curve* c, bint work) noexcept nogil:
+    """The curve that ends at the present place, for the time by feature and for the picture."""
+    cdef double d[3]
+    cdef double start[3]
+    cdef double point[3]
+    cdef int32_t i
+    d[0] = d[1] = d[2] = 1.0
+    tag_move(s, work, True, False, d)
+    if not seldom(s.trace.path.wanted):
+        return
+    start[0] = <double> s.pos[0] * 1e-6 - c.px[c.chords]
+    start[1] = <double> s.pos[1] * 1e-6 - c.py[c.chords]
+    start[2] = <double> s.pos[2] * 1e-6 - c.rise
+    if not goes_on(s, start):
+        path_begin(s, start)
+    for i in range(1, c.chords + 1):
+        point[0] = start[0] + c.px[i]
+        point[1] = start[1] + c.py[i]
+        point[2] = start[2] + c.rise * i / c.chords
+        path_point(s, point)
 
 
 cdef inline void plan_curve(Core* s, Planner* q, Curve* c, double length, int64_t pushed) noexcept nogil:
@@ -176,6 +201,7 @@ cdef inline void bezier_curve(Core* s, Planner* q, int32_t g) noexcept nogil:
         s.max_feed_line = s.line
     if work:
         count_work(s, hypot(length, c.rise), c.rise == 0.0)
+    draw_curve(s, &c, work)
     if q.enabled:
         plan_curve(s, q, &c, hypot(length, c.rise), pushed)
 
@@ -289,5 +315,7 @@ cdef inline void end_nurbs(Core* s, Planner* q) noexcept nogil:
     m.pole_count = 0
     s.in_work = m.poles_lost != 2
     count_work(s, length, True)
+    if m.poles_lost != 2:
+        draw_curve(s, &c, True)
     if q.enabled and m.poles_lost != 2:
         plan_curve(s, q, &c, length, 0)

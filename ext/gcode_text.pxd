@@ -6,9 +6,9 @@ the next word, never hexadecimal or an exponent.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from fleetctl._ext.gcode_comment cimport object_name
 from fleetctl._ext.gcode_note cimport note, note_name
 from fleetctl._ext.gcode_number cimport careful_number, digits_go_on, fleetctl_pow10
+from fleetctl._ext.gcode_object cimport object_command, object_m486
 from fleetctl._ext.gcode_placeholder cimport bracketed_name, is_expression, left_in_arguments
 from fleetctl._ext.gcode_skip cimport *
 from fleetctl._ext.gcode_types cimport *
@@ -17,46 +17,30 @@ from fleetctl._ext.gcode_types cimport *
 cdef inline const uint8_t* extended(Core* s, const uint8_t* p, const uint8_t* start) noexcept nogil:
     """A command that is a whole name (Klipper, RepRapFirmware meta commands); `p` is at its first letter."""
     cdef const uint8_t* q = p
+    cdef const uint8_t* stop
+    cdef int32_t name
     cdef uint8_t c
     while True:
         c = q[0]
         if not (c == 95 or 48 <= c <= 57 or 65 <= c <= 90 or 97 <= c <= 122):
             break
         q += 1
-    note_name(&s.extended, p, <int32_t> (q - p), s.line, True)
+    name = note_name(&s.extended, p, <int32_t> (q - p), s.line, True)
+    if name >= 0 and s.extended.use[name].count == 1:
+        s.extended.use[name].first_column = p - start + 1
     s.w.name = p
     s.w.name_end = q
-    if s.reads & READ_EXTENDED:
-        s.macro_seen = 1
-        object_definition(s, p, q)
-        left_in_arguments(s, q, start)
-    else:
-        note(s, HAZ_STRAY_CHARACTER, p - start + 1)
     s.w.skip = 1
-    s.w.text_end = skip_text(s, q, start)
-    return s.w.text_end
-
-
-cdef inline void object_definition(Core* s, const uint8_t* p, const uint8_t* end) noexcept nogil:
-    """EXCLUDE_OBJECT_DEFINE NAME=...: the name of one object on the plate. `end` follows the command name."""
-    cdef const char* want = "EXCLUDE_OBJECT_DEFINE"
-    cdef int32_t i
-    cdef const uint8_t* q = end
-    if end - p != 21:
-        return
-    for i in range(21):
-        if (p[i] & 0xDF if p[i] != 95 else 95) != <uint8_t> want[i]:
-            return
-    while s.kind[q[0]] != KIND_LF and s.kind[q[0]] != KIND_CR:
-        if (q[0] == 32 and q[1] & 0xDF == 78 and q[2] & 0xDF == 65 and q[3] & 0xDF == 77
-                and q[4] & 0xDF == 69 and q[5] == 61):
-            q += 6
-            p = q
-            while q[0] > 32:
-                q += 1
-            note_name(&s.objects, p, <int32_t> (q - p), s.line, False)
-            return
-        q += 1
+    if not s.reads & READ_EXTENDED:
+        note(s, HAZ_STRAY_CHARACTER, p - start + 1)
+        s.w.text_end = skip_text(s, q, start)
+        return s.w.text_end
+    s.macro_seen = 1
+    left_in_arguments(s, q, start)
+    stop = skip_text(s, q, start)
+    s.w.text_end = stop
+    object_command(s, p, q, stop)
+    return stop
 
 
 cdef inline bint letter_follows(const uint8_t* p) noexcept nogil:
@@ -169,6 +153,7 @@ cdef inline const uint8_t* bare_letter(Core* s, const uint8_t* letter_at, const 
     w.flags |= <uint32_t> 1 << letter
     w.mask |= <uint32_t> 1 << letter
     w.value[letter] = 0
+    s.cut.at[letter] = letter_at
     w.dot = <int32_t> (letter_at - start + 1)
     return p
 
@@ -184,10 +169,7 @@ cdef inline const uint8_t* text_argument(Core* s, const uint8_t* p, const uint8_
     else:
         end = skip_text(s, p, start)
     if s.w.m[0] == 4860:
-        while p < end and p[0] & 0xDF != 65:
-            p += 1
-        if p + 1 < end:
-            object_name(s, p + 1, <int32_t> (end - p - 1))
+        object_m486(s, p, end)
     return end
 
 
@@ -214,6 +196,7 @@ cdef inline const uint8_t* keep_odd_word(Core* s, uint8_t letter, int64_t value,
         note(s, HAZ_REPEATED_WORD, at - start + 1)
     w.mask |= bit
     w.value[letter] = value
+    s.cut.at[letter] = at
     if letter == LETTER_N:
         if at - start == w.blanks:
             w.numbered = line_number_bytes(at)
@@ -310,6 +293,7 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
                     note(s, HAZ_REPEATED_WORD, at - start + 1)
                 w.mask |= bit
                 w.value[letter] = value
+                s.cut.at[letter] = at
             if p[0] == 32:          # one blank between words is what nearly every program has
                 p += 1
                 w.blanks += 1

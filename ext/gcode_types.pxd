@@ -7,6 +7,7 @@ All lengths are int64 in units of 1e-6 mm ("micro"), exact as written; only arcs
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from fleetctl._ext.gcode_modes cimport *
+from fleetctl._ext.gcode_trace cimport LineArray, Trace
 
 cdef enum:
     LETTER_A = 1
@@ -186,7 +187,7 @@ cdef enum:
     MAX_M = 100000      # M0 .. M9999.9, times ten
     PLAN_WINDOW = 384
     PLAN_KEEP = 64
-    LAYER_MARKERS = 4
+    LAYER_MARKERS = 5
 
 cdef enum:
     END_NONE = 0
@@ -204,12 +205,32 @@ cdef struct Mark:
 cdef struct Use:
     int64_t first_line
     int64_t count
+    int64_t first_column
 
 cdef struct Range:
     int64_t low
     int64_t low_line
     int64_t high
     int64_t high_line
+    int64_t low_column
+    int64_t high_column
+
+# Rapids of a mill in one coordinate system, micro mm: how low they go (gcode_rapid.pxd).
+cdef struct Rapid:
+    Range travel            # Z while X or Y moves; only the low end is kept
+    Range plunge            # where one goes down below everything cut until then; only the low end
+
+# What only some rules ask: rapids, who drives spindle or laser, feeds along Z (gcode_rapid.pxd, gcode_place.pxd).
+cdef struct Cut:
+    const uint8_t* at[32]   # where its words begin, by letter; only for letters that `Words.mask` has
+    Rapid rapid[FRAME_TABLE]
+    double z_feed           # greatest feed of a move along Z alone, mm/s
+    int64_t z_feed_line
+    int64_t constant_line   # first M3
+    int64_t lit_rapid_line  # first G0 in X or Y with the spindle (or laser) on at S above 0
+    int64_t s_column
+    int64_t letter_column[32]
+    int64_t heat_column[3]
 
 cdef struct Frame:
     Range motion[3]
@@ -263,6 +284,7 @@ cdef struct Block:
     double accel            # mm/s^2
     double length           # mm; 0 is a wait of `nominal` seconds
     int64_t line
+    int32_t tag             # what it is for, see gcode_trace
 
 cdef struct Planner:
     int32_t enabled
@@ -291,12 +313,13 @@ cdef struct Planner:
     double total_s
     double v_now            # sqrt of the entry of block 0
     Block block[PLAN_WINDOW]
-    double* times
-    int64_t times_size
+    LineArray times         # float64, as two numbers of four bytes
+    Trace* trace            # whom to tell when what was done
     int32_t want_times
     int32_t out_of_memory
 
 cdef struct Core:
+    const uint8_t* text     # the line being read; only while it is read
     uint32_t reads
     uint32_t checks
     uint32_t letters_seen
@@ -373,8 +396,10 @@ cdef struct Core:
     Use t_use
     NameTable extended
     NameTable objects
+    Trace trace
     NameTable secret_keys   # of comments, see gcode_secret.pxd
     uint8_t kind[256]       # character classes, see gcode_text.pxd
     uint8_t text_m[1024]    # M numbers whose arguments are text
+    Cut cut
     Words w
     Modes modes

@@ -36,6 +36,7 @@ from fleetctl.fleet.link import AgentLink, Dial
 from fleetctl.fleet.local_agent import LocalAgent
 from fleetctl.fleet.machines import Machines
 from fleetctl.fleet.parts import Parts
+from fleetctl.fleet.paths import Paths
 from fleetctl.fleet.record import Record
 from fleetctl.fleet.runs import Runs
 from fleetctl.fleet.stop import StopButton
@@ -98,6 +99,7 @@ def build_controller(site: str, seams: Seams) -> Controller:
         bus=bus,
         telemetry=telemetry,
         intake=Intake(record, seams.blobs, views, seams.off_loop),
+        paths=Paths(seams.blobs, views, seams.off_loop),
         machines=Machines(record, agents, views, profiles),
         discovery=Discovery(hooks),
         runs=Runs(record, agents),

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
+from aiohttp import web
 
 from fleetctl.api.bodies import Upload
 from fleetctl.api.permission import Permission
@@ -17,12 +18,20 @@ routes = Routes("programs")
 
 PROGRAMS = f"{API}/programs"
 ONE = f"{PROGRAMS}/{{sha}}"
+WHOLE_HASH = 64
+"""Digits of a SHA-256 in hexadecimal."""
 
 
 class PreflightQuery(msgspec.Struct, frozen=True, kw_only=True):
     """The machine to compare with; left out, every machine."""
 
     machine: str | None = None
+
+
+class PathQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """How finely the tool path is wanted: `coarse`, `medium` or `fine`."""
+
+    detail: str = "medium"
 
 
 class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,3 +91,18 @@ async def preflight(call: Call[None]) -> list[PreflightShape]:
     if machine:
         return [await call.controller.views.preflight(call.path["sha"], machine)]
     return list((await call.controller.views.program(call.path["sha"])).machines)
+
+
+@routes.route("GET", f"{ONE}/toolpath", permission=Permission.VIEW, query=PathQuery)
+async def toolpath(call: Call[None]) -> web.Response:
+    """The path of the tool for viewing, packed: `docs/reference/toolpath.md` says how.
+
+    A program never changes, so a browser may keep its path for good where the address has the whole hash.
+    """
+    sha = call.path["sha"]
+    packed = await call.controller.paths.of(sha, call.ask(PathQuery).detail)
+    response = web.Response(body=packed, content_type="application/octet-stream")
+    if len(sha) == WHOLE_HASH:
+        response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+    response.enable_compression()
+    return response

@@ -10,7 +10,7 @@ from fleetctl.cli.command import json_option, with_daemon
 from fleetctl.cli.estop import stop_report
 from fleetctl.cli.machine_view import found_table, machine_card, machine_table
 from fleetctl.cli.output import say, sentence, show_json
-from fleetctl.errors import UsageError
+from fleetctl.cli.setup_options import Change, pair, setup_options
 from fleetctl.fleet.shapes import MachineShape, NewMachine, StopShape
 from fleetctl.model.machine import Service
 from fleetctl.model.profile import Setup
@@ -30,9 +30,7 @@ def machine() -> None:
 @click.option("--port", required=True, metavar="P", help="/dev/ttyUSB0, or socket://HOST:PORT.")
 @click.option("--profile", default="", metavar="P", help="What model it is, such as generic-220.")
 @click.option("--group", default="", metavar="G", help="Jobs may ask for a group instead of a machine.")
-@click.option("--material", default="", metavar="M", help="What is loaded.")
-@click.option("--nozzle", type=float, metavar="MM", help="Diameter of the nozzle.")
-@click.option("--offset", multiple=True, metavar="G54=X,Y,Z", help="A work offset in machine coordinates, mm.")
+@setup_options
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A setting of driver or check.")
 @click.option("--unattended", is_flag=True, help="Start runs without cycle start; your name stands in the record.")
 @json_option
@@ -44,9 +42,7 @@ async def add_machine(
     port: str,
     profile: str,
     group: str,
-    material: str,
-    nozzle: float | None,
-    offset: tuple[str, ...],
+    change: Change,
     options: tuple[str, ...],
     unattended: bool,
     as_json: bool,
@@ -58,8 +54,8 @@ async def add_machine(
         port=port,
         profile=profile,
         group=group,
-        setup=Setup(material=material, nozzle_mm=nozzle, offsets_mm=read_offsets(offset)),
-        options=dict(_pair(each) for each in options),
+        setup=change(Setup()),
+        options=dict(pair(each) for each in options),
         unattended=unattended,
     )
     answer = await client.post("machines", new)
@@ -196,38 +192,6 @@ async def estop_machine(client: Client, name: str, as_json: bool) -> None:
     """Stop one machine now. This is a software stop, not a safety-rated emergency stop."""
     answer = await client.post(f"machines/{name}/stop")
     show_json(answer) if as_json else say(stop_report(decode(answer, StopShape)))
-
-
-def read_offsets(given: tuple[str, ...]) -> dict[str, tuple[float, float, float]]:
-    """`G54=X,Y,Z` texts as a dict. Raises UsageError for one that is not of that form."""
-    found: dict[str, tuple[float, float, float]] = {}
-    for each in given:
-        name, place = _pair(each)
-        try:
-            x, y, z = (float(number) for number in place.split(","))
-        except ValueError:
-            raise UsageError(f"{each!r} is not a work offset.", hint="Write it as G54=X,Y,Z in mm.") from None
-        found[name.upper()] = (x, y, z)
-    return found
-
-
-def read_lengths(given: tuple[str, ...]) -> dict[int, float]:
-    """`3=52.5` texts (number in the tool table, length in mm) as a dict. Raises UsageError for another form."""
-    found: dict[int, float] = {}
-    for each in given:
-        number, length = _pair(each)
-        try:
-            found[int(number)] = float(length)
-        except ValueError:
-            raise UsageError(f"{each!r} is no tool length.", hint="Write it as NUMBER=MM, e.g. 3=52.5.") from None
-    return found
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise UsageError(f"{text!r} has no value.", hint="Write it as NAME=VALUE.")
-    return name, value
 
 
 def tell(answer: bytes, as_json: bool) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import click
-import msgspec
 
 from fleetctl.cli.client import Client, decode
 from fleetctl.cli.command import json_option, with_daemon
-from fleetctl.cli.machine import machine, name_argument, read_lengths, read_offsets, tell
+from fleetctl.cli.machine import machine, name_argument, tell
+from fleetctl.cli.setup_options import Change, setup_options
 from fleetctl.fleet.shapes import MachineShape
 
 __all__ = ["machine"]
@@ -16,34 +16,18 @@ __all__ = ["machine"]
 
 @machine.command("setup")
 @name_argument
-@click.option("--material", metavar="M", help="What is loaded.")
-@click.option("--nozzle", type=float, metavar="MM", help="Diameter of the nozzle.")
-@click.option("--tool", "tools", multiple=True, metavar="T", help="A tool; all tools are given anew.")
-@click.option("--offset", multiple=True, metavar="G54=X,Y,Z", help="A work offset in machine coordinates, mm.")
-@click.option("--tool-length", "lengths", multiple=True, metavar="N=MM", help="What G43 H N adds to Z, mm.")
+@setup_options
 @json_option
 @with_daemon
 async def setup_machine(
     client: Client,
     name: str,
-    material: str | None,
-    nozzle: float | None,
-    tools: tuple[str, ...],
-    offset: tuple[str, ...],
-    lengths: tuple[str, ...],
+    change: Change,
     as_json: bool,
 ) -> None:
     """Say what is on a machine now; what is not given stays. Earlier preflight passes become void."""
     before = decode(await client.get(f"machines/{name}"), MachineShape).setup
-    setup = msgspec.structs.replace(
-        before,
-        material=before.material if material is None else material,
-        nozzle_mm=before.nozzle_mm if nozzle is None else nozzle,
-        tools=tools or before.tools,
-        offsets_mm={**before.offsets_mm, **read_offsets(offset)},
-        tool_lengths_mm={**before.tool_lengths_mm, **read_lengths(lengths)},
-    )
-    tell(await client.post(f"machines/{name}/setup", {"setup": setup}), as_json)
+    tell(await client.post(f"machines/{name}/setup", {"setup": change(before)}), as_json)
 
 
 @machine.command("unattended")

@@ -54,6 +54,9 @@ def machine_card(shown: MachineShape) -> Group:
         ("tools", ", ".join(setup.tools)),
         ("offsets", ", ".join(f"{name} {x:g} {y:g} {z:g}" for name, (x, y, z) in sorted(setup.offsets_mm.items()))),
         ("tool lengths", ", ".join(f"{n}: {mm:g} mm" for n, mm in sorted(setup.tool_lengths_mm.items()))),
+        ("stock", ", ".join(f"{name} top at {z:g}" for name, z in sorted(setup.stock_top_mm.items()))),
+        ("filament", "" if setup.filament_diameter_mm is None else f"{setup.filament_diameter_mm:g} mm"),
+        ("controller", _controller(shown)),
         ("profile", f"{profile.name}: {profile.title}"),
         ("firmware", shown.firmware),
         ("driver", f"{shown.driver} at {shown.port}"),
@@ -72,6 +75,13 @@ def found_table(ports: list[FoundPort]) -> Table | Text:
     for each in ports:
         made.add_row(each.port, each.title, each.driver, Text(each.identity, style=QUIET))
     return made
+
+
+def _controller(shown: MachineShape) -> str:
+    setup = shown.setup
+    mode = "" if setup.laser_mode is None else f"laser mode {'on' if setup.laser_mode else 'off'}"
+    full = "" if setup.spindle_max_rpm is None else f"full speed at S{setup.spindle_max_rpm:g}"
+    return " · ".join(part for part in (mode, full) if part)
 
 
 def _temperatures(shown: MachineShape) -> str:

@@ -3,93 +3,159 @@
 from __future__ import annotations
 
 import asyncio
-import math
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
+import fleetctl
+from fleetctl import __version__
 from fleetctl.cli.client import Client, decode
 from fleetctl.cli.command import json_option
-from fleetctl.cli.machine import read_offsets
-from fleetctl.cli.output import AMBER, RED, facts, say, show_error, show_json, size, span, table
+from fleetctl.cli.output import error_console, say, show_error, show_json
+from fleetctl.cli.preflight_report import Judged, report, summary
+from fleetctl.cli.setup_options import Change, setup_options
 from fleetctl.cli.where import find
 from fleetctl.errors import FleetctlError, NotFound, UsageError
 from fleetctl.fleet.shapes import MachineShape
-from fleetctl.gcode import Analysis, Finding, analyze
+from fleetctl.gcode import analyze
+from fleetctl.gcode.excerpt import lines_at, utf16_column
 from fleetctl.gcode.limits import DEFAULT_LIMITS, MotionLimits
 from fleetctl.model.profile import PROFILES, Process, Profile, Setup
 from fleetctl.preflight.gate import check
+from fleetctl.preflight.sarif import Checked, sarif
 
-SEVERITY_STYLE = {"error": RED, "warning": AMBER, "info": ""}
+SLOW_BYTES = 20_000_000
+"""A file of this size takes a person's notice: from here on there is a bar."""
 
 
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--machine", metavar="NAME", help="Against this machine as it is set up now; asks the daemon.")
 @click.option("--profile", metavar="P", help="Against a model of machine, such as generic-220; needs no daemon.")
-@click.option("--offset", multiple=True, metavar="G54=X,Y,Z", help="With --profile: a work offset, mm.")
+@setup_options
 @click.option("--plate", type=click.IntRange(min=1), metavar="N", help="Which plate of a .gcode.3mf.")
 @click.option("--url", metavar="URL", help="The daemon, for --machine.")
 @click.option("--data", metavar="DIR", type=click.Path(path_type=Path), help="The daemon's data directory.")
+@click.option("--sarif", "as_sarif", is_flag=True, help="Print the findings as SARIF 2.1.0, for editors.")
 @json_option
 def preflight(
     files: tuple[Path, ...],
     machine: str | None,
     profile: str | None,
-    offset: tuple[str, ...],
+    change: Change,
     plate: int | None,
     url: str | None,
     data: Path | None,
+    as_sarif: bool,
     as_json: bool,
 ) -> int:
-    """Show the facts of programs and what is wrong with them; fails when any of them would be refused."""
+    """Show the facts of programs and what is wrong with them; fails when any of them would be refused.
+
+    With --profile, the options from --material to --full-speed say what is on the machine; with --machine the daemon
+    knows.
+    """
+    setup = change(Setup())
     if machine and profile:
         raise click.UsageError("Give either --machine or --profile.")
-    if offset and not profile:
-        raise click.UsageError("--offset goes with --profile; a machine has its own.")
-    target = _ask_machine(machine, url, data) if machine else _known_profile(profile, offset)
-    failed = False
-    reports: list[dict[str, object]] = []
+    if as_json and as_sarif:
+        raise click.UsageError("Give either --json or --sarif.")
+    if setup != Setup() and not profile:
+        raise click.UsageError("What is on the machine goes with --profile; a machine has its own set-up.")
+    target = _ask_machine(machine, url, data) if machine else _known_profile(profile, setup)
+    found: list[Judged] = []
+    errors: dict[Path, FleetctlError] = {}
     for path in files:
         try:
-            analysis, findings = _judge(path, target, plate)
+            judged = _judge(path, target, plate)
         except FleetctlError as error:
-            if as_json:
-                refused = {"code": error.code, "message": str(error)}
-                reports.append({"file": str(path), "passed": False, "error": refused})
-            else:
-                say(Text(str(path), style="bold"))
-                show_error(error)
-            failed = True
-            continue
-        passed = all(finding.severity != "error" for finding in findings)
-        failed = failed or not passed
-        if as_json:
-            reports.append({"file": str(path), "passed": passed, "findings": findings, "analysis": analysis})
-        else:
-            say(_report(path, analysis, findings, passed, target))
+            errors[path] = error
+            judged = Judged(path, target[0] if target else "", refused=str(error))
+        found.append(judged)
+        if not as_json and not as_sarif:
+            _show(judged, errors.get(path))
     if as_json:
-        show_json(reports)
-    return 1 if failed else 0
+        show_json([_plain(judged, errors.get(judged.path)) for judged in found])
+    elif as_sarif:
+        show_json(sarif([_checked(judged) for judged in found], __version__, _docs_uri()))
+    elif len(found) > 1:
+        say("")
+        say(summary(found))
+    return 0 if all(judged.passed for judged in found) else 1
 
 
 Target = tuple[str, Profile, Setup]
 """What a program is compared with: its name for people, the profile and the set-up."""
 
 
-def _judge(path: Path, target: Target | None, plate: int | None) -> tuple[Analysis, tuple[Finding, ...]]:
+def _judge(path: Path, target: Target | None, plate: int | None) -> Judged:
     if not path.is_file():
         raise NotFound(f"There is no file {path}.")
+    limits = None if target is None else limits_of(target[1])
+    with _bar(path) as progress:
+        analysis = analyze(path, machine=limits, plate=plate, progress=progress)
     if target is None:
-        analysis = analyze(path, plate=plate)
-        return analysis, analysis.findings
-    _, profile, setup = target
-    analysis = analyze(path, machine=limits_of(profile), plate=plate)
-    return analysis, check(analysis, profile, setup).findings
+        return Judged(path, "", analysis, analysis.findings)
+    name, profile, setup = target
+    return Judged(path, name, analysis, check(analysis, profile, setup).findings)
+
+
+@contextmanager
+def _bar(path: Path) -> Iterator[Callable[[int], None] | None]:
+    """A bar on the terminal while a big file is read; nothing for a small one, or where nobody looks."""
+    screen, size_bytes = error_console(), path.stat().st_size
+    if size_bytes < SLOW_BYTES or not screen.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), DownloadColumn())
+    with Progress(*columns, console=screen, transient=True) as bars:
+        task = bars.add_task(f"Reading {path.name}", total=size_bytes)
+        yield lambda read_bytes: bars.advance(task, read_bytes)
+
+
+def _show(judged: Judged, error: FleetctlError | None) -> None:
+    wanted = {finding.line for finding in judged.findings if finding.severity != "info"}
+    say(report(judged, _lines(judged, wanted)))
+    if error is not None:
+        show_error(error)
+
+
+def _lines(judged: Judged, wanted: set[int]) -> dict[int, bytes]:
+    """Lines of the program as it was read: of a container, the program inside."""
+    if judged.analysis is None:
+        return {}
+    container = judged.analysis.container
+    return lines_at(judged.path, wanted, container.plate if container else None)
+
+
+def _plain(judged: Judged, error: FleetctlError | None) -> dict[str, object]:
+    shown: dict[str, object] = {"file": str(judged.path), "passed": judged.passed}
+    if error is not None:
+        return shown | {"error": {"code": error.code, "message": str(error)}}
+    return shown | {"findings": judged.findings, "analysis": judged.analysis}
+
+
+def _checked(judged: Judged) -> Checked:
+    """The path as an editor opened at the present directory knows it."""
+    path = Path(os.path.relpath(judged.path)).as_posix()
+    if judged.analysis is None:
+        return Checked(path, refused=judged.refused)
+    lines = _lines(judged, {finding.line for finding in judged.findings if finding.column > 1})
+    findings = (
+        msgspec.structs.replace(finding, column=utf16_column(lines.get(finding.line, b""), finding.column))
+        for finding in judged.findings
+    )
+    return Checked(path, tuple(findings), sha256=judged.analysis.sha256)
+
+
+def _docs_uri() -> str:
+    """Where the documentation is in a checkout; an installed fleetctl has none beside it."""
+    docs = Path(fleetctl.__file__).resolve().parents[1] / "docs"
+    return f"{docs.as_uri()}/" if docs.is_dir() else ""
 
 
 def limits_of(profile: Profile) -> MotionLimits | None:
@@ -104,12 +170,12 @@ def limits_of(profile: Profile) -> MotionLimits | None:
     )
 
 
-def _known_profile(name: str | None, offsets: tuple[str, ...]) -> Target | None:
+def _known_profile(name: str | None, setup: Setup) -> Target | None:
     if name is None:
         return None
     if name not in PROFILES:
         raise UsageError(f"There is no profile {name!r}.", hint=f"There are: {', '.join(sorted(PROFILES))}.")
-    return name, PROFILES[name], Setup(offsets_mm=read_offsets(offsets))
+    return name, PROFILES[name], setup
 
 
 def _ask_machine(name: str, url: str | None, data: Path | None) -> Target:
@@ -119,65 +185,3 @@ def _ask_machine(name: str, url: str | None, data: Path | None) -> Target:
 
     shape = asyncio.run(ask())
     return name, shape.profile, shape.setup
-
-
-def _report(
-    path: Path, analysis: Analysis, findings: tuple[Finding, ...], passed: bool, target: Target | None
-) -> Group:
-    parts: list[Text | Table] = [Text(str(path), style="bold"), _facts(analysis)]
-    if findings:
-        parts += [Text(), _findings(findings)]
-    if target is not None:
-        verdict = f"Fits {target[0]}." if passed else f"Does not fit {target[0]}."
-    else:
-        verdict = "No error found." if passed else "Would be refused."
-    return Group(*parts, Text(), Text(verdict, style="" if passed else RED), Text())
-
-
-def _facts(analysis: Analysis) -> Table:
-    grams = sum(analysis.filament_g.values())
-    metres = sum(analysis.filament_mm.values()) / 1000
-    heaters = ", ".join(f"{name} {use.max_degc:g} °C" for name, use in sorted(analysis.temperatures.items()))
-    return facts(
-        (
-            ("size", f"{size(analysis.size_bytes)}, {analysis.lines} lines, {analysis.commands} commands"),
-            ("sha-256", analysis.sha256),
-            ("taken from", _container(analysis)),
-            ("dialect", analysis.dialect + (" (detected)" if analysis.dialect_detected else "")),
-            ("made by", analysis.slicer),
-            ("motion", _box(analysis.bounds_mm)),
-            ("work", _box(analysis.work_bounds_mm)),
-            ("time", f"{span(analysis.duration_s)} (limits of the {analysis.limits_from})"),
-            ("layers", str(analysis.layers) if analysis.layers else ""),
-            ("filament", f"{metres:.2f} m" + (f", {grams:.1f} g" if grams else "") if metres else ""),
-            ("heat", heaters),
-            ("spindle", "" if analysis.spindle_rpm_max is None else f"up to {analysis.spindle_rpm_max:g} rpm"),
-            ("fastest", f"{analysis.max_feed_mm_s:.4g} mm/s" if analysis.max_feed_mm_s else ""),
-            ("ends with", analysis.ending.marker or "nothing that says so"),
-        )
-    )
-
-
-def _container(analysis: Analysis) -> str:
-    container = analysis.container
-    if container is None:
-        return ""
-    plates = ", ".join(map(str, container.plates))
-    plate = f", plate {container.plate} (of {plates})" if container.plate is not None else ""
-    return f"{container.kind}, {size(container.size_bytes)}{plate}, sha-256 {container.sha256[:12]}"
-
-
-def _box(bounds: tuple[tuple[float, float, float], tuple[float, float, float]]) -> str:
-    axes = zip("XYZ", *bounds, strict=True)
-    return "  ".join(f"{axis} {low:.2f}..{high:.2f}" for axis, low, high in axes if not math.isnan(low))
-
-
-def _findings(findings: tuple[Finding, ...]) -> Table:
-    made = table("", "line", "code", "finding", right=("line",))
-    for each in findings:
-        text = Text(each.message)
-        if each.hint:
-            text.append(f" {each.hint}", style="dim")
-        line = str(each.line) if each.line else ""
-        made.add_row(Text(each.severity, style=SEVERITY_STYLE[each.severity]), line, each.code, text)
-    return made

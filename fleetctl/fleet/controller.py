@@ -20,6 +20,7 @@ from fleetctl.fleet.intake import Intake
 from fleetctl.fleet.jobs import Jobs
 from fleetctl.fleet.machines import Machines
 from fleetctl.fleet.parts import Parts
+from fleetctl.fleet.paths import Paths
 from fleetctl.fleet.record import Record
 from fleetctl.fleet.runs import Runs
 from fleetctl.fleet.stop import StopButton
@@ -42,6 +43,7 @@ class Controller:
     bus: Bus
     telemetry: Telemetry
     intake: Intake
+    paths: Paths
     machines: Machines
     discovery: Discovery
     runs: Runs

@@ -20,6 +20,9 @@ TOOLS_MOST = 100
 FARTHEST_MM = 100_000.0
 """No work offset is farther from machine zero; more is a slip of the keyboard."""
 
+FASTEST_RPM = 1_000_000.0
+"""No spindle turns faster; S of a laser is a few thousand."""
+
 OFFSET_NAMES = frozenset({f"G{number}" for number in range(54, 60)} | {"G59.1", "G59.2", "G59.3"})
 
 LATEST_S = 253_402_300_799.0
@@ -51,9 +54,16 @@ def setup(value: Setup) -> Setup:
         text(tool, "name of a tool")
     if value.nozzle_mm is not None and not 0.0 < value.nozzle_mm <= 10.0:
         raise UsageError(f"A nozzle of {value.nozzle_mm:g} mm is not likely; give its diameter in mm.")
+    if value.filament_diameter_mm is not None and not 0.5 < value.filament_diameter_mm <= 10.0:
+        raise UsageError(f"Filament of {value.filament_diameter_mm:g} mm is not likely; give its diameter in mm.")
+    if value.spindle_max_rpm is not None and not 0.0 < value.spindle_max_rpm <= FASTEST_RPM:
+        raise UsageError(f"Full speed at S{value.spindle_max_rpm:g} is not likely; give the controller's $30.")
+    for name, height_mm in value.stock_top_mm.items():
+        _offset_name(name)
+        if not abs(height_mm) <= FARTHEST_MM:
+            raise UsageError(f"The top of the stock in {name} is farther than {FARTHEST_MM:g} mm from zero.")
     for name, offset_mm in value.offsets_mm.items():
-        if name not in OFFSET_NAMES:
-            raise UsageError(f"{name[:20]!r} is no work offset.", hint="They are G54 to G59 and G59.1 to G59.3.")
+        _offset_name(name)
         if not all(math.isfinite(part) and abs(part) <= FARTHEST_MM for part in offset_mm):
             raise UsageError(f"The offset {name} is farther than {FARTHEST_MM:g} mm from machine zero.")
     if len(value.tool_lengths_mm) > TOOLS_MOST:
@@ -62,3 +72,8 @@ def setup(value: Setup) -> Setup:
         if number < 0 or not (math.isfinite(length_mm) and abs(length_mm) <= FARTHEST_MM):
             raise UsageError(f"Tool {number} cannot have a length of {length_mm:g} mm.")
     return value
+
+
+def _offset_name(name: str) -> None:
+    if name not in OFFSET_NAMES:
+        raise UsageError(f"{name[:20]!r} is no work offset.", hint="They are G54 to G59 and G59.1 to G59.3.")

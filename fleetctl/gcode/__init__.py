@@ -22,10 +22,15 @@ from fleetctl.gcode.facts import (
 from fleetctl.gcode.hazards import HAZARDS
 from fleetctl.gcode.limits import DEFAULT_LIMITS, MotionLimits
 from fleetctl.gcode.origin import ContainerFacts
+from fleetctl.gcode.rapids import LowestZ, RapidBounds
+from fleetctl.gcode.toolpath import DETAILS, ToolPath, tool_path
+from fleetctl.gcode.trace import FEATURES, FeatureUse, History, Layer, LayerTable, ObjectUse
 
 __all__ = [
     "DEFAULT_LIMITS",
+    "DETAILS",
     "DIALECTS",
+    "FEATURES",
     "HAZARDS",
     "Analysis",
     "AxisRange",
@@ -34,18 +39,27 @@ __all__ = [
     "ContainerFacts",
     "Dialect",
     "Ending",
+    "FeatureUse",
     "Finding",
     "FrameBounds",
     "HeaterUse",
+    "History",
+    "Layer",
+    "LayerTable",
+    "LowestZ",
     "Mark",
     "MotionLimits",
+    "ObjectUse",
+    "RapidBounds",
     "SlicerClaims",
     "SpindleUse",
     "Thumbnail",
+    "ToolPath",
     "ToolUse",
     "UnpackedProgram",
     "WordUse",
     "analyze",
     "kind_of",
+    "tool_path",
     "unpack",
 ]

@@ -8,10 +8,14 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from collections.abc import Callable
 from typing import Literal
+
+import msgspec
 
 from fleetctl._ext import gcode_core
 from fleetctl.errors import NotGcode, UsageError
+from fleetctl.gcode.claim_lines import claim_lines
 from fleetctl.gcode.claims import claims
 from fleetctl.gcode.containers import UnpackedProgram
 from fleetctl.gcode.detect import detect_dialect
@@ -36,8 +40,10 @@ from fleetctl.gcode.findings import reading_findings
 from fleetctl.gcode.limits import DEFAULT_LIMITS, MotionLimits
 from fleetctl.gcode.metadata import read_pairs
 from fleetctl.gcode.pictures import comment_pictures, container_pictures
+from fleetctl.gcode.rapids import LowestZ, RapidBounds
 from fleetctl.gcode.secrets import first_secret
 from fleetctl.gcode.source import Source, open_source, refuse_other_formats
+from fleetctl.gcode.trace import FeatureUse, History, LayerTable, ObjectUse
 from fleetctl.gcode.writers import LASER_WRITERS, detect_writer
 
 _SENSELESS = ("stray_character", "number_missing", "high_byte_code", "nul", "control_code", "placeholder")
@@ -49,8 +55,11 @@ def analyze(
     dialect: str = "auto",
     machine: MotionLimits | None = None,
     time_at_line: bool = False,
+    position_at_line: bool = False,
+    histories: bool = False,
     plate: int | None = None,
     unpacked: UnpackedProgram | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Analysis:
     """The facts of a program.
 
@@ -58,7 +67,9 @@ def analyze(
     `.bgcode`) the plain program inside is read, of several plates the one that `plate` names. `unpacked` is what
     `unpack` gave, if the source is a plain program that was already taken out of one. `dialect` is a name of
     `dialects.DIALECTS`, or `auto` to detect it. `machine` gives the limits that time is planned with, and the
-    places of home and start. `time_at_line` keeps the planned time of every line (8 bytes each).
+    places of home and start. `time_at_line` keeps the planned time of every line (8 bytes each),
+    `position_at_line` where each ends (12 bytes each), `histories` how feed, temperatures and the like change.
+    `progress` is told the bytes of each block once it is read, in the calling thread.
 
     Raises NotGcode for what is no G-code (empty, binary, another format, prose) and for a container that is damaged,
     UsageError for a dialect that does not exist or a plate that is not there or not said, OSError for a file that
@@ -69,11 +80,13 @@ def analyze(
     with open_source(source, plate=plate, unpacked=unpacked) as opened:
         refuse_other_formats(opened.head, opened.size_bytes)
         chosen = DIALECTS[detect(opened) if dialect == "auto" else dialect]
-        scan = scanner(chosen, machine, time_at_line)
+        scan = scanner(chosen, machine, time_at_line, position_at_line, histories)
         digest = hashlib.sha256()
         for block in opened.blocks():
             digest.update(block)
             scan.feed(block)
+            if progress is not None:
+                progress(block.nbytes)
         scan.finish()
         refuse_text(scan)
         return _facts(scan, opened, chosen, dialect == "auto", machine, digest.hexdigest())
@@ -89,10 +102,18 @@ def detect(source: Source) -> str:
     return detect_dialect(source.said + head, source.tail)
 
 
-def scanner(dialect: Dialect, machine: MotionLimits | None, time_at_line: bool = False) -> gcode_core.Scanner:
-    """A core ready to be fed with a program in `dialect`."""
+def scanner(
+    dialect: Dialect,
+    machine: MotionLimits | None,
+    time_at_line: bool = False,
+    position_at_line: bool = False,
+    histories: bool = False,
+    path: tuple[float, int] = (0.0, 0),
+) -> gcode_core.Scanner:
+    """A core ready to be fed with a program in `dialect`. `path`: deviation in mm and greatest number of vertices of
+    the tool path, a deviation of 0 for none."""
     limits = machine or DEFAULT_LIMITS["cnc" if dialect.cnc else "additive"]
-    scan = gcode_core.Scanner(dialect.reads, True, time_at_line)
+    scan = gcode_core.Scanner(dialect.reads, True, time_at_line, position_at_line, histories, *path)
     classic = limits.jerk_mm_s if limits.junction_deviation_mm is None else None
     deviation = 0.01 if limits.junction_deviation_mm is None else limits.junction_deviation_mm
     plain = (limits.accel_mm_s2, limits.travel_accel_mm_s2, limits.retract_accel_mm_s2)
@@ -112,7 +133,7 @@ def scanner(dialect: Dialect, machine: MotionLimits | None, time_at_line: bool =
 def refuse_text(scan: gcode_core.Scanner) -> None:
     """Raises NotGcode if hardly anything that was read was a command: prose, source code, damaged data."""
     hazards = scan.hazards()
-    known = sum(count for _, count in scan.words().values())
+    known = sum(count for _, count, _ in scan.words().values())
     known += sum(hazards[name][2] for name in ("o_word", "expression", "dollar_line") if name in hazards)
     odd = [hazards[name] for name in _SENSELESS if name in hazards]
     worst = sum(mark[2] for mark in odd)
@@ -125,9 +146,16 @@ def refuse_text(scan: gcode_core.Scanner) -> None:
         raise NotGcode("This text is not G-code.", line=first, hint="Send what the slicer or CAM exported.")
 
 
-def _box(ranges: tuple[tuple[float, int, float, int] | None, ...]) -> Box:
+def _box(ranges: tuple[tuple[float, int, float, int, int, int] | None, ...]) -> Box:
     x, y, z = (None if r is None else AxisRange(*r) for r in ranges)
     return Box(x, y, z)
+
+
+def _rapids(scan: gcode_core.Scanner) -> tuple[RapidBounds, ...]:
+    return tuple(
+        RapidBounds(name, LowestZ(*travel) if travel else None, LowestZ(*plunge) if plunge else None)
+        for name, travel, plunge in scan.rapids()
+    )
 
 
 def merged(frames: tuple[FrameBounds, ...], work: bool) -> Bounds:
@@ -144,16 +172,17 @@ def merged(frames: tuple[FrameBounds, ...], work: bool) -> Bounds:
 
 
 def tool_uses(scan: gcode_core.Scanner, said: SlicerClaims) -> tuple[ToolUse, ...]:
-    """Tools with the grams that the slicer's diameter and density give."""
+    """Tools with the volume and the grams that the slicer's diameter (mm) and density (g/cm3) give."""
     uses = []
+    # With M200 the E words are volumes from some line on, so that there is no one length to multiply.
+    lengths = "volumetric" not in scan.hazards()
     for number, line, pushed in scan.tools():
-        diameter = _nth(said.filament_diameter_mm, number)
+        diameter = _nth(said.filament_diameter_mm, number) if lengths else None
         density = _nth(said.filament_density_g_cm3, number)
-        grams = None
-        if diameter and density:
-            grams = pushed * math.pi / 4 * diameter**2 * density / 1000
+        volume = pushed * math.pi / 4 * diameter**2 if diameter else None
+        grams = volume * density / 1000 if volume is not None and density else None
         material = said.filament_type[number] if 0 <= number < len(said.filament_type) else ""
-        uses.append(ToolUse(number, line, pushed, grams, material))
+        uses.append(ToolUse(number, line, pushed, grams, material, volume))
     return tuple(sorted(uses, key=lambda use: use.number))
 
 
@@ -199,7 +228,7 @@ def _facts(
     totals = scan.totals()
     unpacked = opened.unpacked
     pairs = read_pairs(opened.start, opened.tail, opened.said)
-    said = claims(pairs)
+    said = msgspec.structs.replace(claims(pairs), lines=claim_lines(opened.start, opened.tail, totals["lines"]))
     writer = detect_writer(opened.start, opened.tail, opened.said)
     frames = tuple(
         FrameBounds(name, _box(motion), _box(work), length) for name, motion, work, length in scan.frames()
@@ -210,6 +239,7 @@ def _facts(
     hazards = _marks(scan, opened)
     extended, objects = scan.names()
     layers, layers_from = scan.layers()
+    parts, past = scan.object_rows()
     spindle = scan.spindle()
     from_file: Literal["file", "default"] = "file" if scan.file_sets_limits else "default"
     return Analysis(
@@ -222,22 +252,31 @@ def _facts(
         bounds_mm=merged(frames, False) if frames else UNKNOWN_BOUNDS,
         work_bounds_mm=work,
         frames=frames,
+        rapids=_rapids(scan) if dialect.cnc else (),
         duration_s=totals["motion_s"] + totals["dwell_s"],
         limits_from="machine" if machine else from_file,
         times_f64=scan.times(),
+        positions_f32=scan.positions(),
         layers=0 if dialect.cnc else layers,
         layers_from="" if dialect.cnc else layers_from,
+        layer_table=LayerTable(*scan.layer_rows()),
         max_z_work_mm=None if math.isnan(work[1][2]) else work[1][2],
         filament_mm={tool.number: tool.filament_mm for tool in tools if tool.filament_mm > 0},
         filament_g={tool.number: tool.filament_g for tool in tools if tool.filament_g},
+        filament_mm3={tool.number: tool.filament_mm3 for tool in tools if tool.filament_mm3},
+        features={name: FeatureUse(*use) for name, use in scan.features().items()},
+        histories=tuple(History(*one) for one in scan.histories()),
         tools=tools,
         temperatures={name: HeaterUse(*use) for name, use in scan.heaters().items()},
         spindle=SpindleUse(*spindle) if spindle else None,
         spindle_rpm_max=spindle[1] if spindle else None,
         words={word: WordUse(*use) for word, use in scan.words().items()},
         letters=scan.letters(),
-        extended={name: WordUse(*use) for name, use in extended.items()},
+        letter_columns=scan.letter_columns(),
+        extended={name.upper(): WordUse(*use) for name, use in extended.items()},
         objects=tuple(objects),
+        object_parts=tuple(ObjectUse(part[0], part[1] if part[1] >= 0 else None, *part[2:]) for part in parts),
+        objects_past=past,
         hazards=hazards,
         ending=ending,
         claims=said,

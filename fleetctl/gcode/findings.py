@@ -50,6 +50,17 @@ _READING: dict[str, tuple[str, Severity, str]] = {
 }
 
 
+READING_TITLES: dict[str, str] = {
+    code: f"{HAZARDS[name][0].upper()}{HAZARDS[name][1:]}" for name, (code, _, _) in _READING.items()
+} | {"GC030": "The file stops in the middle of a word"}
+"""What each code of reading is about."""
+
+READING_SEVERITIES: dict[str, Severity] = {code: severity for code, severity, _ in _READING.values()} | {
+    "GC030": "error"
+}
+"""How grave each code of reading is."""
+
+
 def reading_findings(hazards: Mapping[str, Mark], ending: Ending, lines: int) -> tuple[Finding, ...]:
     """One finding for each hazard of reading, in the order of the file, and one for a last word cut off."""
     found = [
@@ -59,7 +70,7 @@ def reading_findings(hazards: Mapping[str, Mark], ending: Ending, lines: int) ->
     ]
     if ending.cut_word:
         found.append(
-            Finding("GC030", "error", lines, 0, "The file stops in the middle of a word.", "Send the whole file.")
+            Finding("GC030", "error", lines, 1, "The file stops in the middle of a word.", "Send the whole file.")
         )
     return tuple(sorted(found, key=lambda finding: (finding.line, finding.code)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -24,7 +25,12 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """A model of machine. Temperatures in degC, feeds in mm/s, accelerations in mm/s2; None means unknown."""
+    """A model of machine. Temperatures in degC, feeds in mm/s, accelerations in mm/s2; None means unknown.
+
+    `tool_change`: what happens at M6. `none`: the controller answers with an error (plain Grbl, error:20); `manual`:
+    it stops until a person has changed the tool; `automatic`: it changes by itself. `extruders`: how many of T0, T1
+    and so on a printer has. `macros`: upper-case names of commands that its own configuration adds (Klipper).
+    """
 
     name: str
     title: str
@@ -37,13 +43,22 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     spindle_max_rpm: float | None = None
     max_feed_mm_s: tuple[float, float, float] | None = None
     max_accel_mm_s2: tuple[float, float, float] | None = None
+    tool_change: Literal["none", "manual", "automatic"] | None = None
+    extruders: int | None = None
+    macros: tuple[str, ...] = ()
     line_max_bytes: int = 96
     heat_off_after_paused_s: float = 600.0
     baud: int = 115200
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
-    """What is on the machine now. Offsets are work offsets in machine coordinates, mm, by name (G54..G59)."""
+    """What is on the machine now; None or empty means that nobody said.
+
+    Offsets are work offsets in machine coordinates, mm, by name (G54..G59.3). `stock_top_mm`: Z of the top of the
+    stock as it is clamped now, in the coordinates of each work offset. `tools`: what is in, a number first where
+    programs name it (`3 6 mm end mill`). `laser_mode`: Grbl's $32. `spindle_max_rpm`: Grbl's $30, the S at full
+    speed (rpm) or full power of a laser.
+    """
 
     material: str = ""
     nozzle_mm: float | None = None
@@ -52,6 +67,10 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     tool_lengths_mm: dict[int, float] = {}
     """By number in the tool table: what G43 H adds to Z, mm."""
     firmware: str = ""
+    stock_top_mm: dict[str, float] = {}
+    filament_diameter_mm: float | None = None
+    laser_mode: bool | None = None
+    spindle_max_rpm: float | None = None
 
 
 def configuration_hash(profile: Profile, setup: Setup) -> str:
@@ -77,6 +96,7 @@ PROFILES: dict[str, Profile] = {
             bed_max_degc=110.0,
             max_feed_mm_s=(300.0, 300.0, 10.0),
             max_accel_mm_s2=(1500.0, 1500.0, 100.0),
+            extruders=1,
         ),
         Profile(
             name="generic-300",
@@ -88,6 +108,7 @@ PROFILES: dict[str, Profile] = {
             bed_max_degc=110.0,
             max_feed_mm_s=(300.0, 300.0, 10.0),
             max_accel_mm_s2=(1500.0, 1500.0, 100.0),
+            extruders=1,
         ),
         Profile(
             name="generic-mill-3018",
@@ -98,6 +119,7 @@ PROFILES: dict[str, Profile] = {
             spindle_max_rpm=10000.0,
             max_feed_mm_s=(33.3, 33.3, 13.3),
             max_accel_mm_s2=(30.0, 30.0, 30.0),
+            tool_change="none",
             line_max_bytes=79,
         ),
     )

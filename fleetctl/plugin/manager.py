@@ -61,9 +61,7 @@ class PluginManager:
             name = distribution.name if distribution else ""
             version = distribution.version if distribution else ""
             error = self._load_one(entry)
-            self._reports[entry.name] = PluginReport(
-                name=entry.name, distribution=name, version=version, error=error
-            )
+            self._reports[entry.name] = PluginReport(name=entry.name, distribution=name, version=version, error=error)
         return self.reports()
 
     def register(self, plugin: object, name: str) -> None:

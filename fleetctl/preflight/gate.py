@@ -6,7 +6,7 @@ import msgspec
 
 from fleetctl.gcode.facts import Analysis, Finding
 from fleetctl.model.profile import Profile, Setup
-from fleetctl.preflight.rules import RULE_SET, RULES
+from fleetctl.preflight.rules import RULE_SET, checks_for
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 
@@ -26,10 +26,16 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 def check(analysis: Analysis, profile: Profile, setup: Setup) -> Verdict:
     """Compare a program's facts with a machine. Pure, and without reading the program again."""
-    findings = [*analysis.findings, *(finding for rule in RULES for finding in rule(analysis, profile, setup))]
-    findings.sort(key=lambda finding: (_ORDER[finding.severity], finding.line, finding.code))
+    findings = list(analysis.findings)
+    for rule in checks_for(profile.process):
+        findings += rule(analysis, profile, setup)
+    findings.sort(key=_place)
     return Verdict(
         passed=all(finding.severity != "error" for finding in findings),
         rule_set=RULE_SET,
         findings=tuple(findings),
     )
+
+
+def _place(finding: Finding) -> tuple[int, int, str, int]:
+    return (_ORDER[finding.severity], finding.line, finding.code, finding.column)

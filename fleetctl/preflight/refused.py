@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from fleetctl.gcode.facts import Analysis, Finding
 from fleetctl.model.profile import Process, Profile, Setup
+from fleetctl.preflight.rule import CUTTERS, finding, rule
 
 Table = dict[str, tuple[str, str]]
 """By hazard: the finding's code, and what the program does, to follow "The program"."""
@@ -23,8 +24,10 @@ ALWAYS: Table = {
     "number_overflow": ("FQ010", "holds a number with too many digits"),
     "oversized_line": ("FQ010", "holds a line too long to be read"),
     "expression": ("FQ011", "uses parameters or expressions, so its path is not provable"),
-    "transform": ("FQ011", "turns, scales or mirrors its coordinates, so its path is not provable"),
     "arc_from_unknown": ("FQ011", "has an arc from a place that is not known, so its path is not provable"),
+    "transform": ("FQ011", "turns, scales or mirrors coordinates, so its path is not provable"),
+    "spline": ("FQ011", "has a spline (G5), so its path is not provable"),
+    "cutter_compensation": ("FQ011", "lets the controller shift the path by the tool's radius (G41, G42)"),
 }
 
 PRINTING: Table = {
@@ -73,15 +76,57 @@ _TABLES: dict[Process, Table] = {
 }
 
 
-def hazards(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
-    """FQ009 to FQ012: nothing that changes the machine's memory, cannot be read, or cannot be proven."""
-    for key, (code, phrase) in _TABLES[profile.process].items():
-        if mark := analysis.hazards.get(key):
-            yield Finding(
-                code=code,
-                severity="error",
-                line=mark.line,
-                column=mark.column,
-                message=f"The program {phrase}.",
-                hint="Take it out of the file, or run it by hand where it belongs.",
-            )
+def _found(code: str, analysis: Analysis, profile: Profile) -> Iterator[Finding]:
+    """The findings of one code among the hazards of the program."""
+    table = _TABLES[profile.process]
+    for key in table.keys() & analysis.hazards.keys():
+        named, phrase = table[key]
+        if named == code:
+            mark = analysis.hazards[key]
+            hint = "Take it out of the file, or run it by hand where it belongs."
+            yield finding(code, "error", mark.line, f"The program {phrase}.", hint, mark.column)
+
+
+@rule(
+    "FQ009",
+    "Changes what the machine remembers",
+    "error",
+    "A program that writes offsets or settings changes every later run, and nobody sees it until something breaks.",
+)
+def memory(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
+    """No stored offset, setting or state is written (G10 L2/L20, G28.1, $, M500, M112)."""
+    return _found("FQ009", analysis, profile)
+
+
+@rule(
+    "FQ010",
+    "A line that the firmware reads otherwise or not at all",
+    "error",
+    "A controller stops at such a line or passes over it, and both spoil the part.",
+)
+def unreadable(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
+    """Every line is one that the firmware carries out as it is meant."""
+    return _found("FQ010", analysis, profile)
+
+
+@rule(
+    "FQ011",
+    "The path is not provable",
+    "error",
+    "Where the path depends on what is known only while it runs, nobody can show that it stays inside.",
+)
+def not_provable(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
+    """The path is known before the run."""
+    return _found("FQ011", analysis, profile)
+
+
+@rule(
+    "FQ012",
+    "Cuts without what a cut needs",
+    "error",
+    "Without feed, speed or units of its own a program cuts with what was left from before, or breaks the tool.",
+    CUTTERS,
+)
+def cutting(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
+    """A cut has its feed, its spindle, its units and a possible arc."""
+    return _found("FQ012", analysis, profile)

@@ -1,54 +1,111 @@
-"""Which words each firmware understands, as data. Facts only; what an unknown word means is the gate's."""
+"""Words and dialects: does this machine's firmware read the program as it was meant?"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 
-def _words(letter: str, numbers: str) -> frozenset[str]:
-    return frozenset(letter + number for number in numbers.split())
+from fleetctl.gcode.facts import Analysis, Finding, Severity
+from fleetctl.model.profile import Process, Profile, Setup
+from fleetctl.preflight.firmware import PLAIN, firmware_of
+from fleetctl.preflight.rule import finding, rule
+
+_HINT = "Take the word out of the post-processor, or choose another machine."
+_NONE: frozenset[str] = frozenset()
 
 
-GRBL = _words(
-    "G",
-    "0 1 2 3 4 10 17 18 19 20 21 28 28.1 30 30.1 38.2 38.3 38.4 38.5 40 43.1 49 53 54 55 56 57 58 59 61 80 90 91 "
-    "91.1 92 92.1 93 94",
-) | _words("M", "0 1 2 3 4 5 8 9 30")
-"""Grbl 1.1h: gnea/grbl doc/markdown/commands.md, `Supported G-Codes`. M1 is accepted and ignored. M6 and T are
-left out: Grbl answers M6 with error:20 and only stores T. M7 too: it needs ENABLE_M7, which is off (config.h)."""
+def other_kind(analysis: Analysis, profile: Profile) -> bool:
+    """Is the program for another process, or in a dialect that this firmware reads differently?"""
+    wrong = analysis.process != "unknown" and (analysis.process == "additive") != (
+        profile.process is Process.ADDITIVE
+    )
+    # A program read by the rules of another firmware has other facts than this machine would make of it.
+    return wrong or analysis.dialect not in firmware_of(profile.dialect).accepts
 
-MARLIN = _words("G", "0 1 2 3 4 20 21 28 29 90 91 92") | frozenset({"T"})
-"""G words of stock Marlin 2.1 with a levelled bed: MarlinFirmware/Marlin gcode.cpp, the switch over G codes.
-M words are not listed: Marlin answers an unknown one with `echo:Unknown command` and goes on."""
 
-MARLIN_OPTIONAL = _words("G", "10 11 12 17 26 27 30 31 32 33 34 35 38.2 38.3 38.4 38.5 42 60 61 76 80")
-"""G words that Marlin knows only when built with their option (Configuration_adv.h)."""
-
-_OTHER_PATH = "makes this firmware move in a way that the program's facts do not hold"
-_CARD = "prints from or writes to the machine's own card, which nobody has checked"
-
-MARLIN_REFUSED = (
-    dict.fromkeys(("G5", "G6", "G18", "G19"), _OTHER_PATH)
-    | dict.fromkeys((f"M{number}" for number in range(810, 820)), _OTHER_PATH)
-    | dict.fromkeys(("M23", "M24", "M26", "M28", "M29", "M30", "M32", "M928"), _CARD)
-    | {"M81": "switches the machine off", "M997": "replaces the firmware", "M42": "switches a pin directly"}
+@rule(
+    "FQ004",
+    "For another kind of machine",
+    "error",
+    "The same word means different things to different firmware: G28 homes a printer and moves a mill.",
 )
-"""Words after which the facts of the program are no longer those of the machine."""
+def dialect(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
+    """The program is written for this kind of machine."""
+    if other_kind(analysis, profile):
+        work = "" if analysis.process == "unknown" else f" for {analysis.process} work"
+        yield finding(
+            "FQ004",
+            "error",
+            analysis.first_motion_line,
+            f"This is a {analysis.dialect} program{work}; "
+            f"the machine speaks {profile.dialect} and is {profile.process.value}.",
+            "Slice or post-process for this kind of machine.",
+        )
 
-REFUSED_WORDS: dict[str, dict[str, str]] = {"marlin": MARLIN_REFUSED}
-"""By dialect and word: what it does, to follow the word."""
 
-OPTIONAL_WORDS: dict[str, frozenset[str]] = {"marlin": MARLIN_OPTIONAL}
+@rule(
+    "FQ005",
+    "A word that the firmware does not know",
+    "error",
+    "Grbl and its kin stop there in the middle of the work; printers pass over it, and what it meant is missing.",
+)
+def unknown_words(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
+    """Every word and letter is one that the firmware knows."""
+    odd = analysis.words.keys() - PLAIN.get(profile.dialect, _NONE)
+    firmware = firmware_of(profile.dialect)
+    if (not odd and not analysis.extended and not firmware.letters) or other_kind(analysis, profile):
+        return
+    severity: Severity = "error" if firmware.stops_on_unknown else "warning"
+    for word in sorted(odd):
+        use = analysis.words[word]
+        if word in firmware.optional:
+            message = f"{word} needs an option that not every {firmware.title} has."
+            yield finding(
+                "FQ005", "warning", use.first_line, message, "Make sure that this machine has it.", use.first_column
+            )
+        elif (
+            firmware.known is not None
+            and word not in firmware.known
+            and word not in firmware.refused
+            and (word.startswith("G") or firmware.checks_m)
+            and not (word in ("M6", "T") and profile.process is not Process.ADDITIVE)  # FQ019
+        ):
+            passed_over = not firmware.stops_on_unknown and word.startswith("M")
+            message = f"{word} is not a word that {firmware.title} knows."
+            yield finding(
+                "FQ005", "info" if passed_over else severity, use.first_line, message, _HINT, use.first_column
+            )
+    for letter in firmware.letters & analysis.letters.keys():
+        message = f"The letter {letter} means nothing to {firmware.title}, which would stop there."
+        column = analysis.letter_columns.get(letter, 0)
+        yield finding("FQ005", "error", analysis.letters[letter], message, _HINT, column)
+    yield from _unknown_names(analysis, profile, severity)
 
-KNOWN_WORDS: dict[str, frozenset[str]] = {"grbl": GRBL, "marlin": MARLIN}
-"""By the dialect of the machine's profile; a dialect that is not listed is not checked word by word."""
 
-STOPS_ON_UNKNOWN = frozenset({"grbl"})
-"""Dialects whose firmware answers an unknown word with an error that ends the run (Grbl error:20)."""
+def _unknown_names(analysis: Analysis, profile: Profile, severity: Severity) -> Iterator[Finding]:
+    """Whole-word commands: Klipper's own, its machines' macros, or nothing to any other firmware."""
+    firmware = firmware_of(profile.dialect)
+    for name, use in analysis.extended.items():
+        if firmware.extended is None:
+            message = f"{name} is a Klipper command; {firmware.title} does not know it."
+            yield finding("FQ005", severity, use.first_line, message, _HINT, use.first_column)
+        elif name not in firmware.extended and name not in profile.macros and name not in firmware.refused:
+            message = f"{name} is none of {firmware.title}'s own commands, and no macro on record for this machine."
+            hint = "If it is a macro of this machine, enter it in the profile; what it does is not in the facts."
+            yield finding("FQ005", "warning", use.first_line, message, hint, use.first_column)
 
-UNKNOWN_LETTERS: dict[str, frozenset[str]] = {"grbl": frozenset("ABCDEHOQUVW")}
-"""Parameter letters that the firmware refuses (Grbl error:2 or error:36)."""
 
-ACCEPTED_DIALECTS: dict[str, frozenset[str]] = {
-    "marlin": frozenset({"marlin"}),
-    "grbl": frozenset({"grbl", "grblhal", "linuxcnc"}),
-}
-"""Which detected dialects a machine of this dialect may run at all; word checks find what still does not fit."""
+@rule(
+    "FQ015",
+    "A word that no program may use here",
+    "error",
+    "After such a word the machine does something that the facts of the program no longer show.",
+)
+def refused_words(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
+    """No word moves the machine past what was checked."""
+    refused = firmware_of(profile.dialect).refused
+    if not refused:
+        return
+    for uses in (analysis.words, analysis.extended):
+        for word in refused.keys() & uses.keys():
+            use = uses[word]
+            yield finding("FQ015", "error", use.first_line, f"{word} {refused[word]}.", _HINT, use.first_column)

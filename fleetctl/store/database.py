@@ -215,9 +215,7 @@ def _open_postgresql(url: sa.URL, busy_timeout_s: float) -> Database:
     arguments = {"connect_timeout": max(1, round(busy_timeout_s))}
     # One connection writes; the overflow one asks for the fate of a COMMIT while the lost one is still in
     # hand.
-    write_engine = sa.create_engine(
-        url, pool_size=1, max_overflow=1, pool_pre_ping=True, connect_args=arguments
-    )
+    write_engine = sa.create_engine(url, pool_size=1, max_overflow=1, pool_pre_ping=True, connect_args=arguments)
     read_engine = sa.create_engine(
         url, pool_size=READER_CONNECTIONS, max_overflow=0, pool_pre_ping=True, connect_args=arguments
     )

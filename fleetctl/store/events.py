@@ -62,7 +62,5 @@ def last_sequence(conn: sa.Connection) -> int:
 
 def about(conn: sa.Connection, subject: str, limit: int) -> list[Event]:
     """The newest events of one subject, newest first."""
-    query = (
-        sa.select(events).where(events.c.subject == subject).order_by(events.c.sequence.desc()).limit(limit)
-    )
+    query = sa.select(events).where(events.c.subject == subject).order_by(events.c.sequence.desc()).limit(limit)
     return [Event(**row) for row in conn.execute(query).mappings()]

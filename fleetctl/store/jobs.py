@@ -21,9 +21,7 @@ _open = (
 )
 _newest = sa.select(jobs).order_by(jobs.c.created_s.desc(), jobs.c.id.desc())
 _per_state = (
-    sa.select(
-        parts.c.job_id, parts.c.state, parts.c.place.is_not(None).label("placed"), sa.func.count().label("n")
-    )
+    sa.select(parts.c.job_id, parts.c.state, parts.c.place.is_not(None).label("placed"), sa.func.count().label("n"))
     .where(parts.c.job_id.in_(sa.bindparam("keys", expanding=True)))
     .group_by(parts.c.job_id, parts.c.state, sa.literal_column("placed"))
 )

@@ -84,9 +84,7 @@ def of_job(conn: sa.Connection, job_id: str, limit: int = 10_000) -> list[Part]:
 
 def in_states(conn: sa.Connection, states: Iterable[PartState]) -> list[Part]:
     """All parts in any of these states, oldest first."""
-    query = (
-        sa.select(parts).where(parts.c.state.in_([state.value for state in states])).order_by(parts.c.code)
-    )
+    query = sa.select(parts).where(parts.c.state.in_([state.value for state in states])).order_by(parts.c.code)
     return [_part(row) for row in conn.execute(query).mappings()]
 
 
@@ -123,9 +121,7 @@ def change(conn: sa.Connection, part: Part, **values: object) -> None:
         values |= {"state": state.value, "live": state in LIVE}
     try:
         with conn.begin_nested():
-            conn.execute(
-                parts.update().where(parts.c.id == part.id).values(**values, version=parts.c.version + 1)
-            )
+            conn.execute(parts.update().where(parts.c.id == part.id).values(**values, version=parts.c.version + 1))
     except IntegrityError as error:
         raise PlaceTaken(f"Another part holds the place meant for {part.code}.") from error
 
@@ -138,9 +134,7 @@ def add_result(conn: sa.Connection, result: GivenResult) -> None:
 def results_of(conn: sa.Connection, part_ids: Iterable[str]) -> dict[str, list[GivenResult]]:
     """The results of parts, by part id, oldest first."""
     found: dict[str, list[GivenResult]] = {part_id: [] for part_id in part_ids}
-    query = (
-        sa.select(results).where(results.c.part_id.in_(list(found))).order_by(results.c.at_s, results.c.id)
-    )
+    query = sa.select(results).where(results.c.part_id.in_(list(found))).order_by(results.c.at_s, results.c.id)
     for row in conn.execute(query).mappings():
         found[row["part_id"]].append(GivenResult(**{**row, "result": Result(row["result"])}))
     return found

@@ -103,13 +103,8 @@ def names(conn: sa.Connection) -> dict[str, str]:
 
 def put_preflight(conn: sa.Connection, preflight: Preflight) -> None:
     """Remember what the gate said; a second saying of the same thing changes nothing."""
-    if (
-        find_preflight(conn, preflight.program_sha256, preflight.configuration_hash, preflight.rule_set)
-        is None
-    ):
-        values = msgspec.structs.asdict(preflight) | {
-            "findings": msgspec.json.encode(preflight.findings).decode()
-        }
+    if find_preflight(conn, preflight.program_sha256, preflight.configuration_hash, preflight.rule_set) is None:
+        values = msgspec.structs.asdict(preflight) | {"findings": msgspec.json.encode(preflight.findings).decode()}
         conn.execute(preflights.insert(), values)
 
 

@@ -139,9 +139,7 @@ class Writer:
                 abandoned.append(item)
         for waiting in abandoned:
             if not waiting.caller.done():
-                waiting.caller.set_exception(
-                    StoreUnavailable("The writer has stopped; restart the controller.")
-                )
+                waiting.caller.set_exception(StoreUnavailable("The writer has stopped; restart the controller."))
         if not self._stopped.done():
             self._stopped.set_result(None)
 

@@ -31,7 +31,7 @@ class Instrumented:
 
 
 def again(name: str) -> str:
-    """A program that runs this target: to merge corpora libFuzzer starts itself anew, by the first word of its call."""
+    """A program that runs this target: libFuzzer starts itself anew to merge corpora, by the word it was called."""
     script = OUT / f"{name}.sh"
     script.write_text(f'#!/bin/sh\nexec {sys.executable} -m tests.fuzz.harness {name} "$@"\n')
     script.chmod(0o755)

@@ -34,6 +34,7 @@ from fleetctl.fleet.shapes import (
     Submission,
     TodoItem,
 )
+from fleetctl.gcode import tool_path
 from fleetctl.model.profile import PROFILES
 from fleetctl.plugin.hookspecs import FoundPort
 from fleetctl.scheduling.reason import Action, Need, Reason
@@ -90,6 +91,7 @@ class FakeController:
         self.tokens = FakeTokens()
         self.views = FakeViews(self)
         self.intake = FakeIntake(self)
+        self.paths = FakePaths(self)
         self.machines = FakeMachines(self)
         self.runs = FakeRuns(self)
         self.jobs = FakeJobs(self)
@@ -285,6 +287,17 @@ class FakeViews:
 
     async def stop(self) -> StopShape:
         return self._world.latch
+
+
+class FakePaths:
+    """Has a path for every program there is: of three lines of its own."""
+
+    def __init__(self, world: FakeController) -> None:
+        self._world = world
+
+    async def of(self, sha256: str, detail: str) -> bytes:
+        await self._world.views.program(sha256)
+        return tool_path(b"G21 G90\nG0 X1 Y1 Z1\nG1 X2 F100\nG1 Y5\n", dialect="grbl", detail=detail).to_bytes()
 
 
 class FakeIntake:

@@ -39,10 +39,15 @@ def test_records_inside_lists_in_one_text_and_local_times() -> None:
         ("setup.nozzle_mm", "0.4"),
         ("setup.tools,", "T1, T2"),
         ("setup.offsets_mm.G54,", "1 -2.5 3"),
+        ("setup.stock_top_mm.G54", "12.5"),
+        ("setup.laser_mode", "false"),
+        ("setup.spindle_max_rpm", "1000"),
+        ("setup.filament_diameter_mm", ""),
     ]
     setup = from_form(fields, SetupRequest).setup
     assert (setup.material, setup.nozzle_mm, setup.tools) == ("PETG", 0.4, ("T1", "T2"))
-    assert setup.offsets_mm == {"G54": (1.0, -2.5, 3.0)}
+    assert setup.offsets_mm == {"G54": (1.0, -2.5, 3.0)} and setup.stock_top_mm == {"G54": 12.5}
+    assert (setup.laser_mode, setup.spindle_max_rpm, setup.filament_diameter_mm) == (False, 1000.0, None)
     due = from_form([("program_sha256", "a"), ("quantity", "1"), ("due_s@", "2026-11-30T16:00")], Submission).due_s
     assert due is not None and due > 1.7e9
     machine = from_form(

@@ -127,6 +127,21 @@ async def test_preflight_of_one_machine_and_of_all(viewer: aiohttp.ClientSession
     assert len(every) == 6
 
 
+async def test_the_tool_path_of_a_program(viewer: aiohttp.ClientSession) -> None:
+    async with viewer.get(f"/api/v1/programs/{SHA}/toolpath?detail=coarse") as answer:
+        packed = await answer.read()
+        assert (answer.status, answer.content_type) == (200, "application/octet-stream")
+        assert "immutable" in answer.headers["Cache-Control"]
+    assert packed[:4] == b"FCTP" and b'"asked_mm":0.5' in packed
+    async with viewer.get(f"/api/v1/programs/{SHA[:8]}/toolpath") as answer:
+        assert b'"asked_mm":0.1' in await answer.read()
+        assert "immutable" not in answer.headers.get("Cache-Control", "")
+    async with viewer.get(f"/api/v1/programs/{SHA}/toolpath?detail=finest") as answer:
+        assert answer.status == 400 and "finest" in str((await problem(answer))["detail"])
+    async with viewer.get("/api/v1/programs/ffffff/toolpath") as answer:
+        assert answer.status == 404
+
+
 async def test_estop_stays_pressed_until_released(
     operator: aiohttp.ClientSession, viewer: aiohttp.ClientSession
 ) -> None:

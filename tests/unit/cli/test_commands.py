@@ -10,6 +10,7 @@ import pytest
 
 from fleetctl.cli import invoke as fleetctl
 from fleetctl.fleet.shapes import ExplainShape, MachineVerdict, ResultShape, StopShape
+from fleetctl.model.profile import Setup
 from fleetctl.plugin.hookspecs import FoundPort
 from fleetctl.scheduling.reason import Need, Reason
 
@@ -165,6 +166,10 @@ def test_a_new_setup_keeps_what_was_not_given(daemon: PretendDaemon, capsys: pyt
         "tools": [],
         "offsets_mm": {"G55": [1.0, 2.0, 3.0]},
         "tool_lengths_mm": {"3": 52.5},
+        "stock_top_mm": {},
+        "filament_diameter_mm": None,
+        "laser_mode": None,
+        "spindle_max_rpm": None,
         "firmware": "",
     }
 
@@ -247,6 +252,7 @@ def test_a_dead_address_is_said_with_what_to_do(tmp_path: Path, capsys: pytest.C
         "part inspect P-00003 --result pass --disposition scrap",
         "machine lockout K1 --maintenance --release",
         "machine add M1 --driver grbl --port p --offset nonsense",
+        "machine setup M1 --stock-top G54=high",
         "machine add M1 --driver grbl --port p --offset G54=1,2",
         "submit",
         "job list --nonsense",
@@ -313,3 +319,20 @@ def test_a_machine_is_named_once_and_its_heaters_as_people_call_them(
     assert ask(daemon, capsys, "machine", "home", "K1")[2] == "K1 is busy."
     daemon.answer("GET machines/K1", shapes.machine(temperatures_degc={"T0": (193.4, 215.0), "B": (60.0, 0.0)}))
     assert "nozzle 193 / 215 °C · bed 60 °C" in ask(daemon, capsys, "machine", "show", "K1")[1]
+
+
+def test_a_mills_setup_can_be_said(daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon.answer("GET machines/M1", shapes.machine())
+    daemon.answer("POST machines/M1/setup", shapes.machine())
+    words = "machine setup M1 --stock-top G54=12 --stock-top g55=-1.5 --laser-mode off --full-speed 24000 --tool T3"
+    assert ask(daemon, capsys, *words.split())[0] == 0
+    sent = daemon.asked[1].json["setup"]
+    assert sent["stock_top_mm"] == {"G54": 12.0, "G55": -1.5} and sent["tools"] == ["T3"]
+    assert (sent["laser_mode"], sent["spindle_max_rpm"], sent["material"]) == (False, 24000.0, "PLA")
+
+
+def test_a_machine_shows_its_setup(daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    setup = Setup(stock_top_mm={"G54": 12.0}, laser_mode=True, spindle_max_rpm=1000.0, filament_diameter_mm=1.75)
+    daemon.answer("GET machines/K1", shapes.machine(setup=setup))
+    _, out, _ = ask(daemon, capsys, "machine", "show", "K1")
+    assert "G54 top at 12" in out and "laser mode on · full speed at S1000" in out and "filament 1.75 mm" in out

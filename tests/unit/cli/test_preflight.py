@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
+import sys
 from pathlib import Path
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from fleetctl.cli import invoke as fleetctl
 from fleetctl.model.profile import PROFILES, Setup
@@ -46,7 +50,7 @@ def test_a_program_that_does_not_fit_names_the_line(bracket: Path, capsys: pytes
     lines[where] = lines[where].replace("X132", "X332")
     bracket.write_text("\n".join(lines))
     status, out, _ = ask(capsys, "preflight", bracket, "--profile", "generic-220")
-    assert status == 1 and f"error {where + 1} FQ001" in out and "Does not fit generic-220." in out
+    assert status == 1 and f"error FQ001 line {where + 1}, column 4" in out and "Does not fit generic-220." in out
 
 
 def test_a_mill_needs_its_work_offset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,6 +80,113 @@ def test_against_a_machine_as_it_is_set_up_now(
     daemon.answer("GET machines/K1", shapes.machine(profile=small, setup=Setup(material="PLA")))
     status, out, _ = ask(capsys, "preflight", bracket, "--machine", "K1")
     assert status == 1 and "Does not fit K1." in out and "205" in out
+
+
+def spoil(bracket: Path, old: str, new: str) -> int:
+    """Replace the beginning of the first line that begins with `old`; returns its number."""
+    lines = bracket.read_text().splitlines()
+    where = next(number for number, line in enumerate(lines) if line.startswith(old))
+    lines[where] = new + lines[where][len(old) :]
+    bracket.write_text("\n".join(lines) + "\n")
+    return where + 1
+
+
+def test_a_finding_quotes_its_line_with_a_caret(bracket: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = spoil(bracket, "G1 X132", "G1   X332")
+    fleetctl(["preflight", str(bracket), "--profile", "generic-220"])
+    shown = capsys.readouterr().out.splitlines()
+    at = next(number for number, text in enumerate(shown) if f"{line} │ G1   X332" in text)
+    quoted, caret = shown[at], shown[at + 1]
+    assert caret.index("^") == quoted.index("X332")
+    assert set(caret[caret.index("^") :].rstrip()) == {"^", "~"}
+
+
+def test_a_narrow_terminal_is_enough(
+    bracket: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No line is wider than 60 columns, and the word that is meant is still in the part of the line that is shown."""
+    monkeypatch.setattr("fleetctl.cli.output.console", lambda: Console(file=sys.stdout, width=60))
+    spoil(bracket, "G1 X132", "G1 (" + "a comment that is long " * 8 + ") X332")
+    fleetctl(["preflight", str(bracket), "--profile", "generic-220"])
+    shown = capsys.readouterr().out.splitlines()
+    assert max(len(text.rstrip()) for text in shown) <= 60
+    at = next(number for number, text in enumerate(shown) if "X332" in text and "│" in text)
+    assert shown[at + 1].index("^") == shown[at].index("X332")
+    assert "…" in shown[at]
+
+
+def test_a_secret_is_found_and_not_shown(bracket: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bracket.write_text("; printhost_apikey = hunter2\n" + bracket.read_text())
+    status, out, _ = ask(capsys, "preflight", bracket, "--profile", "generic-220")
+    assert status == 0 and "FQ027" in out and "hunter2" not in out
+
+
+def test_control_bytes_of_a_file_never_reach_the_terminal(bracket: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spoil(bracket, "G1 X132", "G1 \x1b]0;x\x07 X332")
+    fleetctl(["preflight", str(bracket), "--profile", "generic-220"])
+    out = capsys.readouterr().out
+    assert "\x1b" not in out and "\x07" not in out and "X332" in out
+
+
+def test_many_findings_of_a_kind_are_counted(bracket: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = "\n".join(f"G{number}" for number in range(400, 420))
+    bracket.write_text(bracket.read_text() + words + "\nM84\n")
+    status, out, _ = ask(capsys, "preflight", bracket, "--profile", "generic-220")
+    assert status == 0 and "and 8 more; --json has them all." in out
+
+
+def test_several_files_end_with_a_summary(bracket: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hot = tmp_path / "hot.gcode"
+    hot.write_bytes(bracket.read_bytes().replace(b"M109 S205", b"M109 S265"))
+    noise = tmp_path / "noise.gcode"
+    noise.write_bytes(bytes(range(256)) * 8)
+    fleetctl(["preflight", str(bracket), str(hot), str(noise), "--profile", "generic-220"])
+    out = " ".join(capsys.readouterr().out.split())
+    table = out[out.index("file verdict errors") :]
+    assert re.search(r"bracket.gcode fits \d+ min", table)
+    assert re.search(r"hot.gcode does not fit 1 \d*", table)
+    assert re.search(r"noise.gcode not read 1", table)
+
+
+def test_what_is_on_the_machine_can_be_said(bracket: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("preflight", bracket, "--profile", "generic-220")
+    assert ask(capsys, *words, "--material", "pla+", "--nozzle", "0.4", "--filament", "1.75")[0] == 0
+    for option, value, code in (
+        ("--material", "PETG", "FQ021"),
+        ("--nozzle", "0.8", "FQ023"),
+        ("--filament", "2.85", "FQ023"),
+    ):
+        status, out, _ = ask(capsys, *words, option, value)
+        assert status == 1 and code in out
+    assert ask(capsys, "preflight", bracket, "--material", "PLA")[0] == 2
+
+
+def test_sarif_names_the_file_as_the_editor_knows_it(
+    bracket: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bracket.parent)
+    line = spoil(bracket, "G1 X132", "G1   X332")
+    status, out, _ = ask(
+        capsys, "preflight", bracket, bracket.parent / "nowhere", "--profile", "generic-220", "--sarif"
+    )
+    run = json.loads(out)["runs"][0]
+    found, missing = run["results"]
+    assert status == 1 and found["ruleId"] == "FQ001"
+    assert found["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "bracket.gcode"
+    assert found["locations"][0]["physicalLocation"]["region"] == {"startLine": line, "startColumn": 6}
+    assert run["tool"]["driver"]["rules"][0]["helpUri"].startswith("file:///")
+    assert missing["ruleId"] == "not-gcode" and "nowhere" in missing["message"]["text"]
+    assert ask(capsys, "preflight", bracket, "--sarif", "--json")[0] == 2
+
+
+def test_a_big_file_has_a_bar_where_somebody_looks(
+    bracket: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = Console(file=io.StringIO(), force_terminal=True, width=80)
+    monkeypatch.setattr("fleetctl.cli.preflight.error_console", lambda: screen)
+    monkeypatch.setattr("fleetctl.cli.preflight.SLOW_BYTES", 1000)
+    assert ask(capsys, "preflight", bracket)[0] == 0
+    assert "Reading bracket.gcode" in screen.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_a_program_in_a_container(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ import click
 import pytest
 
 from fleetctl.cli.root import root
+from fleetctl.gcode import Analysis
 from fleetctl.model.job import JobState
 from fleetctl.model.part import PartState
 from fleetctl.model.run import RunState
@@ -31,7 +32,7 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["errors.md", "hooks.md", "settings.md"])
+@pytest.mark.parametrize("name", ["analysis.md", "errors.md", "hooks.md", "settings.md"])
 def test_a_generated_page_is_what_the_code_says(name: str) -> None:
     assert (REFERENCE / name).read_text(encoding="utf-8") == generator().pages()[name], "call `make docs`"
 
@@ -53,6 +54,13 @@ def test_every_command_and_option_is_documented() -> None:
 
 def _context() -> click.Context:
     return click.Context(root)
+
+
+def test_every_fact_of_a_program_has_a_meaning() -> None:
+    """In its own words, or in those of its type."""
+    facts = generator().facts_of(Analysis)
+    silent = [name for name, _, meaning in facts if not meaning]
+    assert silent == []
 
 
 def test_every_setting_has_a_meaning() -> None:

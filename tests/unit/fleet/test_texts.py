@@ -52,6 +52,13 @@ def test_what_people_write_is_kept() -> None:
         Setup(offsets_mm={"G53": (0.0, 0.0, 0.0)}),
         Setup(offsets_mm={"G54": (1e308, 0.0, 0.0)}),
         Setup(offsets_mm={"G54": (float("nan"), 0.0, 0.0)}),
+        Setup(stock_top_mm={"G53": 0.0}),
+        Setup(stock_top_mm={"G54": float("nan")}),
+        Setup(stock_top_mm={"G54": 1e9}),
+        Setup(filament_diameter_mm=0.0),
+        Setup(filament_diameter_mm=175.0),
+        Setup(spindle_max_rpm=-1.0),
+        Setup(spindle_max_rpm=float("inf")),
     ],
 )
 def test_a_set_up_that_cannot_be_is_refused(setup: Setup) -> None:

@@ -23,7 +23,7 @@ EXAMPLES: dict[str, tuple[str, bytes, int, int]] = {
     "paren_comment": ("marlin", b"G1 X1 (a)\n", 1, 7),
     "lower_case": ("marlin", b"G1 X1\nG1 x2\n", 2, 4),
     "spaced_number": ("grbl", b"G1 X1 0\n", 1, 7),
-    "number_overflow": ("marlin", b"G1 X12345678901\n", 1, 15),
+    "number_overflow": ("marlin", b"G1 X12345678901\n", 1, 5),
     "number_missing": ("grbl", b"G1 X1\nG1 X Y2\n", 2, 4),
     "stray_character": ("grbl", b"G1 X1\nG1 X2 = 3\n", 2, 7),
     "repeated_word": ("grbl", b"G1 X1 X2\n", 1, 7),

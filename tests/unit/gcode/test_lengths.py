@@ -7,7 +7,7 @@ import pytest
 
 from fleetctl.gcode import Analysis, analyze
 from fleetctl.model.profile import PROFILES, Setup
-from fleetctl.preflight.rules import envelope
+from fleetctl.preflight.envelope import envelope as rule
 
 MILL = msgspec.structs.replace(PROFILES["generic-mill-3018"], dialect="linuxcnc")
 TEXT = "G21 G90 G54\nG0 X-9 Y-9 Z-5\nG43 H3 Z-2\nG1 X-5 F100\nG43 H4\nG0 Z-1\nG49 G0 Z-9\n"
@@ -50,6 +50,7 @@ def test_switching_back_finds_the_same_frame() -> None:
 
 
 def test_preflight_adds_the_length_on_record() -> None:
+    envelope = rule.check
     facts = mill(TEXT)
     fits = Setup(offsets_mm={"G54": (0.0, 0.0, -20.0)}, tool_lengths_mm={3: 10.0, 4: 20.0})
     assert not list(envelope(facts, MILL, fits))

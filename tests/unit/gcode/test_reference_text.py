@@ -44,7 +44,7 @@ def scanned(data: bytes, dialect: str = "marlin"):
 @pytest.mark.parametrize("letter", ["G", "M"])
 def test_a_line_keeps_eight_commands(letter: str) -> None:
     scan = scanned(f"{letter}4".encode() * 12 + b"\n", "grbl")
-    assert scan.words() == {f"{letter}4": (1, 8)}
+    assert scan.words() == {f"{letter}4": (1, 8, 1)}
     assert scan.hazards()["repeated_word"] == (1, 17, 4)
 
 

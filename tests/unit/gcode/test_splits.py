@@ -24,11 +24,12 @@ def everything(scan: gcode_core.Scanner) -> tuple[object, ...]:
     return (
         scan.totals(), scan.frames(), scan.words(), scan.hazards(), scan.tools(), scan.heaters(), scan.layers(),
         scan.names(), scan.spindle(), scan.ending(), scan.letters(), scan.times(), scan.s_on_motion,
+        scan.positions(), scan.layer_rows(), scan.object_rows(), scan.features(), scan.histories(), scan.path(),
     )  # fmt: skip
 
 
 def fed(blocks: list[bytes], dialect: str) -> tuple[object, ...]:
-    scan = scanner(DIALECTS[dialect], None, time_at_line=True)
+    scan = scanner(DIALECTS[dialect], None, True, True, True, (0.05, 1000))
     for block in blocks:
         scan.feed(block)
     scan.finish()
@@ -42,7 +43,11 @@ hostile = st.one_of(
                          b"\xc3\x84",
                          b"N", b"M117 ", b"[", b"#", b"{", b'"', b" ", b"-", b".", b"99999999999", b"O<x>", b"o1 if",
                          b"SET_A B=1", b"$H", b"G2", b"I1", b"R", b"F0", b"E", b"T99", b"G81", b"L9", b"G91",
-                         b";LAYER:", b";MESH:a", b"M486 A", b"EXCLUDE_OBJECT_DEFINE NAME=x", b"G20", b"P999999999"]),
+                         b";LAYER:", b";MESH:a", b"M486 A", b"EXCLUDE_OBJECT_DEFINE NAME=x",
+                         b"EXCLUDE_OBJECT_START NAME=", b" POLYGON=[[1,2],", b" CENTER=1,", b"M486 S1", b";Z:",
+                         b";HEIGHT:.2", b";LAYER_CHANGE", b";TYPE:Perimeter", b"; printing object a id:",
+                         b"; stop printing object", b"; OBJECT_ID:1", b"; layer 1, Z = ", b"; BEGIN_LAYER_ z=",
+                         b"M106 S", b"M104 S9", b"M221 S", b"S9", b"M3", b"G20", b"P999999999"]),
         max_size=60,
     ).map(b"".join),
 )  # fmt: skip

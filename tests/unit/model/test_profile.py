@@ -24,6 +24,10 @@ def test_the_same_configuration_has_the_same_hash_whatever_the_order_of_offsets(
         {"tools": ("end mill 3",)},
         {"offsets_mm": {"G54": (1.0, 2.0, 3.1)}},
         {"firmware": "Marlin 2.1.2"},
+        {"stock_top_mm": {"G54": 12.0}},
+        {"filament_diameter_mm": 2.85},
+        {"laser_mode": False},
+        {"spindle_max_rpm": 24000.0},
     ],
 )
 def test_every_part_of_the_set_up_changes_the_hash(changed: dict[str, object]) -> None:
@@ -32,9 +36,20 @@ def test_every_part_of_the_set_up_changes_the_hash(changed: dict[str, object]) -
     )
 
 
-def test_the_profile_changes_the_hash() -> None:
-    hotter = msgspec.structs.replace(PROFILE, nozzle_max_degc=300.0)
-    assert configuration_hash(PROFILE, SETUP) != configuration_hash(hotter, SETUP)
+@pytest.mark.parametrize(
+    "changed", [{"nozzle_max_degc": 300.0}, {"tool_change": "manual"}, {"extruders": 2}, {"macros": ("PRINT_START",)}]
+)
+def test_the_profile_changes_the_hash(changed: dict[str, object]) -> None:
+    other = msgspec.structs.replace(PROFILE, **changed)
+    assert configuration_hash(PROFILE, SETUP) != configuration_hash(other, SETUP)
+
+
+def test_what_the_test_names_is_all_there_is() -> None:
+    """A field that is added must be thought about here: does it decide whether a program fits?"""
+    assert {field.name for field in msgspec.structs.fields(Setup)} == {
+        "material", "nozzle_mm", "tools", "offsets_mm", "firmware", "stock_top_mm", "filament_diameter_mm",
+        "laser_mode", "spindle_max_rpm",
+    }  # fmt: skip
 
 
 def test_profiles_are_found_under_their_own_name() -> None:

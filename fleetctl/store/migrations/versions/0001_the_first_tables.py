@@ -144,12 +144,8 @@ def upgrade() -> None:
         sa.Column("passed", sa.Boolean(), nullable=False),
         sa.Column("findings", sa.Text(), server_default="[]", nullable=False),
         sa.Column("at_s", sa.Double(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["program_sha256"], ["programs.sha256"], name=op.f("fk_preflights_program_sha256")
-        ),
-        sa.PrimaryKeyConstraint(
-            "program_sha256", "configuration_hash", "rule_set", name=op.f("pk_preflights")
-        ),
+        sa.ForeignKeyConstraint(["program_sha256"], ["programs.sha256"], name=op.f("fk_preflights_program_sha256")),
+        sa.PrimaryKeyConstraint("program_sha256", "configuration_hash", "rule_set", name=op.f("pk_preflights")),
     )
     op.create_table(
         "runs",
