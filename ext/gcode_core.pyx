@@ -15,9 +15,9 @@ from fleetctl._ext.gcode_extended cimport extended_command
 from fleetctl._ext.gcode_filament cimport begin_filament
 from fleetctl._ext.gcode_frame cimport begin_frames
 from fleetctl._ext.gcode_feature cimport settle_feature
-from fleetctl._ext.gcode_klipper cimport klipper_move, limit_velocity
 from fleetctl._ext.gcode_follow cimport (
     after_line, end_of_line, free_program, keep_text, new_program, try_to_follow, was_visited)
+from fleetctl._ext.gcode_klipper cimport klipper_move, limit_velocity
 from fleetctl._ext.gcode_layer cimport pushed_in_all
 from fleetctl._ext.gcode_lines cimport free_lines
 from fleetctl._ext.gcode_note cimport note, touch
@@ -32,6 +32,7 @@ from fleetctl._ext.gcode_text cimport read_line
 from fleetctl._ext.gcode_trace cimport *
 from fleetctl._ext.gcode_types cimport *
 from fleetctl._ext.gcode_unknown cimport execute_computed
+from fleetctl._ext.gcode_velocity cimport velocity_command
 
 cdef extern from "string.h" nogil:
     void* memrchr(const void* text, int c, size_t n)

@@ -105,9 +105,7 @@ class MarlinState:
             self._events.append(RunEnded(kind, reason, self._acknowledged_line, depth))
             self._feeder = None
 
-    def _break_off(
-        self, kind: RunEndKind, reason: str, *, fault: str, position_lost: bool, text: str = ""
-    ) -> None:
+    def _break_off(self, kind: RunEndKind, reason: str, *, fault: str, position_lost: bool, text: str = "") -> None:
         """At once: the machine does not listen any more, or must not be fed."""
         self._ended(kind, reason)
         self._abandon(reason)

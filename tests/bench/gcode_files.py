@@ -84,7 +84,7 @@ def sliced(name: str, model: Path, path: Path, layer_mm: str, fill: str, resolut
 
 
 def rippled_ball(radius_mm: float, steps: int) -> bytes:
-    """A binary STL of a ball with ripples, flat below: curved walls of short segments, as prints of scanned things have."""
+    """A binary STL of a ball with ripples, flat below: curved walls of short segments, as scanned things have."""
 
     def at(u: int, v: int) -> tuple[float, float, float]:
         around, up = 2 * math.pi * (u % (2 * steps)) / (2 * steps), math.pi * v / steps

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 
 NAMES = [
-    "and", "or", "xor", "eq", "ne", "gt", "ge", "lt", "le", "mod", "abs", "acos", "asin", "atan", "cos", "exists", "exp",
-    "fix", "fup", "ln", "round", "sin", "sqrt", "tan",
+    "and", "or", "xor", "eq", "ne", "gt", "ge", "lt", "le", "mod", "abs", "acos", "asin", "atan", "cos", "exists",
+    "exp", "fix", "fup", "ln", "round", "sin", "sqrt", "tan",
 ]  # fmt: skip
 TOKEN = re.compile(r"\d+\.?\d*|\.\d+|\*\*|" + "|".join(NAMES) + r"|[-+*/\[\]#]")
 RANKS = [("and", "or", "xor"), ("eq", "ne", "gt", "ge", "lt", "le"), ("+", "-"), ("*", "/", "mod"), ("**",)]

@@ -25,7 +25,7 @@ def agree(data: bytes, dialect: str) -> None:
     ours.finish()
     theirs = reference.read(data, DIALECTS[dialect], limits)
     watch, totals = theirs.watch, ours.totals()
-    assert ours.heaters() == {
+    assert {name: use[:5] for name, use in ours.heaters().items()} == {
         name: (heat.first, float(heat.top), heat.top_line, float(heat.end), heat.end_line)
         for name, heat in watch.heaters.items()
     }
@@ -42,7 +42,8 @@ def agree(data: bytes, dialect: str) -> None:
     if watch.on_line:
         spindle = (watch.on_line, float(watch.s_max), watch.s_max_line, watch.spindle, watch.switched_line)
         spindle += (watch.dynamic_line,)
-    assert ours.spindle() == spindle
+    turned = ours.spindle()
+    assert (None if turned is None else turned[:6]) == spindle
     lines = {number: line for number, line, _ in ours.tools() if line}
     assert lines == watch.tool_lines
 

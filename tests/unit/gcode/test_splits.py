@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fleetctl._ext import gcode_core
 from fleetctl.errors import NotGcode
-from fleetctl.gcode import DIALECTS, Analysis, analyze
+from fleetctl.gcode import DIALECTS, Analysis, analyze, kind_of
 from fleetctl.gcode.analysis import scanner
 
 from .strategies import cnc_line, printer_line, programs
@@ -72,7 +72,7 @@ def test_hostile_bytes_raise_nothing_but_not_gcode(data: bytes, dialect: str) ->
     try:
         facts = analyze(data, dialect=dialect)
     except NotGcode as refusal:
-        assert refusal.line and refusal.hint
+        assert refusal.hint and (refusal.line or kind_of(data))  # a container has no lines
         return
     assert msgspec.json.decode(msgspec.json.encode(facts), type=Analysis) == facts
     assert all(finding.line >= 1 for finding in facts.findings)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from fleetctl.gcode import analyze
@@ -294,7 +295,9 @@ def test_the_head_of_a_long_file_and_its_tail_say_the_same_as_of_a_short_one() -
     short = analyze((case.head + case.body).encode())
     middle = "G1 X10 Y10 E0.1\n" * 40_000
     long = analyze((case.head + middle + case.body).encode())
-    assert (long.claims, long.slicer, long.dialect) == (short.claims, short.slicer, short.dialect)
+    said = [msgspec.structs.replace(facts.claims, lines={}) for facts in (short, long)]
+    assert said[0] == said[1]
+    assert (long.slicer, long.dialect) == (short.slicer, short.dialect)
 
 
 @pytest.mark.parametrize("name", CASES)
