@@ -134,8 +134,9 @@ cdef inline bint printer_command(Core* s, Planner* q, int32_t m) noexcept nogil:
         return False        # its history is kept with that of the other M words
     elif m == 2000 and s.reads & READ_VOLUMETRIC:
         set_volume(s)
-    elif (m == 2070 or m == 2080) and s.reads & READ_FIRMWARE_RETRACT:
-        set_retraction(s, m)
+    elif (m == 2070 or m == 2080) and s.reads & READ_FIRMWARE_RETRACT and not s.reads & READ_EXTENDED:
+        if m == 2070 or not s.reads & READ_HOMING_MOVES:    # RepRapFirmware's M208 is the axes' travel
+            set_retraction(s, m)
     elif m == 1200 and s.reads & READ_PUSHES_STATE:
         push_state(s)
     elif m == 1210 and s.reads & READ_PUSHES_STATE:

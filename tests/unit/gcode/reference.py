@@ -146,7 +146,7 @@ def execute(r: Reading, words: list[tuple[str, Fraction]]) -> None:
         if code in (820, 830):
             r.e_relative = code == 830
         if not r.dialect.cnc:
-            r.filament.command(code, w)
+            r.filament.command(r.dialect, code, w)
         if code in (60, 70, 80, 90, 1090, 1900, 1910, 4000) or (r.dialect.cnc and code in (30, 40, 50)):
             r.moves.append(0.0)
     r.before = r.motion

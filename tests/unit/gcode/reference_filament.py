@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from fleetctl.gcode import Dialect
+
 
 @dataclass
 class Filament:
@@ -26,8 +28,10 @@ class Filament:
         flow, diameter = self.flow.get(self.tool, Fraction(1)), self.diameter.get(self.tool)
         return flow / (Fraction(math.pi) / 4 * diameter**2) if diameter else flow
 
-    def command(self, m: int, w: dict[str, Fraction]) -> None:
-        """M200 D, M207, M208, M220, M221."""
+    def command(self, dialect: Dialect, m: int, w: dict[str, Fraction]) -> None:
+        """M200 D, M207, M208, M220, M221; Klipper has only the percentages, RepRapFirmware's M208 is the travel."""
+        if m in (2000, 2070, 2080) and (dialect.name == "klipper" or (m == 2080 and dialect.name == "rrf")):
+            return
         if m == 2000 and "D" in w:
             self.diameter[self.tool] = w["D"]
         elif m == 2210 and w.get("S"):
@@ -36,7 +40,8 @@ class Filament:
             self.feed_factor = float(w["S"]) / 100
         elif m == 2070:
             self.length = w.get("S", self.length)
-            self.speeds[0] = w["F"] / 60 if "F" in w else self.speeds[0]
+            if "F" in w:
+                self.speeds = [w["F"] / 60, w["F"] / 60 if dialect.name == "rrf" else self.speeds[1]]
         elif m == 2080:
             self.extra = w.get("S", self.extra)
             self.speeds[1] = w["F"] / 60 if "F" in w else self.speeds[1]
