@@ -1,8 +1,10 @@
 """G2 and G3: centre from I J K or R, the quadrant points that bound the arc, and its length.
 
 Offsets I J K are from the start unless G90.1 is on. The planes are seen as RS274NGC defines them: G17 X-Y,
-G18 Z-X (from +Y), G19 Y-Z. What does not close within Grbl's tolerance (over 0.5 mm, or over 0.005 mm and 0.1 %
-of the radius; gc_execute_line, error 33) is noted, and bounded by the greater radius.
+G18 Z-X (from +Y), G19 Y-Z. What does not close within the tolerance is noted, and on a mill bounded by the greater
+radius: Grbl over 0.5 mm, or over 0.005 mm and 0.1 % of the radius (gc_execute_line, error 33); LinuxCNC over
+0.02 sqrt 2 mm and 0.1 %, or over 100 times that (found with rs274), and within it the arc is a spiral. A printer
+takes the radius of the start and goes straight to the end from where that leads.
 """
 
 from libc.math cimport M_PI, atan2, ceil, fabs, floor, fmax, hypot, llround, sqrt
@@ -25,6 +27,7 @@ cdef struct Arc:
     double cp           # centre, mm from the start
     double cq
     double radius
+    double end_radius   # LinuxCNC goes over to it evenly; elsewhere the same as `radius`
     double start        # angle, radians
     double sweep        # radians, positive is counter-clockwise
 
@@ -34,11 +37,17 @@ cdef inline bint centre_from_radius(Core* s, Arc* arc, double x, double y, bint 
     cdef double r = <double> to_mm(s, s.w.value[LETTER_R]) * 1e-6
     cdef double chord = hypot(x, y)
     cdef double h2, h
-    if chord == 0.0 or fabs(r) < 0.5 * chord - 0.0005:
+    if chord == 0.0:
         return False
     h2 = r * r - 0.25 * chord * chord
-    if h2 < -1e-9 * chord * chord and s.reads & READ_CNC and not s.reads & READ_EXPRESSIONS:
-        return False        # Grbl has no tolerance here (gc_execute_line, error 34)
+    if s.reads & READ_ARC_SPIRALS:
+        if 0.5 * chord - fabs(r) > 0.00127:
+            return False    # LinuxCNC's tolerance (found with rs274)
+    elif s.reads & READ_CNC:
+        if h2 < -1e-9 * chord * chord:
+            return False    # Grbl has none (gc_execute_line, error 34)
+    elif fabs(r) < 0.5 * chord - 0.0005:
+        note(s, HAZ_ARC_RADIUS, 1)      # Marlin makes half a circle of it (G2_G3.cpp)
     h = sqrt(h2) / chord if h2 > 0.0 else 0.0
     if clockwise == (r > 0.0):
         h = -h
@@ -67,9 +76,27 @@ cdef inline bint centre_from_offsets(Core* s, Arc* arc, bint machine) noexcept n
     return any_ and (c[0] != 0.0 or c[1] != 0.0)
 
 
+cdef inline void close_radii(Core* s, Arc* arc, double end_radius) noexcept nogil:
+    """Compare the radii of both ends."""
+    cdef double error = fabs(end_radius - arc.radius)
+    cdef bint over
+    arc.end_radius = arc.radius
+    if s.reads & READ_ARC_SPIRALS:
+        over = error > 2.8284272 or (error > 0.028284272 and error > 0.001 * fmax(arc.radius, end_radius))
+        arc.end_radius = end_radius
+    else:
+        over = error > 0.5 or (error > 0.005 and error > 0.001 * arc.radius)
+    if over:
+        note(s, HAZ_ARC_RADIUS, 1)
+        if s.reads & READ_CNC:
+            arc.radius = arc.end_radius = fmax(arc.radius, end_radius)
+
+
 cdef inline bint shape(Core* s, Arc* arc, double x, double y, bint clockwise, bint machine) noexcept nogil:
     """Fill the arc that ends x, y mm from its start; False if there is none."""
-    cdef double end_radius, error, turns
+    cdef double end_radius, turns
+    if s.reads & READ_EXTENDED and (s.relative or s.w.mask & BIT_R):
+        return False        # Klipper refuses both (gcode_arcs.py)
     if s.w.mask & BIT_R:
         if not centre_from_radius(s, arc, x, y, clockwise):
             return False
@@ -79,10 +106,9 @@ cdef inline bint shape(Core* s, Arc* arc, double x, double y, bint clockwise, bi
     end_radius = hypot(x - arc.cp, y - arc.cq)
     if end_radius < 5e-7:
         return False        # it ends at its own centre: there is no angle
-    error = fabs(end_radius - arc.radius)
-    if error > 0.5 or (error > 0.005 and error > 0.001 * arc.radius):
-        note(s, HAZ_ARC_RADIUS, 1)
-        arc.radius = fmax(arc.radius, end_radius)
+    if s.reads & READ_ARC_SPIRALS and (arc.radius < 0.00127 or end_radius < 0.00127):
+        return False        # LinuxCNC: zero radius (found with rs274)
+    close_radii(s, arc, end_radius)
     arc.start = atan2(-arc.cq, -arc.cp)
     if x == 0.0 and y == 0.0:
         arc.sweep = -2.0 * M_PI if clockwise else 2.0 * M_PI
@@ -95,7 +121,7 @@ cdef inline bint shape(Core* s, Arc* arc, double x, double y, bint clockwise, bi
             arc.sweep -= 2.0 * M_PI
         elif not clockwise and arc.sweep <= 5e-7:
             arc.sweep += 2.0 * M_PI
-    if s.reads & READ_CNC and s.w.mask & BIT_P and s.w.value[LETTER_P] > 1000000:
+    if s.reads & READ_ARC_TURNS and s.w.mask & BIT_P and s.w.value[LETTER_P] > 1000000:
         turns = floor(<double> s.w.value[LETTER_P] * 1e-6 + 0.5) - 1.0
         arc.sweep += -2.0 * M_PI * turns if clockwise else 2.0 * M_PI * turns
     return True
@@ -110,14 +136,22 @@ cdef inline void bulge(Core* s, Arc* arc, int64_t p0, int64_t q0, bint work) noe
     cdef int64_t last = k + 3
     cdef int32_t side, axis
     cdef int64_t value
+    cdef double radius, turned
+    # A spiral of several turns passes a side more than once: its greatest radius is at one end of the arc.
+    if arc.end_radius != arc.radius and fabs(arc.sweep) > 2.0 * M_PI:
+        arc.radius = arc.end_radius = fmax(arc.radius, arc.end_radius)
     while k <= last and k * (0.5 * M_PI) <= high + 1e-9:
         side = <int32_t> (k & 3)
+        radius = arc.radius
+        if arc.end_radius != radius:
+            turned = (k * (0.5 * M_PI) - arc.start) / arc.sweep
+            radius += (arc.end_radius - radius) * (turned if 0.0 < turned < 1.0 else <double> (turned > 0.5))
         if side == 0 or side == 2:
             axis = arc.p
-            value = p0 + llround((arc.cp + (arc.radius if side == 0 else -arc.radius)) * 1e6)
+            value = p0 + llround((arc.cp + (radius if side == 0 else -radius)) * 1e6)
         else:
             axis = arc.q
-            value = q0 + llround((arc.cq + (arc.radius if side == 1 else -arc.radius)) * 1e6)
+            value = q0 + llround((arc.cq + (radius if side == 1 else -radius)) * 1e6)
         touch(&s.frames[s.frame[axis]].motion[axis], value, s.line)
         if work:
             touch(&s.frames[s.frame[axis]].work[axis], value, s.line)
@@ -127,17 +161,18 @@ cdef inline void bulge(Core* s, Arc* arc, int64_t p0, int64_t q0, bint work) noe
 
 
 cdef inline void plan_arc(Core* s, Planner* q, Arc* arc, double rise, int64_t pushed) noexcept nogil:
-    """Hand the arc to the plan, which cuts it as the firmware does."""
+    """Hand the arc to the plan, which cuts it as the firmware does; a spiral goes as the arc of its mean radius."""
     cdef Curve c
+    cdef double mean = 0.5 * (arc.radius + arc.end_radius)
     c.p = arc.p
     c.q = arc.q
     c.l = arc.l
-    c.radius = arc.radius
+    c.radius = mean
     c.start = arc.start
     c.sweep = arc.sweep
     c.rise = rise
     c.push = <double> pushed * 1e-6
-    plan_curve(q, &c, move_speed(s, q, False), move_accel(q, True, pushed), s.line)
+    plan_curve(q, &c, move_speed(s, q, False, hypot(mean * arc.sweep, rise)), move_accel(q, True, pushed), s.line)
 
 
 cdef inline void curve(Core* s, Planner* q, bint clockwise, bint machine) noexcept nogil:
@@ -197,7 +232,8 @@ cdef inline void curve(Core* s, Planner* q, bint clockwise, bint machine) noexce
         s.max_feed = s.feed
         s.max_feed_line = s.line
     if work:
-        count_work(s, sqrt(arc.sweep * arc.sweep * arc.radius * arc.radius + rise * rise), level)
+        # A spiral is as long as the arc of its mean radius, to second order in the difference.
+        count_work(s, hypot(0.5 * arc.sweep * (arc.radius + arc.end_radius), rise), level)
     along[0] = along[1] = along[2] = 1.0
     tag_move(s, work, True, False, along)
     if seldom(s.trace.path.wanted):

@@ -111,9 +111,9 @@ cdef inline uint32_t plane_axes(Core* s) noexcept nogil:
 
 cdef inline void judge_arc(Core* s) noexcept nogil:
     """A line that is an arc: it needs an axis of its plane, and uses only its own letters."""
-    if not s.w.mask & plane_axes(s) and not s.reads & READ_EXPRESSIONS:
-        note(s, HAZ_AXES_MISSING, 1)    # LinuxCNC takes such a line for a full circle
-    if s.w.mask & (BITS_IJKR | BIT_P | BIT_L) & ~arc_letters(s):
+    if not s.w.mask & plane_axes(s) and (s.w.mask & BIT_R or not s.reads & READ_ARC_SPIRALS):
+        note(s, HAZ_AXES_MISSING, 1)    # with a centre LinuxCNC takes such a line for a full circle (rs274)
+    if s.w.mask & (BITS_IJKR | BIT_P | BIT_L) & ~arc_letters(s) & ~(BIT_P if s.reads & READ_ARC_TURNS else 0):
         note(s, HAZ_UNUSED_WORD, 1)
 
 
@@ -144,5 +144,5 @@ cdef inline void judge_block(Core* s, bint machine) noexcept nogil:
         unused &= ~<uint32_t> BIT_P
     elif once == 100:
         unused &= ~<uint32_t> (BIT_P | BIT_L)
-    if unused and not (s.motion > 385 or s.motion == 50 or s.motion == 330):
+    if unused and not (s.motion > 385 or 50 <= s.motion <= 53 or 330 <= s.motion <= 331):
         note(s, HAZ_UNUSED_WORD, 1)

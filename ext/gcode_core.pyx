@@ -11,6 +11,9 @@ from libc.stdlib cimport calloc, free, malloc, qsort
 from libc.string cimport memchr, memcmp, memcpy
 
 from fleetctl._ext.gcode_execute cimport execute
+from fleetctl._ext.gcode_extended cimport extended_command
+from fleetctl._ext.gcode_filament cimport begin_filament
+from fleetctl._ext.gcode_frame cimport begin_frames
 from fleetctl._ext.gcode_feature cimport settle_feature
 from fleetctl._ext.gcode_follow cimport (
     after_line, end_of_line, free_program, keep_text, new_program, try_to_follow, was_visited)
@@ -23,6 +26,7 @@ from fleetctl._ext.gcode_parameter cimport object_to
 from fleetctl._ext.gcode_path cimport path_end
 from fleetctl._ext.gcode_plan cimport plan_flush, plan_move
 from fleetctl._ext.gcode_program cimport *
+from fleetctl._ext.gcode_rapid cimport lower
 from fleetctl._ext.gcode_skip cimport *
 from fleetctl._ext.gcode_text cimport read_line
 from fleetctl._ext.gcode_trace cimport *
@@ -48,6 +52,8 @@ HAZARD_NAMES = (
     "repeated_group", "unused_word", "axes_missing", "axes_unused", "dwell_missing", "machine_curve",
     "negative_number", "spindle_no_speed", "several_commands", "scale_change",
     "not_provable", "evaluation_error", "flow_error", "loop_cap",
+    "cycle_word_missing", "cycle_invalid", "cycle_cap", "spline_invalid", "length_unknown", "frame_overflow",
+    "offset_unknown", "retract_unknown", "state_unknown",
 )
 REASON_NAMES = (
     "", "parameter_left_over", "kept_by_machine", "measured", "position", "mode", "setting", "other_file", "too_long",
@@ -78,6 +84,11 @@ READS = {
     "g4_p_ms": READ_G4_P_MS, "text_commands": READ_TEXT_COMMANDS,
     "speeds_per_minute": READ_SPEEDS_PER_MINUTE, "extended": READ_EXTENDED, "o_words": READ_O_WORDS,
     "expressions": READ_EXPRESSIONS,
+    "cycles": READ_CYCLES, "boring_cycles": READ_BORING_CYCLES, "retract_to_r": READ_RETRACT_TO_R,
+    "splines": READ_SPLINES, "nurbs": READ_NURBS, "arc_turns": READ_ARC_TURNS, "arc_spirals": READ_ARC_SPIRALS,
+    "length_table": READ_LENGTH_TABLE, "g92_alone_zeroes": READ_G92_ALONE_ZEROES,
+    "g92_alone_resets": READ_G92_ALONE_RESETS, "firmware_retract": READ_FIRMWARE_RETRACT,
+    "volumetric": READ_VOLUMETRIC, "homing_moves": READ_HOMING_MOVES, "pushes_state": READ_PUSHES_STATE,
     "brace_expressions": READ_BRACES,
 }
 """The bits of a dialect, by the name of the field of `fleetctl.gcode.dialects.Dialect`."""
@@ -123,7 +134,7 @@ cdef void begin(Core* s) noexcept nogil:
     cdef bint cnc = s.reads & READ_CNC
     fill_kinds(s)
     s.plane = 17
-    s.old_z_return = 1
+    s.old_z_return = not s.reads & READ_RETRACT_TO_R
     s.wcs = FRAME_G54 if cnc else FRAME_MACHINE
     s.tool_count = 1
     s.g_top = 30
@@ -133,13 +144,14 @@ cdef void begin(Core* s) noexcept nogil:
     s.layer_z = -1000000000000000000LL
     s.checks = CHECK_FIRST | CHECK_UNITS | CHECK_DISTANCE | CHECK_FEED
     s.checks |= CHECK_SPINDLE if cnc else CHECK_HOME | CHECK_HOT
+    begin_filament(s)
+    begin_frames(s)
     for a in range(3):
         s.frame[a] = FRAME_START
-        s.abs_frame[a] = s.wcs
-        for i in range(FRAME_COUNT):
+        for i in range(FRAME_TABLE):
             s.frames[i].motion[a].low = s.frames[i].work[a].low = 0x7FFFFFFFFFFFFFFFLL
             s.frames[i].motion[a].high = s.frames[i].work[a].high = -0x7FFFFFFFFFFFFFFFLL
-    for i in range(FRAME_COUNT):
+    for i in range(FRAME_TABLE):
         s.cut.rapid[i].travel.low = s.cut.rapid[i].plunge.low = 0x7FFFFFFFFFFFFFFFLL
 
 
@@ -211,8 +223,8 @@ cdef void run(Core* s, Planner* q, const uint8_t* p, const uint8_t* stop) noexce
             execute_computed(s, q)
         elif s.w.skip:
             s.commands += 1
-            if q.name != NULL:
-                q.name(s, q, p, end)
+            if s.w.name != NULL:
+                extended_command(s, q)
         elif (s.w.mask & ~<unsigned int> BIT_N) | <unsigned int> s.w.ng | <unsigned int> s.w.nm:
             execute(s, q)
         p = end + 1
@@ -433,10 +445,8 @@ cdef class Scanner:
         q.arc_rule = ARC_RULES[arc_rule]
         q.arc_most = most
         q.move = plan_move
-        q.name = NULL
         if q.rule == RULE_KLIPPER:
             q.move = klipper_move
-            q.name = velocity_command
             q.extruder_corner = klipper[2]
             limit_velocity(q, -1.0, -1.0, klipper[0], klipper[1])
 
@@ -653,18 +663,26 @@ cdef class Scanner:
         return self.kept_path
 
     def frames(self):
-        """[(name, motion, work)]; motion and work are three of None or (low mm, line, high mm, line, columns)."""
+        """[(name, motion, work, length)]; motion and work are three of None or (low mm, line, high mm, line,
+        columns);
+        `length` is the number of the tool whose length the machine must add to Z, or None."""
         found = []
-        for i in range(FRAME_COUNT):
+        for i in range(FRAME_TABLE):
             motion = tuple(as_range(&self.s.frames[i].motion[a]) for a in range(3))
             work = tuple(as_range(&self.s.frames[i].work[a]) for a in range(3))
             if motion != (None, None, None):
-                found.append((FRAME_NAMES[i], motion, work))
+                name, length = frame_name(self.s, i)
+                found.append((name, motion, work, length))
         return found
 
     def rapids(self):
         """[(name, travel, plunge)] of coordinate systems with rapids; travel and plunge None or (low mm, line)."""
         found = []
+        for i in range(self.s.modes.pair_count):     # Z is the tool's tip, with a length from the table or without
+            lower(&self.s.cut.rapid[self.s.modes.pair_system[i]].travel,
+                  self.s.cut.rapid[FRAME_PAIRS + i].travel.low, self.s.cut.rapid[FRAME_PAIRS + i].travel.low_line)
+            lower(&self.s.cut.rapid[self.s.modes.pair_system[i]].plunge,
+                  self.s.cut.rapid[FRAME_PAIRS + i].plunge.low, self.s.cut.rapid[FRAME_PAIRS + i].plunge.low_line)
         for i in range(FRAME_COUNT):
             travel = as_low(&self.s.cut.rapid[i].travel)
             plunge = as_low(&self.s.cut.rapid[i].plunge)
@@ -787,11 +805,11 @@ cdef class Scanner:
             "line": s.line, "axes": tuple(axis_state(s, a) for a in range(3)),
             "inch": bool(s.inch), "relative": bool(s.relative), "e_relative": bool(s.e_relative),
             "arc_absolute": bool(s.arc_absolute), "plane": s.plane, "wcs": FRAME_NAMES[s.wcs], "motion": s.motion,
-            "cycle_returns_to_r": not s.old_z_return, "feed_mode": r.feed_mode or 94,
-            "feed_nm_min": round(s.feed * 60e6) if s.feed_known else None,
+            "cycle_returns_to_r": not s.old_z_return, "feed_mode": s.modes.feed_mode,
+            "feed_nm_min": feed_in_force(s),
             "e_nm": s.e_last, "pulled_back_nm": s.tools[s.tool].pushed_max - s.tools[s.tool].pushed,
             "tool": s.tools[s.tool].number, "tool_said": s.t_use.count > 0, "tool_in": r.tool_in,
-            "tool_change_line": r.tool_change_line, "tool_length_nm": s.length_mm, "tool_length_line": r.length_line,
+            "tool_change_line": r.tool_change_line, "tool_length_nm": s.modes.length[2], "tool_length_line": r.length_line,
             "nozzles_degc": {s.tools[i].number: s.tools[i].nozzle / 1e6
                              for i in range(s.tool_count) if s.tools[i].nozzle > 0},
             "bed_degc": s.heater[1].end_value / 1e6, "chamber_degc": s.heater[2].end_value / 1e6,
@@ -799,7 +817,8 @@ cdef class Scanner:
             "feed_percent": r.feed_percent / 1e6 if r.feed_percent else 100.0,
             "flow_percent": r.flow_percent / 1e6 if r.flow_percent else 100.0,
             "spindle": r.spindle // 10, "s": s.s_value / 1e6, "mist": bool(r.mist), "flood": bool(r.flood),
-            "cutter": r.cutter / 10, "surface_speed": bool(r.surface_speed), "retracted": bool(r.retracted),
+            "cutter": s.modes.cutter / 10, "surface_speed": bool(r.surface_speed),
+            "retracted": bool(s.modes.retracted), "offset_nm": tuple(s.modes.extra[a] for a in range(3)),
             "homed": tuple(bool(r.homed & (<unsigned int> BIT_X << a)) for a in range(3)),
             "level_line": r.level_line, "object_line": r.object_line, "macro_line": r.macro_line,
             "last_work_line": r.last_work_line,
@@ -822,11 +841,30 @@ cdef class Scanner:
         return bool(self.s.file_sets_limits)
 
 
+cdef object frame_name(Core* s, int32_t frame):
+    """(coordinate system, number of the tool whose length the machine adds to Z there, or None)."""
+    if frame < FRAME_PAIRS:
+        return FRAME_NAMES[frame], None
+    return FRAME_NAMES[s.modes.pair_system[frame - FRAME_PAIRS]], s.modes.pair_number[frame - FRAME_PAIRS]
+
+
 cdef object axis_state(Core* s, int a):
     """(where it stands in nm, in which frame, whether that is known, program zero in nm of the frame that absolute
-    words lead to, that frame, whether that zero was set in another frame than the selected one)."""
-    return (s.pos[a], FRAME_NAMES[s.frame[a]], bool(s.commanded[a] and s.frame[a] != FRAME_START), s.shift[a],
-            FRAME_NAMES[s.abs_frame[a]], bool(s.foreign[a]))
+    words lead to, that frame, whether that zero was set in another frame than the selected one, and the tools whose
+    lengths count in both frames)."""
+    name, length = frame_name(s, s.frame[a])
+    absolute, absolute_length = frame_name(s, s.abs_frame[a])
+    return (s.pos[a], name, bool(s.commanded[a] and s.frame[a] != FRAME_START), s.shift[a], absolute,
+            bool(s.foreign[a]), length, absolute_length)
+
+
+cdef object feed_in_force(Core* s):
+    """The F as the program gave it, in nm per minute (G93: as written, G95: nm per turn); None before any."""
+    if not s.feed_known:
+        return None
+    if s.modes.feed_mode != 94:
+        return round(s.modes.feed_word * 1e6)
+    return round(s.feed / s.modes.feed_factor * 60e6)
 
 
 cdef object work_top(Core* s):

@@ -2,13 +2,15 @@
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
+from fleetctl._ext.gcode_filament cimport tool_changed
+from fleetctl._ext.gcode_frame cimport choose_frame
 from fleetctl._ext.gcode_heat cimport heat_aside, heater_command, limit_command
 from fleetctl._ext.gcode_history cimport history
-from fleetctl._ext.gcode_motion cimport answer
+from fleetctl._ext.gcode_motion cimport answer, feed_per_turn
 from fleetctl._ext.gcode_note cimport note
-from fleetctl._ext.gcode_offset cimport choose_frame
 from fleetctl._ext.gcode_place cimport column_of
 from fleetctl._ext.gcode_plan cimport pause, plan_wait
+from fleetctl._ext.gcode_printer cimport printer_command
 from fleetctl._ext.gcode_trace cimport HISTORY_FAN, HISTORY_FLOW, HISTORY_SPINDLE
 from fleetctl._ext.gcode_types cimport *
 
@@ -27,6 +29,8 @@ cdef inline void select_tool(Core* s, Planner* q, int64_t number) noexcept nogil
     cdef int32_t i
     if count_use(&s.t_use, s.line):
         s.t_use.first_column = column_of(s, LETTER_T, 0)
+    s.modes.selected = number
+    s.modes.selected_known = 1
     for i in range(s.tool_count):
         if s.tools[i].number == number:
             break
@@ -43,11 +47,15 @@ cdef inline void select_tool(Core* s, Planner* q, int64_t number) noexcept nogil
         pause(q, SPENT_TOOL_CHANGE, 0, q.tool_change_s, s.line)
     s.tool = i
     s.resume.tool_asked = number
+    if not s.reads & READ_CNC:
+        tool_changed(s)
 
 
 cdef inline void take_s(Core* s) noexcept nogil:
     """The S word of CNC dialects: spindle speed or laser power, modal."""
     s.s_value = s.w.value[LETTER_S]
+    if s.modes.feed_mode == 95 and s.feed_known:
+        feed_per_turn(s)
     if s.s_value > 0:
         s.checks &= ~<uint32_t> CHECK_SPEED
     if s.w.mask & BITS_XYZ:
@@ -64,6 +72,7 @@ cdef inline void spin(Core* s, int32_t m) noexcept nogil:
             s.checks |= CHECK_SPINDLE
         return
     s.spindle = 1
+    s.modes.spindle_forward = m == 30
     answer(s, CHECK_SPINDLE)
     if s.s_value <= 0 and s.hazard[HAZ_SPINDLE_NO_SPEED].count == 0:
         s.checks |= CHECK_SPEED
@@ -97,6 +106,12 @@ cdef inline void fan_command(Core* s, int32_t m) noexcept nogil:
     history(s, HISTORY_FAN, share if share < 1.0 else 1.0)
 
 
+cdef inline void load_tool(Core* s, int64_t number, bint known) noexcept nogil:
+    """M6 and M61: the tool in the spindle, whose length a G43 without H takes."""
+    s.modes.loaded = number
+    s.modes.loaded_known = known
+
+
 cdef inline void end_marker(Core* s, int32_t marker) noexcept nogil:
     s.end_marker = marker
     s.end_marker_line = s.line
@@ -105,6 +120,8 @@ cdef inline void end_marker(Core* s, int32_t marker) noexcept nogil:
 cdef inline void m_command(Core* s, Planner* q, int32_t m) noexcept nogil:
     """One M word before the motion of its line; M0 M1 M2 M30 come after it."""
     cdef bint cnc = s.reads & READ_CNC
+    if not cnc and printer_command(s, q, m):
+        return
     if m == 820:
         s.e_relative = 0
     elif m == 830:
@@ -120,8 +137,12 @@ cdef inline void m_command(Core* s, Planner* q, int32_t m) noexcept nogil:
         plan_wait(q, 0.0, s.line)
     elif m == 60:
         pause(q, SPENT_TOOL_CHANGE, 0, q.tool_change_s if cnc else 0.0, s.line)
+        if cnc:
+            load_tool(s, s.modes.selected, s.modes.selected_known)
     elif m in (70, 80, 90, 4000, 6000):
         plan_wait(q, 0.0, s.line)
+    elif m == 610 and cnc:              # LinuxCNC: the tool in the spindle is number Q
+        load_tool(s, s.w.value[LETTER_Q] // 1000000, s.w.mask & BIT_Q)
     elif m in (180, 840) and not cnc:
         end_marker(s, END_MOTORS_OFF)
         s.checks |= CHECK_ENDED
@@ -135,8 +156,6 @@ cdef inline void m_command(Core* s, Planner* q, int32_t m) noexcept nogil:
         note(s, HAZ_SETTINGS_WRITE, 1)
     elif m in (920, 2060, 4280, 6650, 6660) and not cnc and (m == 4280 or s.w.mask & BITS_XYZ):
         note(s, HAZ_SCALE_CHANGE, 1)
-    elif m == 2000 and s.w.mask & (<uint32_t> 1 << LETTER_D) and s.w.value[LETTER_D] > 0:
-        note(s, HAZ_VOLUMETRIC, 1)
 
 
 cdef inline void stop_command(Core* s, Planner* q, int32_t m) noexcept nogil:
@@ -154,6 +173,8 @@ cdef inline void stop_command(Core* s, Planner* q, int32_t m) noexcept nogil:
                 answer(s, CHECK_INVERSE)
                 s.checks |= CHECK_FEED
             s.inverse_time = 0
+            s.modes.feed_mode = 94
+            s.modes.cutter = 0
             s.motion = 10
             choose_frame(s, FRAME_G54)
     plan_wait(q, 0.0, s.line)
@@ -166,6 +187,22 @@ cdef inline void set_distance(Core* s, int32_t relative) noexcept nogil:
         s.distance_line = s.line
     if s.reads & READ_E_FOLLOWS_G90:
         s.e_relative = relative
+
+
+cdef inline void set_feed_mode(Core* s, int32_t mode) noexcept nogil:
+    """G93, G94, G95: an F of another kind is no F any more (Grbl gc_execute_line step 3; LinuxCNC too)."""
+    if mode == s.modes.feed_mode or not s.reads & READ_CNC:
+        return
+    answer(s, CHECK_INVERSE)
+    if mode == 93:
+        s.checks |= CHECK_INVERSE
+        answer(s, CHECK_FEED)
+    elif not s.w.mask & BIT_F:
+        s.checks |= CHECK_FEED
+    s.inverse_time = mode == 93
+    s.modes.feed_mode = mode
+    s.feed = 0.0
+    s.feed_known = 0
 
 
 cdef inline bint set_mode(Core* s, int32_t g) noexcept nogil:
@@ -187,19 +224,19 @@ cdef inline bint set_mode(Core* s, int32_t g) noexcept nogil:
         choose_frame(s, FRAME_G54 + 5 + g - 590)
     elif g == 980 or g == 990:
         s.old_z_return = g == 980
-    elif g == 930 or g == 950:
-        s.inverse_time = 1
-        note(s, HAZ_INVERSE_TIME, 1)
-        if g == 930:
-            s.checks |= CHECK_INVERSE
-    elif g == 940:
-        if s.checks & CHECK_INVERSE:    # a time is no feed: the next F begins anew (Grbl gc_execute_line, step 3)
-            answer(s, CHECK_INVERSE)
-            s.checks |= CHECK_FEED
-        s.inverse_time = 0
+    elif g == 930 or g == 940 or g == 950:
+        set_feed_mode(s, g // 10)
     elif g == 410 or g == 420 or g == 411 or g == 421:
+        s.modes.cutter = g if s.reads & READ_CNC else 0
         note(s, HAZ_CUTTER_COMPENSATION, 1)
-    elif g in (70, 160, 510, 680, 171, 181, 191):
+    elif g == 400:
+        s.modes.cutter = 0
+    elif g == 70 or g == 80:
+        if not s.reads & READ_CNC:
+            return False
+        s.modes.diameter = g == 70
+        s.modes.odd_words = s.modes.diameter
+    elif g in (160, 510, 680, 171, 181, 191):
         note(s, HAZ_TRANSFORM, 1)
     else:
         return False

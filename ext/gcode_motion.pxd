@@ -3,7 +3,7 @@
 Every axis has its own coordinate system ("frame"): a G53 or G28 on one axis leaves the others where they are.
 """
 
-from libc.math cimport fabs, sqrt
+from libc.math cimport fabs, llround, sqrt
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fleetctl._ext.gcode_feature cimport tag_move
@@ -78,6 +78,17 @@ cdef inline void aim(Core* s, int axis, int64_t value, bint machine, int64_t* ta
         frame[0] = s.abs_frame[axis]
 
 
+cdef inline int64_t scaled(Core* s, int64_t value) noexcept nogil:
+    """Filament pushed for an E of `value`, with flow (M221) and volume (M200); what rounding cuts off is carried."""
+    cdef double exact = <double> value * s.modes.flow_factor + s.modes.e_rest
+    cdef int64_t pushed
+    if not fabs(exact) < 1e15:              # a flow beyond all reason
+        exact = 0.0
+    pushed = llround(exact)
+    s.modes.e_rest = exact - <double> pushed
+    return pushed
+
+
 cdef inline int64_t extrude(Core* s) noexcept nogil:
     """Take the E word: how far the filament is pushed, micro mm; negative pulls back."""
     cdef int64_t value = to_mm(s, s.w.value[LETTER_E])
@@ -89,17 +100,41 @@ cdef inline int64_t extrude(Core* s) noexcept nogil:
     else:
         pushed = value - s.e_last
         s.e_last = value
+    if s.modes.scaled_e:
+        pushed = scaled(s, pushed)
     tool.pushed = clamp(tool.pushed + pushed)
     if tool.pushed > tool.pushed_max:
         tool.pushed_max = tool.pushed
     return pushed
 
 
+cdef inline void feed_per_turn(Core* s) noexcept nogil:
+    """G95: the speed that F and S make."""
+    s.feed = s.modes.feed_word * <double> s.s_value * (1e-6 / 60.0)
+    if s.s_value <= 0:
+        note(s, HAZ_INVERSE_TIME, 1)
+
+
+cdef inline void take_odd_feed(Core* s, int64_t value) noexcept nogil:
+    """F under G93 (moves per minute, whatever the units) or G95 (mm per turn of the spindle)."""
+    if s.modes.feed_mode == 93:
+        s.modes.feed_word = <double> s.w.value[LETTER_F] * 1e-6
+        s.feed = 0.0
+        s.feed_known = 2
+    else:
+        s.modes.feed_word = <double> value * 1e-6
+        s.feed_known = 1
+        feed_per_turn(s)
+
+
 cdef inline void take_feed(Core* s) noexcept nogil:
     """Take the F word, mm (or inch) per minute."""
     cdef int64_t value = to_mm(s, s.w.value[LETTER_F])
-    s.feed = <double> value * (1e-6 / 60.0)
-    s.feed_known = 1
+    if s.modes.feed_mode != 94:
+        take_odd_feed(s, value)
+    else:
+        s.feed = <double> value * (1e-6 / 60.0) * s.modes.feed_factor
+        s.feed_known = 1
     history(s, HISTORY_FEED, s.feed)
     s.checks &= ~<uint32_t> CHECK_FEED
     if value == 0:
@@ -170,11 +205,25 @@ cdef inline void count_work(Core* s, double length, bint level) noexcept nogil:
         layer_worked(s)
 
 
-cdef inline double move_speed(Core* s, Planner* q, bint rapid) noexcept nogil:
+cdef inline double odd_speed(Core* s, double length) noexcept nogil:
+    """The speed where F is no speed: before any F, and under G93, where a move of `length` mm takes 1/F minutes."""
+    cdef double speed
+    if s.feed_known == 2:
+        speed = length * s.modes.feed_word / 60.0
+        if speed > s.max_feed:
+            s.max_feed = speed
+            s.max_feed_line = s.line
+        return speed
+    if s.reads & READ_CNC:
+        return s.feed
+    return 25.0 * s.modes.feed_factor   # Marlin starts with 1500 mm/min
+
+
+cdef inline double move_speed(Core* s, Planner* q, bint rapid, double length) noexcept nogil:
     if rapid and s.reads & READ_CNC:
         return q.rapid
-    if not s.feed_known and not s.reads & READ_CNC:
-        return 25.0     # Marlin starts with 1500 mm/min
+    if s.feed_known != 1:
+        return odd_speed(s, length)
     return s.feed
 
 
@@ -242,4 +291,4 @@ cdef inline void straight(Core* s, Planner* q, bint rapid, bint machine) noexcep
         inverse = 1.0 / length
         for a in range(4):
             d[a] *= inverse
-        q.move(q, d, length, move_speed(s, q, rapid), move_accel(q, moved, pushed), s.line)
+        q.move(q, d, length, move_speed(s, q, rapid, length), move_accel(q, moved, pushed), s.line)

@@ -10,37 +10,10 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc
 
 from fleetctl._ext.gcode_layer cimport pushed_in_all
+from fleetctl._ext.gcode_named cimport begins, end_of_value, is_name, read_micro, value_of
 from fleetctl._ext.gcode_note cimport note_name
 from fleetctl._ext.gcode_trace cimport *
 from fleetctl._ext.gcode_types cimport *
-
-
-cdef inline const uint8_t* read_micro(const uint8_t* p, const uint8_t* end, int64_t* value) noexcept nogil:
-    """A decimal number in [p, end) as millionths, blanks before it skipped; NULL if there is none."""
-    cdef bint negative = False, dot = False
-    cdef int32_t digits = 0, decimals = 0
-    value[0] = 0
-    while p < end and (p[0] == 32 or p[0] == 9):
-        p += 1
-    if p < end and (p[0] == 45 or p[0] == 43):
-        negative = p[0] == 45
-        p += 1
-    while p < end and (48 <= p[0] <= 57 or (p[0] == 46 and not dot)):
-        if p[0] == 46:
-            dot = True
-        elif digits - decimals <= 9 and decimals < 6:
-            value[0] = value[0] * 10 + (p[0] - 48)
-            digits += 1
-            decimals += dot
-        p += 1
-    if digits == 0 or digits - decimals > 9:
-        return NULL
-    while decimals < 6:
-        value[0] *= 10
-        decimals += 1
-    if negative:
-        value[0] = -value[0]
-    return p
 
 
 cdef inline bint take_kind(Core* s, int32_t kind) noexcept nogil:
@@ -211,43 +184,18 @@ cdef inline void name_m486(Core* s, int32_t name) noexcept nogil:
         begin_object(s, find_object(s, name, -1))
 
 
-cdef inline const uint8_t* parameter(const uint8_t* p, const uint8_t* end, const char* key, int32_t n) noexcept nogil:
-    """What follows ` KEY=` in [p, end), in letters of either case; NULL if it is not there."""
-    cdef int32_t i
-    while p + n + 1 < end:
-        if p[0] == 32 or p[0] == 9:
-            for i in range(n):
-                if p[1 + i] & 0xDF != <uint8_t> key[i]:
-                    break
-            else:
-                if p[1 + n] == 61:
-                    return p + n + 2
-        p += 1
-    return NULL
-
-
 cdef inline int32_t parameter_name(Core* s, const uint8_t* p, const uint8_t* end) noexcept nogil:
     """The NAME parameter as an index of names; -1 if there is none, or no room for it."""
-    cdef const uint8_t* text = parameter(p, end, "NAME", 4)
-    cdef const uint8_t* q
+    cdef const uint8_t* text = value_of(p, end, "NAME")
     if text == NULL:
         return -1
-    q = text
-    if q < end and q[0] == 34:
-        text += 1
-        q = text
-        while q < end and q[0] != 34:
-            q += 1
-    else:
-        while q < end and q[0] > 32:
-            q += 1
-    return note_name(&s.objects, text, <int32_t> (q - text), s.line, False)
+    return note_name(&s.objects, text, <int32_t> (end_of_value(text, end) - text), s.line, False)
 
 
 cdef inline void object_shape(Core* s, Thing* row, const uint8_t* p, const uint8_t* end) noexcept nogil:
     """CENTER=x,y and POLYGON=[[x,y],...] of a definition, mm; an outline that finds no room is left out whole."""
     cdef ObjectTable* t = &s.trace.objects
-    cdef const uint8_t* q = parameter(p, end, "CENTER", 6)
+    cdef const uint8_t* q = value_of(p, end, "CENTER")
     cdef int64_t x = 0, y = 0
     cdef int32_t first = t.corners
     if q != NULL:
@@ -256,7 +204,7 @@ cdef inline void object_shape(Core* s, Thing* row, const uint8_t* p, const uint8
             row.centre[0] = x
             row.centre[1] = y
             row.has_centre = 1
-    q = parameter(p, end, "POLYGON", 7)
+    q = value_of(p, end, "POLYGON")
     while q != NULL and q < end and q[0] > 32:
         if q[0] != 91 and q[0] != 44 and q[0] != 93:
             q = read_micro(q, end, &x)
@@ -278,28 +226,18 @@ cdef inline void object_shape(Core* s, Thing* row, const uint8_t* p, const uint8
         row.corners = t.corners - first
 
 
-cdef inline bint same_word(const uint8_t* p, const char* word, int32_t n) noexcept nogil:
-    """Letters of either case; the word is given in capitals, and an underscore stays one."""
-    cdef int32_t i
-    for i in range(n):
-        if (p[i] & 0xDF if p[i] != 95 else 95) != <uint8_t> word[i]:
-            return False
-    return True
-
-
 cdef inline void object_command(Core* s, const uint8_t* p, const uint8_t* end, const uint8_t* stop) noexcept nogil:
     """EXCLUDE_OBJECT_DEFINE, _START or _END: [p, end) is the command's name, [end, stop) its parameters."""
-    cdef int64_t n = end - p
     cdef int32_t which
-    if n < 18 or not same_word(p, "EXCLUDE_OBJECT_", 15):
+    if not begins(p, end, "EXCLUDE_OBJECT_"):
         return
-    if n == 21 and same_word(p + 15, "DEFINE", 6):
-        if parameter(end, stop, "NAME", 4) != NULL and take_kind(s, OBJECT_EXCLUDE):
+    if is_name(p, end, "EXCLUDE_OBJECT_DEFINE"):
+        if value_of(end, stop, "NAME") != NULL and take_kind(s, OBJECT_EXCLUDE):
             which = find_object(s, parameter_name(s, end, stop), -1)
             if which >= 0:
                 object_shape(s, &s.trace.objects.row[which], end, stop)
-    elif n == 20 and same_word(p + 15, "START", 5):
-        if parameter(end, stop, "NAME", 4) != NULL and take_kind(s, OBJECT_EXCLUDE):
+    elif is_name(p, end, "EXCLUDE_OBJECT_START"):
+        if value_of(end, stop, "NAME") != NULL and take_kind(s, OBJECT_EXCLUDE):
             begin_object(s, find_object(s, parameter_name(s, end, stop), -1))
-    elif n == 18 and same_word(p + 15, "END", 3) and take_kind(s, OBJECT_EXCLUDE):
+    elif is_name(p, end, "EXCLUDE_OBJECT_END") and take_kind(s, OBJECT_EXCLUDE):
         end_object(s)

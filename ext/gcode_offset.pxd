@@ -1,22 +1,24 @@
-"""Where zero is: coordinate systems, homing, G92 and stored offsets."""
+"""What moves zero: homing, G92 and G52, G10, tool lengths, stored places."""
 
 from libc.math cimport fabs
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
+from fleetctl._ext.gcode_frame cimport forget_shift, name_here, settle, settle_all, without_length
+from fleetctl._ext.gcode_go cimport go_back, keep_place
 from fleetctl._ext.gcode_heat cimport heat_nozzle
-from fleetctl._ext.gcode_motion cimport aim, answer, begin_here, lose, reach, to_mm
+from fleetctl._ext.gcode_motion cimport answer, begin_here, reach, straight, to_mm
 from fleetctl._ext.gcode_note cimport clamp, note
 from fleetctl._ext.gcode_plan cimport pause
 from fleetctl._ext.gcode_types cimport *
 
 
-cdef inline void choose_frame(Core* s, int32_t frame) noexcept nogil:
-    """G54..G59.3. Each axis stays where it is, in the frame it was put there in."""
-    cdef int a
-    s.wcs = frame
-    for a in range(3):
-        # A shift that was measured from a place in another frame differs from this frame's by offsets not known here.
-        s.abs_frame[a] = FRAME_START if s.foreign[a] else frame
+cdef inline bint word(Core* s, int letter) noexcept nogil:
+    return s.w.mask & ~s.w.flags & (<uint32_t> 1 << letter)
+
+
+cdef inline int64_t whole(Core* s, int letter, int64_t missing) noexcept nogil:
+    """The whole number of a word, or `missing`."""
+    return s.w.value[letter] // 1000000 if word(s, letter) else missing
 
 
 cdef inline double homing_seconds(Core* s, Planner* q) noexcept nogil:
@@ -38,100 +40,279 @@ cdef inline double homing_seconds(Core* s, Planner* q) noexcept nogil:
 cdef inline void home(Core* s, Planner* q, int32_t g) noexcept nogil:
     """G28 and G30. A printer's G28 drives the named axes (all, if none is named) to their switches."""
     cdef uint32_t named = s.w.mask & BITS_XYZ
-    cdef int32_t a, frame
-    cdef int64_t target
+    cdef uint32_t mask = s.w.mask
+    cdef int32_t a
     pause(q, SPENT_HOMING, 0, homing_seconds(s, q) if g == 280 and not s.reads & READ_CNC else 0.0, s.line)
     s.in_work = 0
     if s.first_home_line == 0 and g == 280:
         s.first_home_line = s.line
-    if not s.reads & READ_CNC:
-        if g == 300:
-            return                  # Marlin: a single probe
-        if s.checks & CHECK_FIRST:
-            s.first_motion_line = s.line
-            answer(s, CHECK_FIRST)
-        answer(s, CHECK_HOME)
-        for a in range(3):
-            if named == 0 or named & (<uint32_t> BIT_X << a):
-                s.shift[a] = 0
-                s.abs_frame[a] = s.wcs
-                reach(s, a, s.home[a], FRAME_MACHINE)
+    if s.reads & READ_CNC:
+        if named:                       # by way of the given point, then to a stored position
+            s.w.mask = named
+            straight(s, q, True, False)
+            s.w.mask = mask
+        go_back(s, q, &s.modes.stored[0 if g == 280 else 1], named if named else <uint32_t> BITS_XYZ, True, 0.0)
         return
-    for a in range(3):              # by way of the given point, then to a stored position we do not know
-        if named & (<uint32_t> BIT_X << a):
-            aim(s, a, to_mm(s, s.w.value[LETTER_X + a]), False, &target, &frame)
-            reach(s, a, target, frame)
+    if s.checks & CHECK_FIRST:
+        s.first_motion_line = s.line
+        answer(s, CHECK_FIRST)
+    answer(s, CHECK_HOME)
     for a in range(3):
         if named == 0 or named & (<uint32_t> BIT_X << a):
-            lose(s, a)
+            s.modes.g92[a] = 0
+            s.foreign[a] = 0
+            settle(s, a)
+            reach(s, a, s.home[a], FRAME_MACHINE)
+
+
+cdef inline void store_place(Core* s, int32_t g) noexcept nogil:
+    """G28.1 and G30.1 keep the present place of every axis."""
+    note(s, HAZ_OFFSET_WRITE, 1)
+    keep_place(s, &s.modes.stored[0 if g == 281 else 1])
+
+
+cdef inline void keep_shift(Core* s) noexcept nogil:
+    """What G92.3 will bring back."""
+    cdef int a
+    s.modes.g92_kept_known = 1
+    for a in range(3):
+        s.modes.g92_kept_foreign[a] = s.foreign[a]
+        s.modes.g92_kept[a] = s.modes.anchor[a] if s.foreign[a] else s.modes.g92[a]
+
+
+cdef inline void set_origin(Core* s) noexcept nogil:
+    """G92 and G52 with the axis words of the line; unnamed axes keep theirs (rs274, Grbl gc_execute_line)."""
+    cdef int a
+    cdef uint32_t named = s.w.mask & (BITS_XYZ | BIT_E)
+    cdef bint all_ = named == 0 and s.reads & READ_G92_ALONE_ZEROES
+    if s.w.mask & BIT_E or all_:
+        s.e_last = to_mm(s, s.w.value[LETTER_E]) if s.w.mask & BIT_E else 0
+    for a in range(3):
+        if s.w.mask & (<uint32_t> BIT_X << a) or all_:
+            name_here(s, a, to_mm(s, s.w.value[LETTER_X + a]) if not all_ else 0)
+            begin_here(s, a)            # now it is known where it stands
+    keep_shift(s)
+
+
+cdef inline void local_origin(Core* s) noexcept nogil:
+    """G52: the shift itself is given; it takes the place of G92's (rs274)."""
+    cdef int a
+    for a in range(3):
+        if s.w.mask & (<uint32_t> BIT_X << a):
+            s.modes.g92[a] = to_mm(s, s.w.value[LETTER_X + a])
+            s.foreign[a] = 0
+            settle(s, a)
+    keep_shift(s)
 
 
 cdef inline void shift_origin(Core* s, int32_t g) noexcept nogil:
     """G92, G92.1 to .3, G52: program coordinates move against the frame."""
     cdef int a
-    cdef int64_t value
-    cdef uint32_t named = s.w.mask & (BITS_XYZ | BIT_E)
-    if g == 920 or g == 520:
-        if g == 920 and s.w.mask & BIT_E:
-            s.e_last = to_mm(s, s.w.value[LETTER_E])
-        for a in range(3):
-            if not s.w.mask & (<uint32_t> BIT_X << a):
-                if not (g == 920 and named == 0 and not s.reads & READ_CNC):
-                    continue        # Marlin: G92 alone sets every axis to zero
-                value = 0
-            else:
-                value = to_mm(s, s.w.value[LETTER_X + a])
-            if g == 520:
-                s.shift[a] = clamp(value)
-                continue
-            s.shift[a] = clamp(s.pos[a] - value)
-            s.abs_frame[a] = s.frame[a]
-            s.foreign[a] = s.frame[a] != s.wcs and s.reads & READ_CNC
-            begin_here(s, a)        # now it is known where it stands
-        if g == 920 and named == 0 and not s.reads & READ_CNC:
-            s.e_last = 0
+    if g == 520:
+        local_origin(s)
         return
+    if g == 920 and (s.w.mask & (BITS_XYZ | BIT_E) or not s.reads & READ_G92_ALONE_RESETS):
+        set_origin(s)
+        return
+    if g == 923 and not s.modes.g92_kept_known:
+        note(s, HAZ_OFFSET_UNKNOWN, 1)      # LinuxCNC brings back what an earlier program left
     for a in range(3):
-        if g == 921 or g == 922:
-            s.saved_shift[a] = s.shift[a] if g == 922 else 0
-            s.saved_foreign[a] = s.foreign[a] if g == 922 else 0
-            s.shift[a] = s.length_mm if a == 2 else 0
-            s.abs_frame[a] = s.wcs
-            s.foreign[a] = 0
-        elif g == 923:
-            s.shift[a] = s.saved_shift[a]
-            s.foreign[a] = s.saved_foreign[a]
-            s.abs_frame[a] = FRAME_START if s.foreign[a] else s.wcs
+        if g == 923:
+            if not s.modes.g92_kept_known or s.modes.g92_kept_foreign[a]:
+                forget_shift(s, a)
+                s.modes.anchor[a] = s.modes.g92_kept[a]
+                settle(s, a)
+                continue
+            s.modes.g92[a] = s.modes.g92_kept[a]
+        else:
+            s.modes.g92[a] = 0
+            if g != 922:
+                s.modes.g92_kept[a] = 0
+                s.modes.g92_kept_foreign[a] = 0
+                s.modes.g92_kept_known = 1
+        s.foreign[a] = 0
+        settle(s, a)
 
 
-cdef inline void offset_length(Core* s, bint on) noexcept nogil:
-    """G43.1 Z sets the tool length offset, G49 ends it: Z counts from there on from another place."""
-    cdef int64_t length = 0
-    if on:
-        if not s.w.mask & BIT_Z:
-            return
-        length = to_mm(s, s.w.value[LETTER_Z])
-    s.shift[2] = clamp(s.shift[2] + length - s.length_mm)
-    s.length_mm = length
+cdef inline void use_length(Core* s, int64_t number, bint add) noexcept nogil:
+    """The length of tool `number` is in force; with `add` (G43.2) on top of what is."""
+    cdef Modes* m = &s.modes
+    cdef int32_t i
+    if not add:
+        m.length[0] = m.length[1] = m.length[2] = 0
+        m.length_number = NO_LENGTH
+    if m.lengths_lost:
+        number = LOST_LENGTH
+    for i in range(m.length_count):
+        if m.lengths[i].number == number:
+            if m.lengths[i].known:
+                m.length[2] = clamp(m.length[2] + m.lengths[i].value)
+                return
+            number = LOST_LENGTH
+            break
+    m.length_number = number if m.length_number == NO_LENGTH else LOST_LENGTH
+    if m.length_number == LOST_LENGTH:
+        note(s, HAZ_LENGTH_UNKNOWN, 1)
 
 
-cdef inline void write_offset(Core* s, Planner* q) noexcept nogil:
-    """G10: stored offsets (L2, L20); in RepRapFirmware P S sets a tool's temperature."""
+cdef inline void offset_length(Core* s, int32_t g) noexcept nogil:
+    """G43 and G43.2 (by number, or axis words), G43.1 (by axis words), G49: Z counts from another place."""
+    cdef Modes* m = &s.modes
+    cdef int64_t number = whole(s, LETTER_H, -1)
     cdef int a
-    cdef int64_t l = s.w.value[LETTER_L] // 1000000 if s.w.mask & BIT_L else 0
-    cdef int64_t p = s.w.value[LETTER_P] // 1000000 if s.w.mask & BIT_P else 0
-    if l != 2 and l != 20:
-        if s.reads & READ_CNC:
-            note(s, HAZ_OFFSET_WRITE, 1)
-        if s.reads & READ_SPEEDS_PER_MINUTE and s.w.mask & BIT_P and s.w.mask & BIT_S:
-            s.w.mask |= BIT_T
-            s.w.value[LETTER_T] = s.w.value[LETTER_P]
-            heat_nozzle(s, q, s.w.value[LETTER_S], False, False)
-        return
-    note(s, HAZ_OFFSET_WRITE, 1)
-    if l == 20 and (p == 0 or p == s.wcs):
-        for a in range(3):          # from here on the active frame reads the given value at this place
+    if g == 490:
+        m.length[0] = m.length[1] = m.length[2] = 0
+        m.length_number = NO_LENGTH
+    elif g == 431 or (g == 432 and number < 0 and s.w.mask & BITS_XYZ):
+        for a in range(3):
             if s.w.mask & (<uint32_t> BIT_X << a):
-                reach(s, a, clamp(to_mm(s, s.w.value[LETTER_X + a]) + s.shift[a]), s.wcs)
-                s.abs_frame[a] = s.wcs
-        s.in_work = 0
+                m.length[a] = clamp(to_mm(s, s.w.value[LETTER_X + a]) + (m.length[a] if g == 432 else 0))
+        if g == 431 and s.w.mask & BIT_Z:
+            m.length_number = NO_LENGTH
+    elif number > 0 or (number == 0 and not s.reads & READ_LENGTH_TABLE):
+        use_length(s, number, g == 432)
+    elif m.loaded_known:                # LinuxCNC: without H, and with H0, the tool in the spindle
+        if m.loaded > 0:
+            use_length(s, m.loaded, g == 432)
+        elif g == 430:
+            m.length[0] = m.length[1] = m.length[2] = 0
+            m.length_number = NO_LENGTH
+    else:
+        m.length_number = LOST_LENGTH
+        note(s, HAZ_LENGTH_UNKNOWN, 1)
+    settle_all(s)
+
+
+cdef inline void write_length(Core* s, int64_t l, int64_t number) noexcept nogil:
+    """G10 L1, L10, L11: the program changes a tool of the table; it counts from the next G43 on."""
+    cdef Modes* m = &s.modes
+    cdef int32_t i
+    if not s.w.mask & BIT_Z or number < 0:
+        return
+    for i in range(m.length_count):
+        if m.lengths[i].number == number:
+            break
+    else:
+        i = m.length_count
+        if i == MAX_LENGTHS:
+            note(s, HAZ_FRAME_OVERFLOW, 1)
+            i -= 1
+        else:
+            m.length_count += 1
+    m.lengths[i].number = number
+    m.lengths[i].known = l == 1
+    m.lengths[i].value = to_mm(s, s.w.value[LETTER_Z])
+
+
+cdef inline void forget_length(Core* s) noexcept nogil:
+    """Some tool length is in force, and nobody can say which."""
+    s.modes.length_number = LOST_LENGTH
+    settle_all(s)
+
+
+cdef inline void forget_origin(Core* s, int a, int32_t system) noexcept nogil:
+    """Where the origin of a coordinate system (-1: of every one) lies along axis `a` is not known from here on."""
+    cdef int32_t i
+    for i in range(1, SYSTEMS):
+        if i == system or system < 0:
+            s.modes.origin_frame[i][a] = FRAME_START
+            s.modes.origin[i][a] = 0
+    settle(s, a)
+
+
+cdef inline void forget_written(Core* s, uint32_t unknown) noexcept nogil:
+    """A G10 in which the words `unknown` have no known value: what it would have written is not known."""
+    cdef bint aimless = unknown & (BIT_L | BIT_P)
+    cdef int64_t l = whole(s, LETTER_L, 0)
+    cdef int64_t p = whole(s, LETTER_P, 0)
+    cdef int a
+    note(s, HAZ_OFFSET_WRITE, 1)
+    if aimless or l == 1 or l == 10 or l == 11:
+        s.modes.lengths_lost = 1
+    if aimless or l == 2 or l == 20:
+        for a in range(3):
+            if aimless or s.w.mask & (<uint32_t> BIT_X << a):
+                forget_origin(s, a, -1 if aimless else (s.wcs if p == 0 else <int32_t> p))
+    if unknown & BIT_R:
+        note(s, HAZ_TRANSFORM, 1)
+    s.in_work = 0
+
+
+cdef inline void write_origin(Core* s, int64_t l, int32_t system) noexcept nogil:
+    """G10 L2 (the origin itself, in machine coordinates) and L20 (the present place is called so)."""
+    cdef Modes* m = &s.modes
+    cdef int64_t value
+    cdef int32_t a, frame
+    for a in range(3):
+        if not s.w.mask & (<uint32_t> BIT_X << a):
+            continue
+        value = to_mm(s, s.w.value[LETTER_X + a])
+        if l == 2:
+            m.origin[system][a] = value
+            m.origin_frame[system][a] = FRAME_MACHINE
+        else:
+            frame = without_length(s, s.frame[a]) if a == 2 else s.frame[a]
+            if s.foreign[a]:
+                frame = FRAME_START         # G92 counts too, and how much is not known
+                if system == s.wcs:         # but what the present place is called is
+                    name_here(s, a, value)
+                    m.origin_frame[system][a] = frame
+                    continue
+            m.origin[system][a] = clamp(s.pos[a] - value - m.g92[a] - m.length[a])
+            m.origin_frame[system][a] = frame
+            begin_here(s, a)
+        if m.anchor_system[a] == system:
+            m.anchor_system[a] = -1
+    s.in_work = 0
+    settle_all(s)
+
+
+cdef inline void write_offset(Core* s) noexcept nogil:
+    """G10 of a mill: stored offsets (L2, L20) and tools (L1, L10, L11)."""
+    cdef int64_t l = whole(s, LETTER_L, 0)
+    cdef int64_t p = whole(s, LETTER_P, 0)
+    note(s, HAZ_OFFSET_WRITE, 1)
+    if l == 1 or l == 10 or l == 11:
+        write_length(s, l, p)
+    elif l == 2 or l == 20:
+        if s.w.mask & BIT_R and s.w.value[LETTER_R] != 0:
+            note(s, HAZ_TRANSFORM, 1)
+        if 0 <= p < SYSTEMS:
+            write_origin(s, l, s.wcs if p == 0 else <int32_t> p)
+
+
+cdef inline void tool_data(Core* s, Planner* q, int64_t l) noexcept nogil:
+    """RepRapFirmware G10 P: S sets the tool's temperature, X Y Z where its nozzle is. L2 and L20 set origins."""
+    cdef int64_t p = whole(s, LETTER_P, -1)
+    cdef int32_t a, i
+    if l == 2 or l == 20:
+        note(s, HAZ_OFFSET_WRITE, 1)
+        if 0 < p < SYSTEMS:
+            write_origin(s, l, <int32_t> p)
+        return
+    if p < 0:
+        return
+    if word(s, LETTER_S):
+        s.w.mask |= BIT_T
+        s.w.value[LETTER_T] = s.w.value[LETTER_P]
+        heat_nozzle(s, q, s.w.value[LETTER_S], False, False)
+    for i in range(s.tool_count):
+        if s.tools[i].number == p:
+            break
+    else:
+        i = s.tool_count
+        if s.w.mask & BITS_XYZ and i < MAX_TOOLS:
+            s.tools[i].number = p
+            s.tool_count += 1
+        elif s.w.mask & BITS_XYZ:
+            note(s, HAZ_TOOL_OVERFLOW, 1)
+            return
+        else:
+            return
+    for a in range(3):
+        if s.w.mask & (<uint32_t> BIT_X << a):
+            # The carriage stands the offset back from where the nozzle shall be (GCodes::ToolOffsetTransform).
+            s.modes.tool_offset[i][a] = -to_mm(s, s.w.value[LETTER_X + a])
+            if i == s.tool:
+                s.modes.extra[a] = s.modes.tool_offset[i][a]
+                settle(s, a)

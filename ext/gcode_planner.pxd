@@ -71,13 +71,11 @@ cdef struct HeatChange:
 
 cdef struct Planner
 
-# Called through pointers: which one is known when a program begins, and what is rare stays out of the hot loop.
+# Called through a pointer: which one is known when a program begins.
 ctypedef void (*Move)(Planner* q, double* unit, double length, double speed, double accel, int64_t line) noexcept nogil
-ctypedef void (*Name)(void* core, Planner* q, const uint8_t* p, const uint8_t* end) noexcept nogil
 
 cdef struct Planner:
     Move move               # one straight move: direction x y z e per mm, mm, mm/s, mm/s2
-    Name name               # a line that begins with a whole name, or NULL
     int32_t enabled
     int32_t rule
     int32_t fixed_rule      # the file may not change the rule (a given machine)

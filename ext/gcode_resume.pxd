@@ -10,6 +10,7 @@ A kept line is dropped when a later one sets the same: the same command with the
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from fleetctl._ext.gcode_named cimport begins
 from fleetctl._ext.gcode_types cimport *
 
 
@@ -61,33 +62,18 @@ cdef inline uint64_t text_key(uint64_t key, const uint8_t* p, bint settings) noe
     return key
 
 
-cdef inline bint named(const uint8_t* p, int32_t length, const char* want, int32_t n) noexcept nogil:
-    """Does the name begin with `want` (upper case, n letters)?"""
-    cdef int32_t i
-    cdef uint8_t c
-    if length < n:
-        return False
-    for i in range(n):
-        c = p[i]
-        if 97 <= c <= 122:
-            c -= 32
-        if c != <uint8_t> want[i]:
-            return False
-    return True
-
-
 cdef inline void resume_name(Core* s, const uint8_t* p, int32_t length) noexcept nogil:
     """An extended command (Klipper): settings and objects stay in force; what a macro does is not known."""
-    if named(p, length, "SET_", 4):
+    if begins(p, p + length, "SET_"):
         keep_line(s, text_key(1, p, True))
-    elif named(p, length, "EXCLUDE_OBJECT_START", 20):
+    elif begins(p, p + length, "EXCLUDE_OBJECT_START"):
         s.resume.object_line = s.line
-    elif named(p, length, "EXCLUDE_OBJECT_END", 18):
+    elif begins(p, p + length, "EXCLUDE_OBJECT_END"):
         s.resume.object_line = 0
-    elif (named(p, length, "EXCLUDE_OBJECT_DEFINE", 21) or named(p, length, "ACTIVATE_EXTRUDER", 17)
-            or named(p, length, "BED_MESH_PROFILE", 16)):
+    elif (begins(p, p + length, "EXCLUDE_OBJECT_DEFINE") or begins(p, p + length, "ACTIVATE_EXTRUDER")
+            or begins(p, p + length, "BED_MESH_PROFILE")):
         keep_line(s, text_key(2, p, False))
-    elif named(p, length, "BED_MESH_CALIBRATE", 18):
+    elif begins(p, p + length, "BED_MESH_CALIBRATE"):
         s.resume.level_line = s.line
     else:
         s.resume.macro_line = s.line
@@ -162,18 +148,8 @@ cdef inline void resume_g(Core* s, int32_t g) noexcept nogil:
             r.homed |= s.w.mask & BITS_XYZ if s.w.mask & BITS_XYZ else BITS_XYZ
         elif g == 290:
             r.level_line = s.line
-        elif g == 100 and not s.w.mask & (BIT_P | BIT_L):
-            r.retracted = 1
-        elif g == 110:
-            r.retracted = 0
         return
-    if g == 400:
-        r.cutter = 0
-    elif g in (410, 420, 411, 421):
-        r.cutter = g
-    elif g == 930 or g == 940 or g == 950:
-        r.feed_mode = g // 10
-    elif g == 430 or g == 431 or g == 432 or g == 490:
+    if g == 430 or g == 431 or g == 432 or g == 490:
         r.length_line = 0 if g == 490 or g == 431 else s.line
     elif g == 610 or g == 611 or g == 640:
         keep_line(s, 610)

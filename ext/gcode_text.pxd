@@ -33,14 +33,18 @@ cdef inline const uint8_t* extended(Core* s, const uint8_t* p, const uint8_t* st
     name = note_name(&s.extended, p, <int32_t> (q - p), s.line, True)
     if name >= 0 and s.extended.use[name].count == 1:
         s.extended.use[name].first_column = p - start + 1
+    s.w.name = p
+    s.w.name_end = q
     s.w.skip = 1
     if not s.reads & READ_EXTENDED:
         note(s, HAZ_STRAY_CHARACTER, p - start + 1)
-        return skip_text(s, q, start)
+        s.w.text_end = skip_text(s, q, start)
+        return s.w.text_end
     s.macro_seen = 1
     resume_name(s, p, <int32_t> (q - p))
     left_in_arguments(s, q, start)
     stop = skip_text(s, q, start)
+    s.w.text_end = stop
     object_command(s, p, q, stop)
     return stop
 
@@ -269,6 +273,7 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
     w.ng = 0
     w.nm = 0
     w.skip = 0
+    w.name = NULL
     w.blanks = 0
     w.numbered = 0
     while True:

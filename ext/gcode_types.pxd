@@ -6,17 +6,20 @@ All lengths are int64 in units of 1e-6 mm ("micro"), exact as written; only arcs
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from fleetctl._ext.gcode_modes cimport *
 from fleetctl._ext.gcode_planner cimport *
 from fleetctl._ext.gcode_program cimport Program
 from fleetctl._ext.gcode_trace cimport Trace
 
 cdef enum:
+    LETTER_A = 1
     LETTER_B = 2
     LETTER_C = 3
     LETTER_D = 4
     LETTER_E = 5
     LETTER_F = 6
     LETTER_G = 7
+    LETTER_H = 8
     LETTER_I = 9
     LETTER_J = 10
     LETTER_K = 11
@@ -25,14 +28,17 @@ cdef enum:
     LETTER_N = 14
     LETTER_O = 15
     LETTER_P = 16
+    LETTER_Q = 17
     LETTER_R = 18
     LETTER_S = 19
     LETTER_T = 20
+    LETTER_W = 23
     LETTER_X = 24
     LETTER_Y = 25
     LETTER_Z = 26
     BIT_E = 1 << 5
     BIT_F = 1 << 6
+    BIT_H = 1 << 8
     BIT_I = 1 << 9
     BIT_J = 1 << 10
     BIT_K = 1 << 11
@@ -51,9 +57,9 @@ cdef enum:
     BITS_IJKR = (1 << 9) | (1 << 10) | (1 << 11) | (1 << 18)
     # What a plain motion line may hold; anything else takes the general path.
     BITS_PLAIN = BITS_XYZ | BITS_IJKR | BIT_E | BIT_F | BIT_N
-    # G, M, N and O are no parameters; a negative F, N, P, S or T means nothing.
+    # G, M, N and O are no parameters; a negative F, N, S or T means nothing (P does in a spline).
     BITS_ODD = (1 << 7) | (1 << 13) | BIT_N | BIT_O
-    BITS_NEVER_NEGATIVE = BIT_F | BIT_N | BIT_P | BIT_S | BIT_T
+    BITS_NEVER_NEGATIVE = BIT_F | BIT_N | BIT_S | BIT_T
 
 # How the dialect reads; `fleetctl.gcode.dialects` sets these bits.
 cdef enum:
@@ -68,6 +74,21 @@ cdef enum:
     READ_EXTENDED = 256         # Klipper: EXTENDED_NAME KEY=value, macros may home and heat
     READ_O_WORDS = 512
     READ_EXPRESSIONS = 16384    # # and [ ] are evaluated, O words are followed (gcode_expression, gcode_flow)
+    # What follows is read in `fleetctl.gcode.dialects`, where each has its source.
+    READ_CYCLES = 1 << 22
+    READ_BORING_CYCLES = 1 << 17
+    READ_RETRACT_TO_R = 1 << 18
+    READ_SPLINES = 1 << 19
+    READ_NURBS = 1 << 20
+    READ_ARC_TURNS = 1 << 21
+    READ_ARC_SPIRALS = 1 << 23
+    READ_LENGTH_TABLE = 1 << 25
+    READ_G92_ALONE_ZEROES = 1 << 26
+    READ_G92_ALONE_RESETS = 1 << 27
+    READ_FIRMWARE_RETRACT = 1 << 28
+    READ_VOLUMETRIC = 1 << 29
+    READ_HOMING_MOVES = 1 << 30
+    READ_PUSHES_STATE = 1 << 15
     READ_BRACES = 1 << 16       # RepRapFirmware: { } holds an expression
 
 cdef enum:
@@ -135,6 +156,15 @@ cdef enum:
     HAZ_EVALUATION_ERROR
     HAZ_FLOW_ERROR
     HAZ_LOOP_CAP
+    HAZ_CYCLE_WORD_MISSING
+    HAZ_CYCLE_INVALID
+    HAZ_CYCLE_CAP
+    HAZ_SPLINE_INVALID
+    HAZ_LENGTH_UNKNOWN
+    HAZ_FRAME_OVERFLOW
+    HAZ_OFFSET_UNKNOWN
+    HAZ_RETRACT_UNKNOWN
+    HAZ_STATE_UNKNOWN
     HAZARD_COUNT
 
 # Questions asked at every motion until they are answered once; all answered costs one test.
@@ -156,6 +186,8 @@ cdef enum:
     FRAME_G54 = 1
     FRAME_START = 10
     FRAME_COUNT = 11
+    FRAME_PAIRS = 11    # from here on: a coordinate system with a tool length, gcode_frame.pxd
+    FRAME_TABLE = 11 + MAX_PAIRS
     MAX_TOOLS = 32
     MAX_NAMES = 256
     NAME_ARENA = 16384
@@ -199,7 +231,7 @@ cdef struct Rapid:
 # What only some rules ask: rapids, who drives spindle or laser, feeds along Z (gcode_rapid.pxd, gcode_place.pxd).
 cdef struct Cut:
     const uint8_t* at[32]   # where its words begin, by letter; only for letters that `Words.mask` has
-    Rapid rapid[FRAME_COUNT]
+    Rapid rapid[FRAME_TABLE]
     double z_feed           # greatest feed of a move along Z alone, mm/s
     int64_t z_feed_line
     int64_t constant_line   # first M3
@@ -227,6 +259,9 @@ cdef struct Words:
     int64_t value[32]       # micro units, as written (not yet mm)
     int32_t skip            # SKIP_...: the line is no block to execute as it stands
     uint32_t unknown        # letters whose value is not known before the run; set where skip is SKIP_EVALUATED
+    const uint8_t* name     # an extended command, while its line is at hand; NULL: none
+    const uint8_t* name_end
+    const uint8_t* text_end
     int32_t dot             # column of the first odd letter case
     int32_t blanks          # blanks of the line outside its numbers
     int32_t numbered        # bytes of its N word, which is taken off before a line is sent
@@ -268,10 +303,7 @@ cdef struct Resume:         # what a restart repeats and the facts do not need: 
     int32_t spindle         # code of the last M3 M4 M5, times ten; 0: none
     int32_t mist
     int32_t flood
-    int32_t cutter          # G41 or G42 in force, times ten
-    int32_t feed_mode       # 93, 94, 95; 0: never said
     int32_t surface_speed   # G96
-    int32_t retracted       # G10 of a printer without its G11
     uint32_t homed          # axes, as word bits
     int64_t length_line     # G43 (offset from the tool table) in force
     int64_t tool_asked      # the last T
@@ -307,11 +339,8 @@ cdef struct Core:
     int32_t frame[3]
     int32_t abs_frame[3]
     int32_t commanded[3]
-    int64_t shift[3]        # G92 and G52: frame coordinate minus program coordinate
-    int64_t saved_shift[3]
-    int32_t saved_foreign[3]
-    int32_t foreign[3]      # the shift was set where the axis stood in another frame than the selected one
-    int64_t length_mm       # tool length offset (G43.1), micro mm; it is part of shift[2]
+    int64_t shift[3]        # frame coordinate minus program coordinate; `gcode_frame.settle` puts it together
+    int32_t foreign[3]      # G92 was given where the axis stood in another frame than the selected one
     int64_t home[3]
     int64_t e_last
     double feed             # mm/s
@@ -319,11 +348,10 @@ cdef struct Core:
     int64_t s_value
     int64_t cycle_r
     int64_t cycle_z
-    int64_t cycle_start_z
     # facts
     int32_t in_work
     int32_t macro_seen
-    Frame frames[FRAME_COUNT]
+    Frame frames[FRAME_TABLE]
     int32_t tool
     int32_t tool_count
     Tool tools[MAX_TOOLS]
@@ -375,3 +403,4 @@ cdef struct Core:
     Words w
     Program* program        # NULL where the dialect does not evaluate
     int32_t quiet           # a line is carried out once more: what its text shows was noted before
+    Modes modes

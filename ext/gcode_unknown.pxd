@@ -7,7 +7,9 @@ a feed that is not known leaves the old one, a code that is not known loses ever
 from libc.stdint cimport int32_t, uint32_t
 
 from fleetctl._ext.gcode_execute cimport execute, is_motion, takes_axes
+from fleetctl._ext.gcode_frame cimport forget_shift
 from fleetctl._ext.gcode_motion cimport answer, lose
+from fleetctl._ext.gcode_offset cimport forget_length, forget_origin, forget_written
 from fleetctl._ext.gcode_parameter cimport settle
 from fleetctl._ext.gcode_program cimport *
 from fleetctl._ext.gcode_types cimport *
@@ -25,32 +27,66 @@ cdef inline bint goes_straight(Core* s) noexcept nogil:
     return motion <= 10
 
 
-cdef inline void lose_origin(Core* s, int axis) noexcept nogil:
-    """From here on coordinates of this axis count from an unknown place."""
-    lose(s, axis)
-    s.abs_frame[axis] = FRAME_START
-    s.foreign[axis] = 1
+cdef inline void lose_offset(Core* s, int32_t g) noexcept nogil:
+    """What a word that takes axes would have set is not known from here on; G28 and G30 set nothing."""
+    cdef uint32_t named = s.w.mask & BITS_XYZ
+    cdef int a
+    if g == 100:
+        forget_written(s, s.w.unknown)
+        return
+    if g == 431 or g == 432:
+        forget_length(s)
+    for a in range(3):
+        if named & (<uint32_t> BIT_X << a):
+            if g == 920 or g == 520:
+                forget_shift(s, a)
+                s.modes.g92_kept_foreign[a] = 1
+                s.modes.g92_kept_known = 1
+            elif a < 2 and (g == 431 or g == 432):
+                forget_origin(s, a, -1)
 
 
 cdef inline void drop_motion(Core* s) noexcept nogil:
     """Take the curve, cycle or offset off the line; its mode stays in force, its axes are lost."""
-    cdef int32_t i, kept = 0
-    cdef uint32_t unknown = s.w.unknown
+    cdef int32_t i, g, kept = 0
+    cdef int32_t motion = s.motion
+    cdef bint moves = True
     cdef int a
     for i in range(s.w.ng):
-        if is_motion(s, s.w.g[i]):
-            s.motion = -1 if s.w.g[i] == 800 else s.w.g[i]
-        elif takes_axes(s, s.w.g[i]):
-            for a in range(3):
-                if unknown & (<uint32_t> BIT_X << a) or not unknown & <uint32_t> BITS_XYZ:
-                    lose_origin(s, a)
+        g = s.w.g[i]
+        if is_motion(s, g):
+            motion = g
+            if not s.reads & READ_NURBS or not 50 <= g <= 51:   # LinuxCNC's G5 is not modal
+                s.motion = -1 if g == 800 or g == 53 else g
+        elif takes_axes(s, g):
+            lose_offset(s, g)
+            moves = g == 280 or g == 300
+        else:
+            s.w.g[kept] = g
+            kept += 1
+    s.w.ng = kept
+    s.w.mask &= BIT_N | BIT_F | BIT_S | BIT_T
+    if not moves:
+        return
+    if motion > 30:
+        s.modes.cycle_lost = 1      # heights, pecks, or a point of a curve
+    for a in range(3):
+        lose(s, a)
+
+
+cdef inline void drop_length(Core* s) noexcept nogil:
+    """G43 and G43.2 with an H that is not known: take them off the line."""
+    cdef int32_t i, kept = 0
+    cdef bint found = False
+    for i in range(s.w.ng):
+        if s.w.g[i] == 430 or s.w.g[i] == 432:
+            found = True
         else:
             s.w.g[kept] = s.w.g[i]
             kept += 1
     s.w.ng = kept
-    s.w.mask &= BIT_N | BIT_F | BIT_S | BIT_T
-    for a in range(3):
-        lose(s, a)
+    if found:
+        forget_length(s)
 
 
 cdef inline void execute_unknown(Core* s, Planner* q) noexcept nogil:
@@ -60,9 +96,14 @@ cdef inline void execute_unknown(Core* s, Planner* q) noexcept nogil:
     cdef int a
     if unknown & ((1 << LETTER_G) | (1 << LETTER_M)):
         for a in range(3):
-            lose_origin(s, a)
+            lose(s, a)
+            forget_origin(s, a, -1)
+            forget_shift(s, a)
+        forget_length(s)
         s.commands += 1
         return
+    if unknown & BIT_H:
+        drop_length(s)
     if unknown & BIT_F:
         s.feed_known = 1
         answer(s, CHECK_FEED | CHECK_FEED_ZERO)
@@ -83,8 +124,6 @@ cdef inline void execute_unknown(Core* s, Planner* q) noexcept nogil:
     for a in range(3):
         if unknown & (<uint32_t> BIT_X << a):
             lose(s, a)
-    if unknown & (1 << 8):              # H: which tool's length
-        lose(s, 2)
 
 
 cdef inline void execute_computed(Core* s, Planner* q) noexcept nogil:

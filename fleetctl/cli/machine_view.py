@@ -53,6 +53,7 @@ def machine_card(shown: MachineShape) -> Group:
         ("nozzle", "" if setup.nozzle_mm is None else f"{setup.nozzle_mm:g} mm"),
         ("tools", ", ".join(setup.tools)),
         ("offsets", ", ".join(f"{name} {x:g} {y:g} {z:g}" for name, (x, y, z) in sorted(setup.offsets_mm.items()))),
+        ("tool lengths", ", ".join(f"{n}: {mm:g} mm" for n, mm in sorted(setup.tool_lengths_mm.items()))),
         ("stock", ", ".join(f"{name} top at {z:g}" for name, z in sorted(setup.stock_top_mm.items()))),
         ("filament", "" if setup.filament_diameter_mm is None else f"{setup.filament_diameter_mm:g} mm"),
         ("controller", _controller(shown)),

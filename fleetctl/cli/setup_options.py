@@ -24,6 +24,7 @@ _OPTIONS = (
     click.option("--filament", type=float, metavar="MM", help="Diameter of the filament."),
     click.option("--tool", "tools", multiple=True, metavar="T", help="A tool, such as T3; all tools are given anew."),
     click.option("--offset", multiple=True, metavar="G54=X,Y,Z", help="A work offset in machine coordinates, mm."),
+    click.option("--tool-length", "lengths", multiple=True, metavar="N=MM", help="What G43 H N adds to Z, mm."),
     click.option("--stock-top", multiple=True, metavar="G54=Z", help="Top of the stock in that work offset, mm."),
     click.option("--laser-mode", type=click.Choice(["on", "off"]), help="The controller's $32."),
     click.option("--full-speed", type=float, metavar="S", help="The controller's $30: the S of full speed or power."),
@@ -44,12 +45,13 @@ def setup_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-_NAMES = ("material", "nozzle", "filament", "tools", "offset", "stock_top", "laser_mode", "full_speed")
+_NAMES = ("material", "nozzle", "filament", "tools", "offset", "lengths", "stock_top", "laser_mode", "full_speed")
 
 
 def said(words: dict[str, Any]) -> Change:
     """The change that the words ask for. Raises UsageError for a text that is not of its form, at once."""
     offsets_mm, tops_mm = read_offsets(words["offset"]), read_heights(words["stock_top"])
+    lengths_mm = read_lengths(words["lengths"])
     plain: dict[str, Any] = {
         "material": words["material"],
         "nozzle_mm": words["nozzle"],
@@ -62,7 +64,11 @@ def said(words: dict[str, Any]) -> Change:
 
     def change(before: Setup) -> Setup:
         return msgspec.structs.replace(
-            before, offsets_mm=before.offsets_mm | offsets_mm, stock_top_mm=before.stock_top_mm | tops_mm, **given
+            before,
+            offsets_mm=before.offsets_mm | offsets_mm,
+            tool_lengths_mm=before.tool_lengths_mm | lengths_mm,
+            stock_top_mm=before.stock_top_mm | tops_mm,
+            **given,
         )
 
     return change
@@ -90,6 +96,18 @@ def read_heights(given: tuple[str, ...]) -> dict[str, float]:
             found[name.upper()] = float(height)
         except ValueError:
             raise UsageError(f"{each!r} is not a height.", hint="Write it as G54=Z in mm.") from None
+    return found
+
+
+def read_lengths(given: tuple[str, ...]) -> dict[int, float]:
+    """`3=52.5` texts (number in the tool table, length in mm) as a dict. Raises UsageError for another form."""
+    found: dict[int, float] = {}
+    for each in given:
+        number, length = pair(each)
+        try:
+            found[int(number)] = float(length)
+        except ValueError:
+            raise UsageError(f"{each!r} is no tool length.", hint="Write it as NUMBER=MM, e.g. 3=52.5.") from None
     return found
 
 

@@ -66,6 +66,11 @@ def setup(value: Setup) -> Setup:
         _offset_name(name)
         if not all(math.isfinite(part) and abs(part) <= FARTHEST_MM for part in offset_mm):
             raise UsageError(f"The offset {name} is farther than {FARTHEST_MM:g} mm from machine zero.")
+    if len(value.tool_lengths_mm) > TOOLS_MOST:
+        raise UsageError(f"There are {len(value.tool_lengths_mm)} tool lengths; at most {TOOLS_MOST} are kept.")
+    for number, length_mm in value.tool_lengths_mm.items():
+        if number < 0 or not (math.isfinite(length_mm) and abs(length_mm) <= FARTHEST_MM):
+            raise UsageError(f"Tool {number} cannot have a length of {length_mm:g} mm.")
     return value
 
 

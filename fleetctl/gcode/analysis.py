@@ -224,7 +224,9 @@ def _facts(
     pairs = read_pairs(opened.start, opened.tail, opened.said)
     said = msgspec.structs.replace(claims(pairs), lines=claim_lines(opened.start, opened.tail, totals["lines"]))
     writer = detect_writer(opened.start, opened.tail, opened.said)
-    frames = tuple(FrameBounds(name, _box(motion), _box(work)) for name, motion, work in scan.frames())
+    frames = tuple(
+        FrameBounds(name, _box(motion), _box(work), length) for name, motion, work, length in scan.frames()
+    )
     work = merged(frames, True) if frames else UNKNOWN_BOUNDS
     tools = tool_uses(scan, said)
     ending = Ending(*scan.ending())

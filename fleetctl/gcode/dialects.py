@@ -42,6 +42,34 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """O words are subroutines and loops."""
     expressions: bool = False
     """Parameters, expressions and O words are evaluated as LinuxCNC does (docs: RS274NGC)."""
+    cycles: bool = False
+    """Canned cycles G73, G81, G82, G83, G85, G86, G89 (LinuxCNC; grblHAL core, gcode.c)."""
+    boring_cycles: bool = False
+    """G74, G84 (tapping), G87 and G88 too (LinuxCNC 2.9, as rs274 makes them)."""
+    retract_to_r: bool = False
+    """G99 is in force at the start (LinuxCNC, as rs274 shows); elsewhere G98 (grblHAL gcode.c)."""
+    splines: bool = False
+    """G5 is a cubic Bezier (LinuxCNC; grblHAL; Marlin with BEZIER_CURVE_SUPPORT); CNC: G5.1 a quadratic one."""
+    nurbs: bool = False
+    """G5.2 and G5.3 (LinuxCNC, as rs274 takes them); G5 and G5.1 are not modal there."""
+    arc_turns: bool = False
+    """P on G2 and G3 is a number of turns (LinuxCNC; grblHAL gcode.c). To Grbl 1.1 it is an unused word."""
+    arc_spirals: bool = False
+    """Radii of an arc's ends may differ by 0.0283 mm, or 0.1 % up to 2.83 mm, and the path is a spiral (rs274)."""
+    length_table: bool = False
+    """G43 without H, or with H0, takes the length of the tool in the spindle (LinuxCNC, as rs274 does)."""
+    g92_alone_zeroes: bool = False
+    """G92 without a word sets every axis and E to 0 (Klipper gcode_move.py, RepRapFirmware). Marlin 2: nothing."""
+    g92_alone_resets: bool = False
+    """G92 without a word takes the shift away (Smoothieware Robot.cpp)."""
+    firmware_retract: bool = False
+    """G10 and G11 pull filament back and push it again; M207 and M208, or SET_RETRACTION, set how far."""
+    volumetric: bool = False
+    """M200 makes E a volume (Marlin, RepRapFirmware, Smoothieware; not Klipper)."""
+    homing_moves: bool = False
+    """RepRapFirmware's own: G1 H1 runs into a switch, G1 R counts from a stored place, G10 P sets tool offsets."""
+    pushes_state: bool = False
+    """M120 and M121 push and pop the modes (RepRapFirmware, Smoothieware); Marlin's switch endstops."""
     brace_expressions: bool = False
     """{ } holds an expression (RepRapFirmware); elsewhere it is what a slicer left unfilled."""
 
@@ -62,14 +90,52 @@ def _cnc(name: str, title: str, **flags: bool) -> Dialect:
 DIALECTS: dict[str, Dialect] = {
     dialect.name: dialect
     for dialect in (
-        _printer("marlin", "Marlin", e_follows_g90=True),
-        _printer("klipper", "Klipper", paren_comments=False, g91_makes_e_relative=True, extended=True),
-        _printer("rrf", "RepRapFirmware", speeds_per_minute=True, brace_expressions=True),
-        _printer("smoothie", "Smoothieware", e_follows_g90=True),
+        _printer("marlin", "Marlin", e_follows_g90=True, splines=True, firmware_retract=True, volumetric=True),
+        _printer(
+            "klipper",
+            "Klipper",
+            paren_comments=False,
+            g91_makes_e_relative=True,
+            extended=True,
+            firmware_retract=True,
+            g92_alone_zeroes=True,
+        ),
+        _printer(
+            "rrf",
+            "RepRapFirmware",
+            speeds_per_minute=True,
+            brace_expressions=True,
+            firmware_retract=True,
+            volumetric=True,
+            g92_alone_zeroes=True,
+            homing_moves=True,
+            pushes_state=True,
+        ),
+        _printer(
+            "smoothie",
+            "Smoothieware",
+            e_follows_g90=True,
+            firmware_retract=True,
+            volumetric=True,
+            g92_alone_resets=True,
+            pushes_state=True,
+        ),
         _cnc("grbl", "Grbl 1.1"),
-        _cnc("grblhal", "grblHAL"),
+        _cnc("grblhal", "grblHAL", cycles=True, splines=True, arc_turns=True),
         _cnc("fluidnc", "FluidNC"),
-        _cnc("linuxcnc", "LinuxCNC (RS274NGC)", expressions=True),
+        _cnc(
+            "linuxcnc",
+            "LinuxCNC (RS274NGC)",
+            expressions=True,
+            cycles=True,
+            boring_cycles=True,
+            retract_to_r=True,
+            splines=True,
+            nurbs=True,
+            arc_turns=True,
+            arc_spirals=True,
+            length_table=True,
+        ),
     )
 }
 """By name. Klipper as `_printer` has text commands only where its own modules define them (M117, M118)."""

@@ -97,13 +97,19 @@ class FrameBounds(msgspec.Struct, frozen=True):
 
     `frame` is `machine` (G53, and everything of a printer that selects no G54..G59), `G54` .. `G59.3`, or
     `start`: relative to wherever the machine stood when its place was unknown (relative motion or G92 before
-    any absolute coordinate, or after G28/G30 to a stored position). G92 and G52 shifts are already undone: add
-    the work offset (and tool length) and you have machine coordinates.
+    any absolute coordinate, or after G28/G30 to a stored position). G92 and G52 shifts, offsets that the program
+    itself writes (G10) and lengths that it gives (G43.1) are already undone: add the work offset and you have
+    machine coordinates.
+
+    `length_offset` is the number in the machine's tool table whose length must be added to Z too (G43 H3: 3), or
+    None. Z under such a length has a `FrameBounds` of its own; X and Y stay with the system, because a mill's tool
+    has a length only.
     """
 
     frame: str
     motion: Box
     work: Box
+    length_offset: int | None = None
 
 
 class WordUse(msgspec.Struct, frozen=True):
@@ -384,6 +390,6 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
             return None
         return memoryview(self.positions_f32).cast("B").cast("f", (self.lines, 3))
 
-    def frame(self, name: str) -> FrameBounds | None:
+    def frame(self, name: str, length_offset: int | None = None) -> FrameBounds | None:
         """The bounds in one coordinate system, or None if the program never moves in it."""
-        return next((f for f in self.frames if f.frame == name), None)
+        return next((f for f in self.frames if f.frame == name and f.length_offset == length_offset), None)

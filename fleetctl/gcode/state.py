@@ -17,7 +17,8 @@ class AxisState(msgspec.Struct, frozen=True):
 
     `frame` is a coordinate system as in `facts.FrameBounds`. `zero_nm` is where program zero lies in
     `absolute_frame` (G92, G52, and the tool length for Z). `foreign`: that zero was set while the axis stood in
-    another coordinate system than the selected one, so that nobody knows it without the machine's offsets.
+    another coordinate system than the selected one, so that nobody knows it without the machine's offsets. A length
+    is the number of a tool whose length the machine adds in that frame (G43), or None.
     """
 
     at_nm: int
@@ -26,6 +27,8 @@ class AxisState(msgspec.Struct, frozen=True):
     zero_nm: int
     absolute_frame: str
     foreign: bool
+    length: int | None
+    absolute_length: int | None
 
     @property
     def program_nm(self) -> int:
@@ -87,6 +90,8 @@ class ModalState(msgspec.Struct, frozen=True, kw_only=True):
     """G96."""
     retracted: bool
     """A printer's G10 without its G11."""
+    offset_nm: tuple[int, int, int]
+    """What is added to coordinates besides G92: SET_GCODE_OFFSET, a lift by G10, where a tool's nozzle is."""
     homed: tuple[bool, bool, bool]
     level_line: int
     """The last probing of the bed (G29, BED_MESH_CALIBRATE)."""

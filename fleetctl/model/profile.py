@@ -64,6 +64,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     nozzle_mm: float | None = None
     tools: tuple[str, ...] = ()
     offsets_mm: dict[str, tuple[float, float, float]] = {}
+    tool_lengths_mm: dict[int, float] = {}
+    """By number in the tool table: what G43 H adds to Z, mm."""
     firmware: str = ""
     stock_top_mm: dict[str, float] = {}
     filament_diameter_mm: float | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fleetctl.gcode.facts import Analysis, AxisRange, Box, Finding
+from fleetctl.gcode.facts import Analysis, AxisRange, Box, Finding, FrameBounds
 from fleetctl.model.profile import Envelope, Process, Profile, Setup
 from fleetctl.preflight.rule import finding, rule
 
@@ -36,12 +36,18 @@ def envelope(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Fin
             )
         return
     for frame in analysis.frames:
+        length = frame.length_offset
         if frame.frame == "start":
             yield from _from_unknown_start(frame.motion, analysis, profile)
+        elif length is not None and length not in setup.tool_lengths_mm:
+            yield _unknown_length(frame, length)
         elif frame.frame == "machine":
-            yield from _outside(frame.motion, profile.envelope, (0.0, 0.0, 0.0), "machine coordinates")
+            offset = _lengthened((0.0, 0.0, 0.0), length, setup)
+            yield from _outside(frame.motion, profile.envelope, offset, "machine coordinates")
         elif frame.frame in setup.offsets_mm:
-            yield from _outside(frame.motion, profile.envelope, setup.offsets_mm[frame.frame], frame.frame)
+            offset = _lengthened(setup.offsets_mm[frame.frame], length, setup)
+            place = frame.frame if length is None else f"{frame.frame} with the length of tool {length}"
+            yield from _outside(frame.motion, profile.envelope, offset, place)
         else:
             yield finding(
                 CODE,
@@ -50,6 +56,25 @@ def envelope(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Fin
                 f"The program moves in {frame.frame}, and no {frame.frame} offset is on record for this machine.",
                 f"Set the {frame.frame} offset of the machine and enter it in its set-up.",
             )
+
+
+def _lengthened(
+    offset_mm: tuple[float, float, float], length: int | None, setup: Setup
+) -> tuple[float, float, float]:
+    """A work offset with the length of a tool of the machine's table added to Z."""
+    x, y, z = offset_mm
+    return (x, y, z) if length is None else (x, y, z + setup.tool_lengths_mm[length])
+
+
+def _unknown_length(frame: FrameBounds, length: int) -> Finding:
+    z = frame.motion.z
+    return finding(
+        CODE,
+        "error",
+        min(z.low_line, z.high_line) if z is not None else 0,
+        f"The program uses the length of tool {length} (G43 H{length}), and none is on record for this machine.",
+        f"Measure tool {length} and enter its length in the machine's set-up.",
+    )
 
 
 def _from_unknown_start(box: Box, analysis: Analysis, profile: Profile) -> Iterator[Finding]:

@@ -97,7 +97,7 @@ def check_sane(facts: dict[str, Any], program: bytes) -> None:
     assert totals["motion_s"] >= 0 and totals["dwell_s"] >= 0
     for name, (line, column, count) in facts["hazards"].items():
         assert 1 <= line <= lines and column >= 1 and count >= 1, f"{name} stands at no place"
-    for _, motion, work in facts["frames"]:
+    for _, motion, work, _length in facts["frames"]:
         for reach, inner in zip(motion, work, strict=True):
             assert inner is None or (reach is not None and reach[0] <= inner[0] and inner[2] <= reach[2])
             assert reach is None or (0 <= reach[1] <= lines and 0 <= reach[3] <= lines)

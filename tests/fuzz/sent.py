@@ -17,7 +17,8 @@ MISTAKES = frozenset(("number_missing", "stray_character", "checksum_wrong", "pl
 def shown(facts: dict[str, Any]) -> dict[str, Any]:
     """The facts that may not differ, without the lines they stand on."""
     boxes = [
-        (name, *(tuple((r[0], r[2]) if r else None for r in box) for box in both)) for name, *both in facts["frames"]
+        (name, length, *(tuple((r[0], r[2]) if r else None for r in box) for box in both))
+        for name, *both, length in facts["frames"]
     ]
     heaters = {name: (use[1], use[3]) for name, use in facts["heaters"].items()}
     words = {word: use[1] for word, use in facts["words"].items() if word != "M110"}

@@ -108,7 +108,7 @@ def read_process(given: Given, scan: gcode_core.Scanner, dialect: Dialect) -> Pr
     with open_source(given) as opened:
         writer = detect_writer(opened.start, opened.tail)
     frames = tuple(
-        FrameBounds(name, Box(), Box(*(r and AxisRange(*r) for r in work))) for name, _, work in scan.frames()
+        FrameBounds(name, Box(), Box(*(r and AxisRange(*r) for r in work))) for name, _, work, _ in scan.frames()
     )
     return process_of(scan, dialect, writer, merged(frames, True) if frames else UNKNOWN_BOUNDS)
 

@@ -94,11 +94,15 @@ def _comparable(state: ModalState, place: Place) -> dict[str, object]:
     if state.motion in (0, 10):
         facts["motion"] = state.motion
     if place.dialect.cnc:
-        facts["frames"] = tuple((axis.frame, axis.absolute_frame, axis.at_nm, axis.zero_nm) for axis in state.axes)
+        facts["frames"] = tuple(
+            (axis.frame, axis.length, axis.absolute_frame, axis.absolute_length, axis.at_nm, axis.zero_nm)
+            for axis in state.axes
+        )
         facts["tool_in"] = state.tool_in
         facts["spindle"] = state.spindle or 5
     else:
         facts["filament"] = (state.e_nm, state.pulled_back_nm)
+        facts["offset"] = state.offset_nm
         facts["fans"] = {fan: value for fan, value in state.fans.items() if value > 0}
         facts["other nozzles"] = {tool: degc for tool, degc in state.nozzles_degc.items() if tool != state.tool}
     return facts

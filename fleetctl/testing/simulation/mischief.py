@@ -110,6 +110,7 @@ class Mischief:
             nozzle_mm=self._rng.choice((0.4, 0.6, None)),
             tools=setup.tools,
             offsets_mm=setup.offsets_mm,
+            tool_lengths_mm=setup.tool_lengths_mm,
         )
         await self._desk.act(f"set up {name}", lambda c: c.machines.set_setup(name, other, WHO))
 

@@ -157,13 +157,15 @@ def test_adding_a_machine_sends_its_setup(daemon: PretendDaemon, capsys: pytest.
 def test_a_new_setup_keeps_what_was_not_given(daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]) -> None:
     daemon.answer("GET machines/K1", shapes.machine())
     daemon.answer("POST machines/K1/setup", shapes.machine())
-    status, _, _ = ask(daemon, capsys, "machine", "setup", "K1", "--material", "PETG", "--offset", "g55=1,2,3")
+    given = ("--material", "PETG", "--offset", "g55=1,2,3", "--tool-length", "3=52.5")
+    status, _, _ = ask(daemon, capsys, "machine", "setup", "K1", *given)
     assert status == 0
     assert daemon.asked[1].json["setup"] == {
         "material": "PETG",
         "nozzle_mm": 0.4,
         "tools": [],
         "offsets_mm": {"G55": [1.0, 2.0, 3.0]},
+        "tool_lengths_mm": {"3": 52.5},
         "stock_top_mm": {},
         "filament_diameter_mm": None,
         "laser_mode": None,

@@ -15,8 +15,11 @@ from fractions import Fraction
 from fleetctl.gcode import Dialect, MotionLimits
 from fleetctl.gcode.planning import rule_of
 
+from .reference_cycle import CYCLES, Cycle, steps
+from .reference_filament import Filament
 from .reference_plan import Move, chord_count
 from .reference_watch import Watch
+from .reference_zero import Zero
 
 WORD = re.compile(r"([A-Za-z])[ \t]*([+-]?[ \t]*(?:\d[\d \t]*\.?[\d \t]*|\.[ \t]*\d[\d \t]*))")
 PLAIN_WORD = re.compile(r"([A-Za-z])[ \t]*([+-]?(?:\d+\.?\d*|\.\d+))")
@@ -63,9 +66,13 @@ class Reading:
     wcs: str = ""
     pos: list[Fraction] = field(default_factory=lambda: [Fraction(0)] * 3)
     frame: list[str] = field(default_factory=lambda: ["start"] * 3)
-    abs_frame: list[str] = field(default_factory=list)
-    shift: list[Fraction] = field(default_factory=lambda: [Fraction(0)] * 3)
-    foreign: list[bool] = field(default_factory=lambda: [False] * 3)
+    zero: Zero = field(default_factory=Zero)
+    cycle: Cycle = field(default_factory=Cycle)
+    before: int = 0
+    old_return: bool = False
+    inverse: bool = False
+    filament: Filament = field(default_factory=Filament)
+    stored: dict[int, list[tuple[Fraction, str, bool]]] = field(default_factory=dict)
     known: list[bool] = field(default_factory=lambda: [False] * 3)
     e_last: Fraction = Fraction(0)
     feed: Fraction | None = None
@@ -84,7 +91,7 @@ class Reading:
 
     def __post_init__(self) -> None:
         self.wcs = "G54" if self.dialect.cnc else "machine"
-        self.abs_frame = [self.wcs] * 3
+        self.old_return = not self.dialect.retract_to_r
 
     def mm(self, value: Fraction) -> Fraction:
         """Units as written to mm, to the micro mm."""
@@ -134,21 +141,27 @@ def execute(r: Reading, words: list[tuple[str, Fraction]]) -> None:
         r.words.setdefault("T", [r.line, 0])[1] += 1
         if int(w["T"]) != r.tool and not r.dialect.cnc:
             r.moves.append(0.0)  # the firmware finishes its moves before it changes the tool
-        r.tool = int(w["T"])
+        r.tool = r.filament.tool = int(w["T"])
     for code in m:
         if code in (820, 830):
             r.e_relative = code == 830
+        if not r.dialect.cnc:
+            r.filament.command(r.dialect, code, w)
         if code in (60, 70, 80, 90, 1090, 1900, 1910, 4000) or (r.dialect.cnc and code in (30, 40, 50)):
             r.moves.append(0.0)
+    r.before = r.motion
     machine, consumed, motion_word, other = modes(r, g)
     if "F" in w:
-        r.feed = r.mm(w["F"])
+        r.feed = w["F"] if r.inverse else r.mm(w["F"])
     for code in g:
         consumed |= nonmodal(r, code, w)
     axes = set(w) & set("XYZ") or (set(w) & {"E"} and not r.dialect.cnc)
     arc = r.motion in (20, 30) and set(w) & set("IJKR")
     if (axes or arc) and not consumed and (motion_word or r.dialect.cnc or not (other or m)):
-        move(r, w, machine)
+        if r.motion in CYCLES:
+            drill(r, w)
+        elif r.motion != 800:
+            move(r, w, machine)
     for code in m:
         if code in (0, 10):
             r.moves.append(0.0)
@@ -158,7 +171,7 @@ def modes(r: Reading, g: list[int]) -> tuple[bool, bool, bool, bool]:
     """G words that only change state; says whether G53, one that uses the axes, a motion, or another was there."""
     machine = motion_word = other = False
     for code in g:
-        if code in (0, 10, 20, 30):
+        if code in (0, 10, 20, 30) or (r.dialect.cnc and code in (*CYCLES, 800)):
             r.motion, motion_word = code, True
         elif code in (200, 210):
             r.inch = code == 200
@@ -170,10 +183,14 @@ def modes(r: Reading, g: list[int]) -> tuple[bool, bool, bool, bool]:
             r.plane = code // 10
         elif code in FRAMES:
             r.wcs = FRAMES[code]
-            r.abs_frame = ["start" if foreign else r.wcs for foreign in r.foreign]
+        elif code in (980, 990):
+            r.old_return = code == 980
+        elif code in (930, 940) and r.dialect.cnc:
+            if r.inverse != (code == 930):
+                r.inverse, r.feed = code == 930, None
         elif code == 530:
             machine = True
-        elif code not in (40, 280, 920, 921):
+        elif code not in (40, 100, 110, 280, 281, 430, 431, 490, 520, 920, 921):
             other = True
     return machine, False, motion_word, other
 
@@ -181,33 +198,103 @@ def modes(r: Reading, g: list[int]) -> tuple[bool, bool, bool, bool]:
 def nonmodal(r: Reading, code: int, w: dict[str, Fraction]) -> bool:
     """G4, G28, G92, G92.1; True if the code uses the axis words."""
     if code == 40:
-        seconds = w.get("S", w.get("P", Fraction(0)) / 1000) if r.dialect.g4_p_ms else w.get("P", Fraction(0))
+        seconds = w.get("P", Fraction(0)) / (1000 if r.dialect.g4_p_ms else 1)
+        if r.dialect.g4_p_ms and not r.dialect.extended:
+            seconds = w.get("S", seconds)
         r.moves.append(max(0.0, float(seconds)))
     elif code == 280:
         r.moves.append(0.0)
         for a, axis in enumerate("XYZ"):
             named = axis in w or not set(w) & set("XYZ")
             if named and not r.dialect.cnc:
-                r.shift[a], r.abs_frame[a] = Fraction(0), r.wcs
+                r.zero.g92[a], r.zero.anchors[a] = Fraction(0), None
                 place(r, a, Fraction(r.limits.home_mm[a]), "machine")
-            elif axis in w:
-                place(r, a, *target(r, a, r.mm(w[axis]), False))
-        for a, axis in enumerate("XYZ"):
-            if r.dialect.cnc and (axis in w or not set(w) & set("XYZ")):
-                r.pos[a], r.frame[a], r.known[a] = Fraction(0), "start", False
+        if r.dialect.cnc:
+            home_mill(r, w)
     elif code == 920:
-        everything = not set(w) & set("XYZE") and not r.dialect.cnc
+        everything = not set(w) & set("XYZE") and r.dialect.g92_alone_zeroes
         if "E" in w or everything:
             r.e_last = r.mm(w.get("E", Fraction(0)))
         for a, axis in enumerate("XYZ"):
             if axis in w or everything:
-                r.shift[a] = r.pos[a] - r.mm(w.get(axis, Fraction(0)))
-                r.abs_frame[a] = r.frame[a]
-                r.foreign[a] = r.dialect.cnc and r.frame[a] != r.wcs
+                r.zero.name(r.wcs, a, r.pos[a], r.frame[a], r.mm(w.get(axis, Fraction(0))))
                 place(r, a, r.pos[a], r.frame[a])
     elif code == 921:
-        r.shift, r.abs_frame, r.foreign = [Fraction(0)] * 3, [r.wcs] * 3, [False] * 3
-    return code in ((280, 920) if r.dialect.cnc else (40, 280, 920, 921))
+        r.zero.clear()
+    elif code == 520:
+        for a, axis in enumerate("XYZ"):
+            if axis in w:
+                r.zero.g92[a], r.zero.anchors[a] = r.mm(w[axis]), None
+    elif code in (100, 110) and not r.dialect.cnc:
+        retraction(r, code == 110)
+    elif code == 100:
+        write_origin(r, w)
+    elif code == 281:
+        r.stored[280] = [(r.pos[a], r.frame[a], r.known[a] and r.frame[a] != "start") for a in range(3)]
+    elif code in (430, 431, 490):
+        r.zero.number = int(w["H"]) if code == 430 else None
+        r.zero.length = r.mm(w["Z"]) if code == 431 else Fraction(0)
+    return code in ((100, 280, 431, 520, 920) if r.dialect.cnc else (40, 100, 110, 280, 520, 920, 921))
+
+
+def home_mill(r: Reading, w: dict[str, Fraction]) -> None:
+    """By way of the named point at rapid, then to the stored place, if this program stored it."""
+    named = [a for a, axis in enumerate("XYZ") if axis in w]
+    if named:
+        travel(r, {a: target(r, a, r.mm(w["XYZ"[a]]), False) for a in named}, True)
+    places = r.stored.get(280, [(Fraction(0), "start", False)] * 3)
+    back = {a: places[a][:2] for a in named or range(3) if places[a][2]}
+    if back:
+        travel(r, back, True)
+    for a in named or range(3):
+        if a not in back:
+            r.pos[a], r.frame[a], r.known[a] = Fraction(0), "start", False
+
+
+def write_origin(r: Reading, w: dict[str, Fraction]) -> None:
+    """G10 L2 and L20."""
+    names = list(FRAMES.values())
+    system = names[int(w["P"]) - 1] if w.get("P") else r.wcs
+    for a, axis in enumerate("XYZ"):
+        if axis in w and w.get("L") == 2:
+            r.zero.place_origin(system, a, "machine", r.mm(w[axis]))
+        elif axis in w:
+            r.zero.set_here(system, r.wcs, a, r.pos[a], r.frame[a], r.mm(w[axis]))
+            place(r, a, r.pos[a], r.frame[a])
+
+
+def retraction(r: Reading, back: bool) -> None:
+    """G10 and G11 of a printer."""
+    length = r.filament.retract(back)
+    if length:
+        add_filament(r, length)
+        speed = float(r.filament.speeds[1 if back else 0])
+        unit = (0.0, 0.0, 0.0, 1.0 if length > 0 else -1.0)
+        chosen = r.limits.retract_accel_mm_s2 or math.inf
+        r.moves.append(Move(unit, abs(float(length)), speed, chosen, r.line))
+
+
+def drill(r: Reading, w: dict[str, Fraction]) -> None:
+    """One line of a canned cycle in X-Y."""
+    c = r.cycle
+    if r.before not in CYCLES:
+        c.level = (r.pos[2], r.frame[2])
+    c.code = r.motion
+    c.r, c.z, c.q = (r.mm(w[name]) if name in w else kept for name, kept in (("R", c.r), ("Z", c.z), ("Q", c.q)))
+    c.p = w.get("P", c.p)
+    frame, shift = r.zero.meaning(r.wcs, 2)
+    low = c.r + shift
+    heights = (low, c.z + shift, frame)
+    if r.relative:
+        heights = (c.level[0] + c.r, c.level[0] + c.r + c.z, c.level[1])
+    at = [(r.pos[a], r.frame[a]) for a in range(3)]
+    named = {a: r.mm(w["XY"[a]]) for a in range(2) if "XY"[a] in w}
+    first = {a: target(r, a, value, False) for a, value in named.items()}
+    for kind, what in steps(c, at, first, named if r.relative else {}, heights, r.old_return, int(w.get("L", 1))):
+        if isinstance(what, float):
+            r.moves.append(what)
+        else:
+            travel(r, what, kind == "rapid")
 
 
 def target(r: Reading, a: int, value: Fraction, machine: bool) -> tuple[Fraction, str]:
@@ -219,7 +306,8 @@ def target(r: Reading, a: int, value: Fraction, machine: bool) -> tuple[Fraction
             r.known[a] = True
             r.motion_bounds.setdefault(("start", a), Span()).add(r.pos[a], r.line)
         return r.pos[a] + value, r.frame[a]
-    return value + r.shift[a], r.abs_frame[a]
+    frame, shift = r.zero.meaning(r.wcs, a)
+    return value + shift, frame
 
 
 def place(r: Reading, a: int, value: Fraction, frame: str) -> None:
@@ -244,14 +332,19 @@ def push_filament(r: Reading, w: dict[str, Fraction]) -> Fraction:
     else:
         pushed = value - r.e_last
         r.e_last = value
+    pushed *= r.filament.factor
+    add_filament(r, pushed)
+    return pushed
+
+
+def add_filament(r: Reading, pushed: Fraction) -> None:
+    """Count what went through the tool in use."""
     total = r.pushed[r.tool] = r.pushed.get(r.tool, Fraction(0)) + pushed
     r.pushed_max[r.tool] = max(total, r.pushed_max.get(r.tool, Fraction(0)))
-    return pushed
 
 
 def move(r: Reading, w: dict[str, Fraction], machine: bool) -> None:
     """One motion: ends, bounds, work, plan."""
-    start, start_frame = list(r.pos), list(r.frame)
     ends = {a: target(r, a, r.mm(w[axis]), machine) for a, axis in enumerate("XYZ") if axis in w}
     arc = arc_of(r, w, ends) if r.motion in (20, 30) else None
     if arc:
@@ -260,12 +353,27 @@ def move(r: Reading, w: dict[str, Fraction], machine: bool) -> None:
             r.motion_bounds.setdefault((r.frame[a], a), Span()).add(r.pos[a], r.line)
     known_before = list(r.known)
     pushed = push_filament(r, w)
+    travel(r, ends, r.motion == 0, pushed, arc, known_before, w)
+
+
+def travel(
+    r: Reading,
+    ends: dict[int, tuple[Fraction, str]],
+    rapid: bool,
+    pushed: Fraction = Fraction(0),
+    arc: Curve | None = None,
+    known_before: list[bool] | None = None,
+    w: dict[str, Fraction] | None = None,
+) -> None:
+    """Go to places that are worked out: bounds, work, layers, plan."""
+    start, start_frame = list(r.pos), list(r.frame)
+    known_before = list(r.known) if known_before is None else known_before
     delta = [0.0] * 3
     moved = arc is not None
     for a, (value, frame) in ends.items():
         moved |= frame != r.frame[a] or value != r.pos[a]
         delta[a] = float(value - r.pos[a]) if frame == r.frame[a] else 0.0
-    work = moved and ((r.motion != 0) if r.dialect.cnc else pushed > 0)
+    work = moved and (not rapid if r.dialect.cnc else pushed > 0)
     if work:
         work_here(r, start, start_frame, known_before)
     if arc:
@@ -282,8 +390,9 @@ def move(r: Reading, w: dict[str, Fraction], machine: bool) -> None:
             r.layer_z = r.pos[2]
     flat = math.sqrt(sum(d * d for d in delta))
     length = math.hypot(arc.sweep * arc.radius, delta[3 - arc.p - arc.q]) if arc else flat
-    r.watch.motion(r, w, pushed, moved, work, length)
-    plan_one(r, delta, float(pushed), arc)
+    named = w if w is not None else {"XYZ"[a]: value for a, (value, _) in ends.items()}
+    r.watch.motion(r, named, pushed, moved, work, length, rapid)
+    plan_one(r, delta, float(pushed), arc, rapid)
 
 
 @dataclass
@@ -322,13 +431,14 @@ def arc_of(r: Reading, w: dict[str, Fraction], ends: dict[int, tuple[Fraction, s
     if r1 < 5e-7:
         return None
     radius = r0
-    if abs(r1 - r0) > 0.5 or (abs(r1 - r0) > 0.005 and abs(r1 - r0) > 0.001 * r0):
+    most, least = (2.8284272, 0.028284272) if r.dialect.arc_spirals else (0.5, 0.005)
+    if r.dialect.cnc and (abs(r1 - r0) > most or (abs(r1 - r0) > least and abs(r1 - r0) > 0.001 * r0)):
         radius = max(r0, r1)
     start, end = math.atan2(-cy, -cx), math.atan2(y - cy, x - cx)
     sweep = (start - end if clockwise else end - start) % (2 * math.pi)
     if sweep <= 5e-7 or (x == 0.0 and y == 0.0):
         sweep = 2 * math.pi if (x == 0.0 and y == 0.0) else sweep + 2 * math.pi
-    if r.dialect.cnc and w.get("P", 0) > 1:
+    if r.dialect.arc_turns and w.get("P", 0) > 1:
         sweep += 2 * math.pi * (math.floor(w["P"] + Fraction(1, 2)) - 1)
     extremes = []
     for side in range(4):
@@ -340,16 +450,20 @@ def arc_of(r: Reading, w: dict[str, Fraction], ends: dict[int, tuple[Fraction, s
     return Curve(p, q, radius, start, -sweep if clockwise else sweep, extremes)
 
 
-def plan_one(r: Reading, delta: list[float], pushed: float, arc: Curve | None) -> None:
+def plan_one(r: Reading, delta: list[float], pushed: float, arc: Curve | None, rapid: bool) -> None:
     """Hand one move to the plan; an arc as the chords that the firmware makes of it."""
     rule = rule_of(r.dialect, r.limits)
+    length = math.sqrt(sum(d * d for d in delta))
+    if arc:
+        length = math.hypot(arc.sweep * arc.radius, delta[3 - arc.p - arc.q])
     unset = 0.0 if r.dialect.cnc else 25.0
-    speed = float(r.feed) / 60 if r.feed is not None else unset
-    if r.motion == 0 and r.dialect.cnc:
+    speed = float(r.feed) / 60 * r.filament.feed_factor if r.feed is not None else unset * r.filament.feed_factor
+    if r.inverse and r.feed is not None:
+        speed *= length
+    if rapid and r.dialect.cnc:
         speed = r.limits.rapid_mm_s or math.inf
     chosen = r.limits.accel_mm_s2 if pushed else r.limits.travel_accel_mm_s2
     if arc is None:
-        length = math.sqrt(sum(d * d for d in delta))
         chosen = chosen if length > 0 else r.limits.retract_accel_mm_s2
         length = length or abs(pushed)
         if length > 0.0:

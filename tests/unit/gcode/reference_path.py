@@ -44,9 +44,11 @@ def follow(data: bytes, dialect: Dialect, limits: MotionLimits) -> Trail:
     r = reference.Reading(dialect, limits)
     plan_one = reference.plan_one
 
-    def spy(r: reference.Reading, delta: list[float], pushed: float, arc: reference.Curve | None) -> None:
+    def spy(
+        r: reference.Reading, delta: list[float], pushed: float, arc: reference.Curve | None, rapid: bool
+    ) -> None:
         move(trail, r, delta, pushed, arc)
-        plan_one(r, delta, pushed, arc)
+        plan_one(r, delta, pushed, arc, rapid)
 
     with patch.object(reference, "plan_one", spy):
         for text in reference.re.split(r"\r\n|\n|\r", data.decode("latin-1")):

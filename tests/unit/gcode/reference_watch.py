@@ -145,9 +145,11 @@ class Watch:
         if self.spindle and self.s > self.s_max:
             self.s_max, self.s_max_line = self.s, line
 
-    def motion(self, r: Reading, w: Words, pushed: Fraction, moved: bool, work: bool, length: float) -> None:
+    def motion(
+        self, r: Reading, w: Words, pushed: Fraction, moved: bool, work: bool, length: float, rapid: bool
+    ) -> None:
         """One motion, with what it turned out to be."""
-        line, rapid = r.line, r.motion == 0
+        line = r.line
         self.motion_line = self.motion_line or line
         self.once("units_assumed", line, True)
         self.once("distance_assumed", line, True)

@@ -64,6 +64,11 @@ def printer_line(draw: st.DrawFn) -> str:
         parts = ["T" + str(draw(st.integers(0, 3)))]
     elif kind == 16:
         parts = ["G4", draw(st.sampled_from(["P", "S"])) + str(draw(st.integers(0, 50)))]
+    elif kind == 17:
+        parts = [draw(st.sampled_from([
+            "G10", "G11", "M207 S1.5 F1800", "M208 S0.25", "M221 S150", "M221 S100", "M220 S200", "M220 S100",
+            "M200 D1.75", "M200 D0", "G92",
+        ]))]  # fmt: skip
     else:
         simple = ["G90", "G91", "M82", "M83", "G21", "G20", "M104 S200", "M109 S210", "M400", "", "%", "M106 S255"]
         parts = [draw(st.sampled_from(simple))]
@@ -98,6 +103,36 @@ def cnc_line(draw: st.DrawFn) -> str:
             "", "%", "M8", "/G1X5Y5", "G90 G54 G17",
         ]))]  # fmt: skip
     return draw(written(parts, CNC_COMMENTS, numbered=False))
+
+
+CYCLE_WORDS = {"G81": "", "G82": "P1", "G83": "Q1.5", "G73": "Q.75", "G89": "P.5", "G85": ""}
+
+
+@st.composite
+def full_mill_line(draw: st.DrawFn) -> str:
+    """What LinuxCNC has more than Grbl: cycles, tool lengths, origins that the program writes, inverse time."""
+    kind = draw(st.integers(0, 9))
+    if kind < 4:
+        return draw(cnc_line())
+    near = st.integers(-90, 90).map(lambda n: f"{n / 8:g}")
+    if kind == 4:
+        code = draw(st.sampled_from(sorted(CYCLE_WORDS)))
+        top, depth = draw(st.integers(0, 40)), draw(st.integers(0, 40))
+        repeat = draw(st.sampled_from(["", "", " L2"]))
+        return f"G17 G21 {code} X{draw(near)} R{top / 8:g} Z{top / 8 - depth / 8:g} {CYCLE_WORDS[code]}{repeat}"
+    if kind == 5:
+        words_ = ["G98", "G99", "G80", "G92.1", "G49", "G28.1", "G94", "G93 G1 X5 F2", "M3 S100"]
+        return draw(st.sampled_from(words_))
+    if kind == 6:
+        return draw(st.sampled_from(["G43 H1", "G43 H2", "G43.1 Z2.5", "G43 H1 G0 Z4", "G49 G0 Z3"]))
+    if kind == 7:
+        target = draw(st.sampled_from(["L2 P1", "L2 P2", "L20 P1", "L20 P2", "L20 P0"]))
+        return f"G10 {target} X{draw(near)} Z{draw(near)}"
+    if kind == 8:
+        return f"G52 X{draw(near)}"
+    return draw(
+        st.sampled_from([f"G0 X{draw(near)} Z{draw(near)}", f"G1 Z{draw(near)}", f"G91 X{draw(near)}", "G90"])
+    )
 
 
 def programs(line: st.SearchStrategy[str], most: int = 25) -> st.SearchStrategy[bytes]:

@@ -49,7 +49,7 @@ def test_plane_yz() -> None:
 
 
 def test_helix_has_its_length() -> None:
-    facts = analyze(b"G17 G90 F600\nG0 X0 Y0 Z0\nG3 I5 Z4 P2\n", dialect="grbl")
+    facts = analyze(b"G17 G90 F600\nG0 X0 Y0 Z0\nG3 I5 Z4 P2\n", dialect="linuxcnc")
     assert facts.cutting_mm == pytest.approx(math.hypot(2 * 2 * math.pi * 5, 4))
 
 

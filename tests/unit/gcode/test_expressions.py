@@ -31,7 +31,7 @@ def x_of(text: str) -> float | str:
     reasons = scan.reasons()
     if reasons:
         return next(iter(reasons.values()))
-    spans = [motion[0] for _, motion, _ in scan.frames()]
+    spans = [motion[0] for _, motion, _, _ in scan.frames()]
     assert spans[0] is not None
     return spans[0][2]
 
@@ -84,7 +84,7 @@ def test_values(text: str, value: float) -> None:
 
 def test_settings_take_effect_after_their_line() -> None:
     scan = read("#31=2\n#31=[#31*5] G0 X#31\nG0 X[#31+1]\n")
-    (_, motion, _) = scan.frames()[0]
+    (_, motion, _, _) = scan.frames()[0]
     assert motion[0][:4] == (2.0, 2, 11.0, 3)
 
 
@@ -92,20 +92,20 @@ def test_what_is_not_known_stays_so_until_it_is_used() -> None:
     scan = read("#1=[#5061*0 + 1]\n#2=[0 AND #1]\n#3=[1 OR #1]\nG21 G90\nG0 X#2 Y#3\nG0 X#1\nG0 Z1\n")
     assert scan.reasons() == {"not_provable": "measured"}
     assert scan.hazards()["not_provable"] == (6, 5, 1)
-    ((_, motion, _),) = scan.frames()
+    ((_, motion, _, _),) = scan.frames()
     assert [span[:3:2] if span else None for span in motion] == [(0.0, 0.0), (1.0, 1.0), (1.0, 1.0)]
 
 
 def test_an_axis_sent_to_an_unknown_place_is_lost_and_found_again() -> None:
     scan = read("G21 G90\nG0 X1\nG0 X#5221\nG91\nG0 X5\n")
-    frames = {name: motion[0][:4] for name, motion, _ in scan.frames()}
+    frames = {name: motion[0][:4] for name, motion, *_ in scan.frames()}
     assert frames["G54"] == (1.0, 2, 1.0, 2)
     assert frames["start"] == (0.0, 5, 5.0, 5)
 
 
 def test_the_position_is_in_the_unit_in_force() -> None:
     scan = read("G20 G90\nG0 X3\nG21\nG0 Y#5420 Z[#<_x> - 1]\n")
-    ((_, motion, _),) = scan.frames()
+    ((_, motion, _, _),) = scan.frames()
     assert motion[1][0] == pytest.approx(76.2) and motion[2][0] == pytest.approx(75.2)
 
 
@@ -116,7 +116,7 @@ def test_the_position_is_in_the_unit_in_force() -> None:
 )  # fmt: skip
 def test_modes_are_known_once_they_are_set(name: str, value: float) -> None:
     lines = f"G21 G90 G18 G55 F250.5 S900 M3 T7\nG0 X4\nG0 Y#<{name}>\n"
-    ((_, motion, _),) = read(lines).frames()
+    ((_, motion, _, _),) = read(lines).frames()
     assert motion[1][0] == value
     unset = read(f"\nG0 Y#<{name}>\n").reasons()
     assert unset or name == "_line"
@@ -206,4 +206,4 @@ def test_a_number_too_great_for_a_coordinate_is_an_overflow() -> None:
     scan = read("G0 X[1000000*1000000]\n")
     assert scan.hazards()["number_overflow"][:2] == (1, 5)
     assert scan.frames()[0][1][0][:4] == (1e9, 1, 1e9, 1)
-    assert all(math.isfinite(span[0]) for _, motion, _ in scan.frames() for span in motion if span)
+    assert all(math.isfinite(span[0]) for _, motion, _, _ in scan.frames() for span in motion if span)

@@ -89,6 +89,8 @@ def test_filament_as_length_volume_and_mass() -> None:
     assert facts.filament_mm3 == {0: one.filament_mm3, 1: two.filament_mm3}
 
 
-def test_a_volume_is_not_made_of_volumes() -> None:
-    facts = analyze(START + b"; filament_diameter = 1.75\nM200 D1.75\nG1 X9 E10 F600\n", dialect="marlin")
+def test_a_volume_is_not_made_of_volumes_of_unknown_filament() -> None:
+    known = analyze(START + b"; filament_diameter = 1.75\nM200 D1.75\nG1 X9 E10 F600\n", dialect="marlin")
+    assert known.tools[0].filament_mm3 == pytest.approx(10, abs=1e-5)
+    facts = analyze(START + b"; filament_diameter = 1.75\nM200 S1\nG1 X9 E10 F600\n", dialect="marlin")
     assert facts.tools[0].filament_mm3 is None and facts.filament_mm3 == {}

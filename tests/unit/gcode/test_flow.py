@@ -33,7 +33,7 @@ def facts(scan: gcode_core.Scanner) -> tuple[object, ...]:
 
 
 def test_arguments_are_local_and_lines_are_those_of_the_file() -> None:
-    ((_, motion, _),) = read(SUB.encode()).frames()
+    ((_, motion, _, _),) = read(SUB.encode()).frames()
     assert tuple(span[:4] for span in motion) == ((3.0, 3, 99.0, 8), (8.0, 3, 8.0, 3), (5.0, 8, 5.0, 8))
 
 
@@ -119,7 +119,7 @@ def test_no_text_makes_it_crash_or_differ(pieces: list[str], cuts: list[int]) ->
     data = "".join(pieces).encode("latin-1")
     whole = read(data)
     assert facts(whole) == facts(read(data, tuple(cuts)))
-    for _, motion, work in whole.frames():
+    for _, motion, work, _ in whole.frames():
         for span in (*motion, *work):
             assert span is None or -2e12 <= span[0] <= span[2] <= 2e12
 

@@ -13,7 +13,7 @@ from fleetctl.gcode.planning import rule_of
 
 from . import reference
 from .reference_plan import seconds
-from .strategies import cnc_line, printer_line, programs
+from .strategies import cnc_line, full_mill_line, printer_line, programs
 
 FEW_CHORDS = ArcCut(tolerance_mm=20.0, least_mm=5.0, most_mm=1e6, per_circle=12, resolution_mm=1e6)
 """So few that the core plans each of them; what it does with many is in test_chords."""
@@ -68,10 +68,10 @@ def agree(data: bytes, dialect: str, limits: MotionLimits) -> None:
 
 def compare_bounds(ours, work, spans, curved) -> None:
     found = {}
-    for name, motion_box, work_box in ours.frames():
+    for name, motion_box, work_box, length in ours.frames():
         for a, span in enumerate(work_box if work else motion_box):
             if span is not None:
-                found[name, a] = span
+                found[name if length is None else f"{name}+{length}", a] = span
     assert set(found) == set(spans)
     for key, span in spans.items():
         low, low_line, high, high_line = found[key][:4]
@@ -82,13 +82,19 @@ def compare_bounds(ours, work, spans, curved) -> None:
             assert (low_line, high_line) == (span.low_line, span.high_line)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(programs(printer_line()), st.sampled_from(["marlin", "klipper", "rrf"]), st.sampled_from([JERK, DEVIATION]))
 def test_printer_programs(data: bytes, dialect: str, limits: MotionLimits) -> None:
     agree(data, dialect, limits)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(programs(cnc_line()), st.sampled_from([DEVIATION, JERK, SLOW]))
 def test_cnc_programs(data: bytes, limits: MotionLimits) -> None:
     agree(data, "grbl", limits)
+
+
+@settings(max_examples=60, deadline=None)
+@given(programs(full_mill_line(), 12), st.sampled_from([DEVIATION, SLOW]))
+def test_cycles_lengths_and_origins(data: bytes, limits: MotionLimits) -> None:
+    agree(data, "linuxcnc", limits)

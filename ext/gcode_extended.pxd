@@ -1,0 +1,222 @@
+"""Klipper's extended commands (`NAME KEY=value`), where they change how later lines are read, or where the head is.
+
+Sources: klippy/extras/gcode_move.py, firmware_retraction.py, kinematics/extruder.py. What is not listed may be a
+macro of the machine, which may move: after it the place of every axis is not known.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+
+from fleetctl._ext.gcode_filament cimport settle_flow
+from fleetctl._ext.gcode_frame cimport settle, settle_all
+from fleetctl._ext.gcode_go cimport go, go_back
+from fleetctl._ext.gcode_modal cimport select_tool
+from fleetctl._ext.gcode_motion cimport lose
+from fleetctl._ext.gcode_named cimport begins, end_of_value, is_name, number_of, value_of
+from fleetctl._ext.gcode_note cimport clamp, note
+from fleetctl._ext.gcode_printer cimport keep_state, lose_all
+from fleetctl._ext.gcode_types cimport *
+from fleetctl._ext.gcode_velocity cimport velocity_command
+
+
+cdef inline bint given(Core* s, const char* key, int64_t* value) noexcept nogil:
+    """The number of KEY= in millionths; False if it does not stand there or is no plain number."""
+    return number_of(s.w.name_end, s.w.text_end, key, value)
+
+
+cdef inline uint64_t name_hash(Core* s) noexcept nogil:
+    """FNV-1a of the value of NAME=, `default` if there is none."""
+    cdef const uint8_t* p = value_of(s.w.name_end, s.w.text_end, "NAME")
+    cdef const uint8_t* end
+    cdef const char* missing = "default"
+    cdef uint64_t h = 14695981039346656037ULL
+    cdef int32_t i
+    if p == NULL:
+        for i in range(7):
+            h = (h ^ <uint8_t> missing[i]) * 1099511628211ULL
+        return h
+    end = end_of_value(p, s.w.text_end)
+    while p < end:
+        h = (h ^ p[0]) * 1099511628211ULL
+        p += 1
+    return h
+
+
+cdef inline Saved* saved_state(Core* s, int64_t name, bint new) noexcept nogil:
+    """The state of that name, or NULL; a new one if asked for and there is room."""
+    cdef Modes* m = &s.modes
+    cdef int32_t i
+    for i in range(m.saved_count):
+        if m.saved[i].name == name:
+            return &m.saved[i]
+    if not new or m.saved_count == MAX_SAVED:
+        return NULL
+    m.saved_count += 1
+    m.saved[m.saved_count - 1].name = name
+    return &m.saved[m.saved_count - 1]
+
+
+cdef inline double move_speed_of(Core* s) noexcept nogil:
+    """MOVE_SPEED= in mm/s; 0: the F in force."""
+    cdef int64_t value = 0
+    return <double> value * 1e-6 if given(s, "MOVE_SPEED", &value) else 0.0
+
+
+cdef inline bint asks_move(Core* s) noexcept nogil:
+    cdef int64_t value = 0
+    return given(s, "MOVE", &value) and value != 0
+
+
+cdef inline void save_state(Core* s) noexcept nogil:
+    """SAVE_GCODE_STATE NAME=."""
+    cdef Saved* saved = saved_state(s, <int64_t> name_hash(s), True)
+    if saved == NULL:
+        note(s, HAZ_STATE_UNKNOWN, 1)
+        return
+    keep_state(s, saved)
+
+
+cdef inline void restore_state(Core* s, Planner* q) noexcept nogil:
+    """RESTORE_GCODE_STATE NAME= [MOVE=1 [MOVE_SPEED=]]: modes, offsets, speeds; E goes on from where it is."""
+    cdef Saved* saved = saved_state(s, <int64_t> name_hash(s), False)
+    cdef int a
+    if saved == NULL:
+        note(s, HAZ_STATE_UNKNOWN, 1)       # a macro may have saved it
+        lose_all(s)
+        return
+    s.relative = saved.relative
+    s.e_relative = saved.e_relative
+    s.feed = saved.feed
+    s.feed_known = saved.feed_known
+    s.modes.feed_factor = saved.feed_factor
+    s.modes.flow[s.tool] = saved.flow
+    s.e_last = saved.e_last
+    settle_flow(s)
+    for a in range(3):
+        s.modes.g92[a] = saved.g92[a]
+        s.modes.extra[a] = saved.extra[a]
+        s.modes.anchor[a] = saved.anchor[a]
+        s.modes.anchor_frame[a] = saved.anchor_frame[a]
+        s.modes.anchor_system[a] = saved.anchor_system[a]
+        s.foreign[a] = saved.foreign[a]
+    settle_all(s)
+    if asks_move(s):
+        go_back(s, q, &saved.place, BITS_XYZ, False, move_speed_of(s))
+
+
+cdef inline void set_offset(Core* s, Planner* q) noexcept nogil:
+    """SET_GCODE_OFFSET X= X_ADJUST= ... MOVE=1: the same coordinates mean other places."""
+    cdef const char* keys[3]
+    cdef const char* adjusts[3]
+    cdef int64_t target[3]
+    cdef int32_t frame[3]
+    cdef int64_t value, delta
+    cdef uint32_t moved = 0
+    cdef int a
+    keys[0] = "X"
+    keys[1] = "Y"
+    keys[2] = "Z"
+    adjusts[0] = "X_ADJUST"
+    adjusts[1] = "Y_ADJUST"
+    adjusts[2] = "Z_ADJUST"
+    for a in range(3):
+        value = 0
+        if given(s, keys[a], &value):
+            delta = value - s.modes.extra[a]
+        elif given(s, adjusts[a], &value):
+            delta = value
+        else:
+            continue
+        s.modes.extra[a] = clamp(s.modes.extra[a] + delta)
+        settle(s, a)
+        moved |= <uint32_t> BIT_X << a
+        target[a] = clamp(s.pos[a] + delta)
+        frame[a] = s.frame[a]
+    if moved and asks_move(s):
+        for a in range(3):
+            if not s.commanded[a]:
+                moved &= ~(<uint32_t> BIT_X << a)
+        if moved:
+            go(s, q, moved, target, frame, False, move_speed_of(s))
+
+
+cdef inline void activate_extruder(Core* s, Planner* q) noexcept nogil:
+    """ACTIVATE_EXTRUDER EXTRUDER=extruder1: E begins at 0 and flow at 100 %."""
+    cdef const uint8_t* p = value_of(s.w.name_end, s.w.text_end, "EXTRUDER")
+    cdef int64_t number = 0
+    if p == NULL or not begins(p, s.w.text_end, "EXTRUDER"):
+        return
+    p += 8
+    while p < s.w.text_end and 48 <= p[0] <= 57 and number < 1000:
+        number = number * 10 + (p[0] - 48)
+        p += 1
+    select_tool(s, q, number)
+    s.t_use.count -= 1                      # no T word stands here
+    if s.t_use.count == 0:
+        s.t_use.first_line = 0
+    s.modes.flow[s.tool] = 1.0
+    settle_flow(s)
+    s.e_last = 0
+
+
+cdef inline void set_retraction(Core* s) noexcept nogil:
+    """SET_RETRACTION; it also forgets that the filament is pulled back."""
+    cdef Modes* m = &s.modes
+    cdef int64_t value = 0
+    if given(s, "RETRACT_LENGTH", &value):
+        m.retract = value
+        m.retract_known = 1
+    if given(s, "UNRETRACT_EXTRA_LENGTH", &value):
+        m.retract_extra = value
+    if given(s, "RETRACT_SPEED", &value):
+        m.retract_speed = <double> value * 1e-6
+    if given(s, "UNRETRACT_SPEED", &value):
+        m.recover_speed = <double> value * 1e-6
+    m.retracted = 0
+
+
+cdef inline bint stands_still(const uint8_t* p, const uint8_t* end) noexcept nogil:
+    """Commands of Klipper and its usual companions that leave the head where it is, or bring it back there."""
+    cdef const char* names[16]
+    cdef int32_t i
+    names[0] = "SET_"
+    names[1] = "EXCLUDE_OBJECT"
+    names[2] = "TIMELAPSE_"
+    names[3] = "RESPOND"
+    names[4] = "BED_MESH_PROFILE"
+    names[5] = "BED_MESH_CLEAR"
+    names[6] = "TURN_OFF_HEATERS"
+    names[7] = "TEMPERATURE_WAIT"
+    names[8] = "UPDATE_DELAYED_GCODE"
+    names[9] = "SYNC_EXTRUDER"
+    names[10] = "SKEW_PROFILE"
+    names[11] = "GET_"
+    names[12] = "QUERY_"
+    names[13] = "STATUS"
+    names[14] = "PRINT_STATS"
+    names[15] = "SAVE_VARIABLE"
+    for i in range(16):
+        if begins(p, end, names[i]):
+            return True
+    return False
+
+
+cdef inline void extended_command(Core* s, Planner* q) noexcept nogil:
+    """The extended command of the line at hand."""
+    cdef const uint8_t* p = s.w.name
+    cdef const uint8_t* end = s.w.name_end
+    if not s.reads & READ_EXTENDED:
+        return
+    if is_name(p, end, "SET_GCODE_OFFSET"):
+        set_offset(s, q)
+    elif is_name(p, end, "SAVE_GCODE_STATE"):
+        save_state(s)
+    elif is_name(p, end, "RESTORE_GCODE_STATE"):
+        restore_state(s, q)
+    elif is_name(p, end, "SET_RETRACTION"):
+        set_retraction(s)
+    elif is_name(p, end, "ACTIVATE_EXTRUDER"):
+        activate_extruder(s, q)
+    elif not stands_still(p, end):
+        lose_all(s)
+    elif q.rule == RULE_KLIPPER:
+        velocity_command(s, q)
