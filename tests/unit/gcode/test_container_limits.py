@@ -23,6 +23,12 @@ from fleetctl.gcode.containers import budget
 from tests.unit.gcode import packers
 from tests.unit.gcode.test_containers import INFO, PROGRAM, settings_blocks
 
+
+def gzipped(data: bytes) -> bytes:
+    """The same bytes each time: parameters of tests may not differ from one process to the next."""
+    return gzip.compress(data, mtime=0)
+
+
 TOP = Path(__file__).resolve().parents[3]
 
 SEEDS = (
@@ -123,11 +129,6 @@ def test_a_slice_info_that_grows_is_not_read() -> None:
 MEASURE = """
 import resource, sys
 from fleetctl.gcode import analyze
-
-
-def gzipped(data: bytes) -> bytes:
-    """The same bytes each time: parameters of tests may not differ from one process to the next."""
-    return gzip.compress(data, mtime=0)
 
 analyze(b"G28\\nG1 X1 E1\\n")
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
