@@ -807,7 +807,7 @@ cdef class Scanner:
             "arc_absolute": bool(s.arc_absolute), "plane": s.plane, "wcs": FRAME_NAMES[s.wcs], "motion": s.motion,
             "cycle_returns_to_r": not s.old_z_return, "feed_mode": s.modes.feed_mode,
             "feed_nm_min": feed_in_force(s),
-            "e_nm": s.e_last, "pulled_back_nm": s.tools[s.tool].pushed_max - s.tools[s.tool].pushed,
+            "e_nm": s.e_last, "pulled_back_nm": pulled_back(s),
             "tool": s.tools[s.tool].number, "tool_said": s.t_use.count > 0, "tool_in": r.tool_in,
             "tool_change_line": r.tool_change_line, "tool_length_nm": s.modes.length[2], "tool_length_line": r.length_line,
             "nozzles_degc": {s.tools[i].number: s.tools[i].nozzle / 1e6
@@ -856,6 +856,11 @@ cdef object axis_state(Core* s, int a):
     absolute, absolute_length = frame_name(s, s.abs_frame[a])
     return (s.pos[a], name, bool(s.commanded[a] and s.frame[a] != FRAME_START), s.shift[a], absolute,
             bool(s.foreign[a]), length, absolute_length)
+
+
+cdef object pulled_back(Core* s):
+    """How far the filament of the tool in use is pulled back, in nm as E counts it now (M200, M221)."""
+    return round((s.tools[s.tool].pushed_max - s.tools[s.tool].pushed) / s.modes.flow_factor)
 
 
 cdef object feed_in_force(Core* s):

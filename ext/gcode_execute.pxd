@@ -281,7 +281,7 @@ cdef inline void general(Core* s, Planner* q) noexcept nogil:
     moves = w.mask & (BITS_XYZ | BIT_E if not cnc else BITS_XYZ) or (s.motion >= 20 and w.mask & BITS_IJKR)
     if 52 <= s.motion <= 53 and motion_word:
         moves = True        # G5.2 may hold nothing but a weight
-    elif not cnc and w.mask & (<uint32_t> 1 << LETTER_H) and s.reads & READ_HOMING_MOVES and homing_move(s):
+    elif motion_word and s.motion <= 10 and s.reads & READ_HOMING_MOVES and homing_move(s):
         moves = w.mask & BIT_E
     if moves and not consumed and (motion_word or (cnc or not (printer_only or w.nm))):
         move(s, q, machine)

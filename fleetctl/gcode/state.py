@@ -60,7 +60,7 @@ class ModalState(msgspec.Struct, frozen=True, kw_only=True):
     e_nm: int
     """The E coordinate as the program counts."""
     pulled_back_nm: int
-    """How far the filament of the tool in use is pulled back."""
+    """How far the filament of the tool in use is pulled back, as E counts it now (M200, M221)."""
     tool: int
     """The tool in use (printers), or asked for last (T)."""
     tool_said: bool

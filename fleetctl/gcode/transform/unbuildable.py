@@ -24,6 +24,11 @@ ALL_HAZARDS = {
     "oversized_line": "holds a line too long to be read",
     "unknown_number": "holds a command number that is out of range",
     "tool_overflow": "uses too many tools",
+    "not_provable": "does something that cannot be known before the run",
+    "length_unknown": "uses a tool length that cannot be told",
+    "frame_overflow": "uses too many tool lengths",
+    "offset_unknown": "brings back a shift that another program left (G92.3)",
+    "state_unknown": "brings back a state that it did not store",
     "repeated_group": "has words on one line that exclude each other",
     "placeholder": "holds a placeholder that the slicer left in",
 }
@@ -33,6 +38,7 @@ CUTTING_HAZARDS = {"block_delete": "has lines that the machine may have left out
 
 WORDS = {
     "G52": "shifts zero with G52",
+    "G60": "stores a place (G60)",
     "M218": "sets tool offsets (M218)",
     "M290": "moves Z by baby steps (M290)",
     "M428": "takes the present place as home (M428)",
@@ -76,6 +82,8 @@ def _refuse_words(place: Place) -> None:
     for word, phrase in WORDS.items():
         if use := place.words.get(word):
             raise _cannot(f"Before this place the program {phrase}.", use[0])
+    if place.dialect.pushes_state and (use := place.words.get("M120")):
+        raise _cannot("Before this place the program stores its state (M120).", use[0])
     for name, phrase in NAMES.items():
         if use := place.names.get(name):
             raise _cannot(f"Before this place {name} {phrase}.", use[0])

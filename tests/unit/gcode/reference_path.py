@@ -47,7 +47,7 @@ def follow(data: bytes, dialect: Dialect, limits: MotionLimits) -> Trail:
     def spy(
         r: reference.Reading, delta: list[float], pushed: float, arc: reference.Curve | None, rapid: bool
     ) -> None:
-        move(trail, r, delta, pushed, arc)
+        move(trail, r, delta, pushed, arc, rapid)
         plan_one(r, delta, pushed, arc, rapid)
 
     with patch.object(reference, "plan_one", spy):
@@ -69,21 +69,30 @@ def follow(data: bytes, dialect: Dialect, limits: MotionLimits) -> Trail:
     return trail
 
 
-def kind(trail: Trail, r: reference.Reading, delta: list[float], pushed: float, curved: bool) -> str:
+def kind(
+    trail: Trail, r: reference.Reading, delta: list[float], pushed: float, curved: bool, rapid: bool
+) -> str:
     if not r.dialect.cnc:
         return trail.feature if pushed > 0 else "travel"
-    if r.motion == 0:
+    if rapid:
         return "rapid"
     return "plunge" if not curved and delta[2] < 0 and delta[0] == delta[1] == 0.0 else "cut"
 
 
-def move(trail: Trail, r: reference.Reading, delta: list[float], pushed: float, arc: reference.Curve | None) -> None:
+def move(
+    trail: Trail,
+    r: reference.Reading,
+    delta: list[float],
+    pushed: float,
+    arc: reference.Curve | None,
+    rapid: bool,
+) -> None:
     """One motion that ends at `r.pos` and went `delta`."""
     if not any(delta) and arc is None:
         return
     end = [float(p) for p in r.pos]
     start = [e - d for e, d in zip(end, delta, strict=True)]
-    key = (0 if r.dialect.cnc else r.layers, kind(trail, r, delta, pushed, arc is not None), r.tool)
+    key = (0 if r.dialect.cnc else r.layers, kind(trail, r, delta, pushed, arc is not None, rapid), r.tool)
     last = trail.polylines[-1] if trail.polylines else None
     if last is None or (last.layer, last.feature, last.tool) != key or math.dist(last.points[-1], start) > 1e-6:
         last = Polyline(*key, line=r.line, points=[(start[0], start[1], start[2])])
