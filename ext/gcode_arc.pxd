@@ -12,13 +12,17 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fleetctl._ext.gcode_chord cimport Curve, plan_curve
 from fleetctl._ext.gcode_motion cimport (
-    aim, begin_here, check_motion, count_work, extrude, move_accel, move_speed, reach, straight, to_mm, work_here)
+    aim, begin_here, check_motion, count_work, extrude, may_make, move_accel, move_speed, reach, straight, to_mm, work_here)
 from fleetctl._ext.gcode_feature cimport tag_move
 from fleetctl._ext.gcode_note cimport note, touch
 from fleetctl._ext.gcode_object cimport object_touch
 from fleetctl._ext.gcode_path cimport path_arc
 from fleetctl._ext.gcode_trace cimport seldom
 from fleetctl._ext.gcode_types cimport *
+
+cdef enum:
+    MAX_TURNS = 50000       # of one line
+    PIECES_OF_TURN = 16     # that the plan makes of a long arc, at most (gcode_chord)
 
 cdef struct Arc:
     int32_t p           # first axis of the plane, 0..2
@@ -123,6 +127,8 @@ cdef inline bint shape(Core* s, Arc* arc, double x, double y, bint clockwise, bi
             arc.sweep += 2.0 * M_PI
     if s.reads & READ_ARC_TURNS and s.w.mask & BIT_P and s.w.value[LETTER_P] > 1000000:
         turns = floor(<double> s.w.value[LETTER_P] * 1e-6 + 0.5) - 1.0
+        if not may_make(s, MAX_STEPS if turns > MAX_TURNS else <int64_t> (PIECES_OF_TURN * turns)):
+            turns = 1.0     # a whole turn is enough for the bounds
         arc.sweep += -2.0 * M_PI * turns if clockwise else 2.0 * M_PI * turns
     return True
 

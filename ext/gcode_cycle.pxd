@@ -18,7 +18,6 @@ cdef enum:
     PECK_CLEARANCE = 254000         # 0.010 inch: how far above the last depth G73 and G83 go on (rs274)
     MAX_REPEATS = 10000
     MAX_LINE_STEPS = 20000
-    MAX_STEPS = 4000000             # of all cycles of a program; past it only ends and depths are followed
 
 cdef struct Hole:
     int32_t c           # axis across the plane, 0..2

@@ -96,7 +96,7 @@ cdef inline void act(Core* s, Planner* q, const uint8_t* p) noexcept nogil:
     cdef Program* program = s.program
     cdef int64_t offset = p - program.text
     cdef int64_t commands = s.commands
-    cdef int64_t repeats
+    cdef int64_t steps = s.modes.steps
     s.quiet = was_visited(program, offset)
     program.visited[offset >> 3] |= <uint8_t> (1 << (offset & 7))
     s.text = p
@@ -107,9 +107,7 @@ cdef inline void act(Core* s, Planner* q, const uint8_t* p) noexcept nogil:
         s.commands += 1
     elif (s.w.mask & ~<uint32_t> BIT_N) | <uint32_t> s.w.ng | <uint32_t> s.w.nm:
         execute(s, q)
-    if s.w.mask & BIT_L:                # a cycle that repeats itself
-        repeats = s.w.value[LETTER_L] // 1000000
-        program.work += 250 * (1 if repeats < 1 else (repeats if repeats < 100000 else 100000))
+    program.work += WORK_OF_STEP * (s.modes.steps - steps)
     if s.quiet:
         s.commands = commands
     s.quiet = 0

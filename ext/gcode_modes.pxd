@@ -13,6 +13,8 @@ cdef enum:
     MAX_SAVED = 12          # named states (SAVE_GCODE_STATE), stored places (G60), pushed states (M120): each
     MAX_POLES = 64          # control points of one NURBS
     MAX_EXTRUDERS = 32
+    # Moves that a program may make beyond one a line: holes, pecks, chords of curves, turns of arcs. Some 2 s.
+    MAX_STEPS = 4000000
 
 cdef enum:
     NO_LENGTH = -1          # no tool length is in force (G49)
@@ -87,7 +89,7 @@ cdef struct Modes:
     int64_t peck
     double dwell
     int32_t cycle_lost      # a cycle or curve began on a line whose values are not known
-    int64_t steps           # moves made by cycles so far
+    int64_t steps           # moves made so far beyond one a line
     int32_t cutter          # G41 or G42 in force, times ten
     int32_t spindle_forward
     # feed

@@ -205,6 +205,15 @@ cdef inline void count_work(Core* s, double length, bint level) noexcept nogil:
         layer_worked(s)
 
 
+cdef inline bint may_make(Core* s, int64_t steps) noexcept nogil:
+    """May the present line make so many moves more? Past what a program may, its time is not exact."""
+    if s.modes.steps + steps > MAX_STEPS:
+        note(s, HAZ_CYCLE_CAP, 1)
+        return False
+    s.modes.steps += steps
+    return True
+
+
 cdef inline double odd_speed(Core* s, double length) noexcept nogil:
     """The speed where F is no speed: before any F, and under G93, where a move of `length` mm takes 1/F minutes."""
     cdef double speed

@@ -10,7 +10,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fleetctl._ext.gcode_feature cimport tag_move
 from fleetctl._ext.gcode_motion cimport (
-    aim, begin_here, check_motion, count_work, extrude, move_accel, move_speed, reach, straight, to_mm, work_here)
+    aim, begin_here, check_motion, count_work, extrude, may_make, move_accel, move_speed, reach, straight, to_mm, work_here)
 from fleetctl._ext.gcode_note cimport note, touch
 from fleetctl._ext.gcode_path cimport goes_on, path_begin, path_point
 from fleetctl._ext.gcode_trace cimport seldom
@@ -18,6 +18,7 @@ from fleetctl._ext.gcode_types cimport *
 
 cdef enum:
     MAX_CHORDS = 256
+    FEW_CHORDS = 4
 
 cdef struct Bezier:
     double x[4]         # control points, mm from the start
@@ -63,13 +64,15 @@ cdef inline void touch_curve(Core* s, double* c, int a, int64_t start, bint work
                 touch(&s.frames[s.frame[a]].work[a], value, s.line)
 
 
-cdef inline double flatten(Bezier* c) noexcept nogil:
+cdef inline double flatten(Core* s, Bezier* c) noexcept nogil:
     """Cut the curve into chords that leave it by less than 0.5 um where 256 suffice; returns their length, mm."""
     cdef double bend = fmax(hypot(c.x[0] - 2.0 * c.x[1] + c.x[2], c.y[0] - 2.0 * c.y[1] + c.y[2]),
                             hypot(c.x[1] - 2.0 * c.x[2] + c.x[3], c.y[1] - 2.0 * c.y[2] + c.y[3]))
     cdef double length = 0.0, t, n = ceil(sqrt(0.75 * bend / 0.0005))
     cdef int32_t i
-    c.chords = 4 if n < 4.0 else (MAX_CHORDS if n > MAX_CHORDS else <int32_t> n)
+    c.chords = FEW_CHORDS if n < FEW_CHORDS else (MAX_CHORDS if n > MAX_CHORDS else <int32_t> n)
+    if not may_make(s, c.chords):
+        c.chords = FEW_CHORDS
     c.px[0] = c.py[0] = 0.0
     for i in range(1, c.chords + 1):
         t = <double> i / c.chords
@@ -194,7 +197,7 @@ cdef inline void bezier_curve(Core* s, Planner* q, int32_t g) noexcept nogil:
             if work:
                 touch(&s.frames[frame[a]].work[a], target[a], s.line)
     s.in_work = work
-    length = flatten(&c)
+    length = flatten(s, &c)
     if s.feed > s.max_feed:
         s.max_feed = s.feed
         s.max_feed_line = s.line
@@ -298,6 +301,8 @@ cdef inline void end_nurbs(Core* s, Planner* q) noexcept nogil:
     work_here(s)
     c.rise = 0.0
     c.chords = 16 * n if 16 * n < MAX_CHORDS else MAX_CHORDS
+    if not may_make(s, c.chords + (c.chords * m.order * m.order) // 16):    # a point takes order^2 / 2 sums
+        c.chords = FEW_CHORDS
     c.px[0] = c.py[0] = 0.0
     for i in range(1, c.chords + 1):
         nurbs_point(m, <double> i / c.chords, &c.px[i], &c.py[i])

@@ -72,7 +72,7 @@ HAZARDS: dict[str, str] = {
     "loop_cap": "loops that run on for longer than they are followed",
     "cycle_word_missing": "a canned cycle without its R, bottom, Q, P, I, J or K (LinuxCNC stops)",
     "cycle_invalid": "a cycle or thread that LinuxCNC refuses: R below the bottom, L0, Q of 0, G93, G41, spindle off",
-    "cycle_cap": "more holes or pecks than are followed: the planned time is too short",
+    "cycle_cap": "more holes, pecks, turns or curves than are followed: the planned time is too short",
     "spline_invalid": "a spline without the words that it needs, outside G17, or G5.3 without enough points",
     "length_unknown": "a tool length that cannot be told: no tool loaded before G43, or two lengths at once",
     "frame_overflow": "more tool lengths than are followed",

@@ -69,9 +69,7 @@ def follow(data: bytes, dialect: Dialect, limits: MotionLimits) -> Trail:
     return trail
 
 
-def kind(
-    trail: Trail, r: reference.Reading, delta: list[float], pushed: float, curved: bool, rapid: bool
-) -> str:
+def kind(trail: Trail, r: reference.Reading, delta: list[float], pushed: float, curved: bool, rapid: bool) -> str:
     if not r.dialect.cnc:
         return trail.feature if pushed > 0 else "travel"
     if rapid:

@@ -151,7 +151,7 @@ def test_programs_of_the_package(folder: Path) -> None:
         assert not any(name in hazards for name in REFUSALS), f"{scan.reasons()}\n{told}"
         if any(name in hazards for name in INEXACT) or "G43" in scan.words():
             continue
-        if "NURBS_FEED" in canon.calls:     # printed without its points
+        if "NURBS_FEED" in canon.calls:  # printed without its points
             continue
         boxes = [motion for _, motion, _, _ in scan.frames()]
         for a in range(3):
