@@ -127,7 +127,7 @@ cdef inline bint shape(Core* s, Arc* arc, double x, double y, bint clockwise, bi
             arc.sweep += 2.0 * M_PI
     if s.reads & READ_ARC_TURNS and s.w.mask & BIT_P and s.w.value[LETTER_P] > 1000000:
         turns = floor(<double> s.w.value[LETTER_P] * 1e-6 + 0.5) - 1.0
-        if not may_make(s, MAX_STEPS if turns > MAX_TURNS else <int64_t> (PIECES_OF_TURN * turns)):
+        if not may_make(s, MAX_STEPS + 1 if turns > MAX_TURNS else <int64_t> (PIECES_OF_TURN * turns)):
             turns = 1.0     # a whole turn is enough for the bounds
         arc.sweep += -2.0 * M_PI * turns if clockwise else 2.0 * M_PI * turns
     return True

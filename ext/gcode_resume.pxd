@@ -10,7 +10,7 @@ A kept line is dropped when a later one sets the same: the same command with the
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from fleetctl._ext.gcode_named cimport begins
+from fleetctl._ext.gcode_named cimport begins, is_name
 from fleetctl._ext.gcode_types cimport *
 
 
@@ -64,7 +64,9 @@ cdef inline uint64_t text_key(uint64_t key, const uint8_t* p, bint settings) noe
 
 cdef inline void resume_name(Core* s, const uint8_t* p, int32_t length) noexcept nogil:
     """An extended command (Klipper): settings and objects stay in force; what a macro does is not known."""
-    if begins(p, p + length, "SET_"):
+    if is_name(p, p + length, "SET_GCODE_OFFSET"):
+        pass                            # gcode_extended follows it
+    elif begins(p, p + length, "SET_"):
         keep_line(s, text_key(1, p, True))
     elif begins(p, p + length, "EXCLUDE_OBJECT_START"):
         s.resume.object_line = s.line

@@ -164,8 +164,13 @@ def _come_back(state: ModalState, chosen: Restart, steps: Steps, back_nm: int) -
 
 def _restore(place: Place, steps: Steps) -> None:
     state = place.state
+    if any(state.offset_nm):
+        offsets = [f"{name}={written(value)}" for name, value in zip("XYZ", state.offset_nm, strict=True) if value]
+        steps.add("SET_GCODE_OFFSET " + " ".join(offsets), "the offset that the program had set")
     shifted = [
-        f"{name}{written(axis.program_nm)}" for name, axis in zip("XYZ", state.axes, strict=True) if axis.zero_nm
+        f"{name}{written(axis.program_nm)}"
+        for name, axis, offset_nm in zip("XYZ", state.axes, state.offset_nm, strict=True)
+        if axis.zero_nm != offset_nm
     ]
     if shifted:
         steps.add("G92 " + " ".join(shifted), "zero as the program had set it")

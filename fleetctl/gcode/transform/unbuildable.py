@@ -87,9 +87,6 @@ def _refuse_words(place: Place) -> None:
     for name, phrase in NAMES.items():
         if use := place.names.get(name):
             raise _cannot(f"Before this place {name} {phrase}.", use[0])
-    for text in place.kept:
-        if "_ADJUST" in text.upper():
-            raise _cannot(f"Before this place `{text}` changes an offset step by step.", place.line)
 
 
 def _cannot(message: str, line: int) -> CannotTransform:
@@ -110,6 +107,12 @@ def _refuse_state(place: Place) -> None:
         )
     if state.kept_lost:
         raise _cannot("Before this place the program makes more settings than can be repeated.", place.line)
+    if any(state.offset_nm) and not place.dialect.extended:
+        raise CannotTransform(
+            "The nozzle is lifted by the firmware here, or has an offset that the program gave to its tool.",
+            line=place.line,
+            hint="Choose a line behind the next G11.",
+        )
     if state.pulled_back_nm > PULLED_BACK_MOST_NM:
         raise CannotTransform(
             "The filament is pulled back far here: a tool is being changed.",

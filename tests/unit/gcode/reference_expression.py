@@ -117,7 +117,7 @@ def _binary(operator: str, a: float, b: float) -> float:
             "-": lambda: a - b,
             "*": lambda: a * b,
             "/": lambda: a / b,
-            "mod": lambda: math.nan if b == 0 else math.fmod(a, b) + (abs(b) if math.fmod(a, b) < 0 else 0),
+            "mod": lambda: math.nan if b == 0 or math.isinf(a) else math.fmod(a, b) + (abs(b) if math.fmod(a, b) < 0 else 0),
             "**": lambda: a**b if a or b >= 0 else math.inf,
         }[operator]()
     except ZeroDivisionError as error:

@@ -113,6 +113,29 @@ def test_a_print_goes_on_in_the_same_state(dialect: str, seed: int, z: str) -> N
     same_by_the_reference(whole, line, made, dialect)
 
 
+def test_offsets_of_klipper_are_taken_up_from_their_sum() -> None:
+    whole = printed("klipper", 1)
+    lines = whole.splitlines(keepends=True)
+    first = next(i for i, text in enumerate(lines) if text.startswith(b"G1") and b"E" in text)
+    lines[first:first] = [b"SET_GCODE_OFFSET X=1 Z_ADJUST=0.05\n", b"SET_GCODE_OFFSET Z_ADJUST=0.05\n"]
+    whole = b"".join(lines)
+    made = restarted(whole, "klipper", line=len(lines) // 2, z_strategy="trust")
+    preamble, _ = cut(made)
+    wanted = state_of(scan(b"".join(lines[: len(lines) // 2 - 1]), "klipper"))
+    got = state_of(scan(preamble, "klipper"))
+    assert b"SET_GCODE_OFFSET X=1 Z=0.1 " in preamble and preamble.count(b"SET_GCODE_OFFSET") == 1
+    assert wanted.offset_nm == got.offset_nm == (1_000_000, 0, 100_000)
+    for name in ("at_nm", "program_nm"):
+        assert [getattr(axis, name) for axis in got.axes] == [getattr(axis, name) for axis in wanted.axes]
+
+
+def test_a_scaled_flow_holds_back_as_much_filament_as_the_program_did() -> None:
+    whole = printed("marlin", 1).replace(b"\nG21\n", b"\nG21\nM221 S90\n", 1)
+    line = next(n for n, text in enumerate(whole.splitlines(), 1) if n > 60 and b" E" in text)
+    made = restarted(whole, "marlin", line=line, z_strategy="trust")
+    same_modes(whole, line, cut(made)[0], "marlin")
+
+
 @pytest.mark.parametrize("dialect", MILLS)
 @given(seed=st.integers(0, 10_000), laser=st.booleans())
 @SOME
@@ -248,6 +271,9 @@ REFUSALS = {
     "after the work": (CUT % b"", 7, "no work from"),
     "left out": (CUT % b"/G1 X3 F90\n", 7, "may have left out"),
     "turned": (CUT % b"G68 R30\n", 7, "turns"),
+    "which length": (CUT % b"G43\nG0 Z4\n", 8, "tool length that cannot be told"),
+    "which shift": (CUT % b"G92.3\nG0 X0 Y0 Z5\n", 8, "another program left"),
+    "not moved since a length": (CUT % b"G1 X1 F90\nT1 M6\nG43 H1\n", 7, "brought about"),
 }
 
 
