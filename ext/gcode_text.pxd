@@ -334,7 +334,7 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
                 if value < 0 and bit & BITS_NEVER_NEGATIVE:
                     note(s, HAZ_NEGATIVE_NUMBER, at - start + 1)
             if bit & BITS_ODD:
-                if letter == LETTER_G and m < 1000 and value == <int64_t> m * 1000000 and w.mask == 0 and w.ng < 8:
+                if letter == LETTER_G and m < 60 and value == <int64_t> m * 1000000 and w.mask == 0 and w.ng < 8:
                     w.g[w.ng] = <int32_t> m * 10        # the commonest of all first words
                     w.ng += 1
                 elif letter == LETTER_N and w.mask == 0 and w.ng == 0 and w.nm == 0:
