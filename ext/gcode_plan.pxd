@@ -58,7 +58,8 @@ cdef inline void brake(Planner* q) noexcept nogil:
                 seen -= q.block[last].count
                 sight -= q.block[last].reach
                 last -= 1
-            after = least(after, greatest(0.0, sight - (seen - q.ahead) / q.block[last].count * q.block[last].reach))
+            if sight - q.block[last].reach < after:     # a part of the last block counts, too
+                after = least(after, greatest(0.0, sight - (seen - q.ahead) / q.block[last].count * q.block[last].reach))
         b.entry = after
 
 

@@ -215,13 +215,6 @@ cdef inline const uint8_t* evaluated_word(Core* s, uint8_t letter, const uint8_t
     return p
 
 
-cdef inline int32_t line_number_bytes(const uint8_t* at) noexcept nogil:
-    cdef const uint8_t* p = at + 1
-    while 48 <= p[0] <= 57:
-        p += 1
-    return <int32_t> (p - at) if p > at + 1 else 0
-
-
 cdef inline const uint8_t* keep_odd_word(Core* s, uint8_t letter, int64_t value, const uint8_t* at, const uint8_t* p,
                                          const uint8_t* start) noexcept nogil:
     """A letter (at `at`) that is more than a parameter: G, M, N, O; returns where to go on, for some take text."""
@@ -244,11 +237,10 @@ cdef inline const uint8_t* keep_odd_word(Core* s, uint8_t letter, int64_t value,
     w.value[letter] = value
     s.cut.at[letter] = at
     if letter == LETTER_N:
-        if at - start == w.blanks:
-            w.numbered = line_number_bytes(at)
-    elif evaluates(s):
+        return p
+    if evaluates(s):
         return word_of_o(s, at, p, start)
-    elif s.reads & READ_O_WORDS and o_word_continues(p):
+    if s.reads & READ_O_WORDS and o_word_continues(p):
         note(s, HAZ_O_WORD, at - start + 1)
         w.skip = 1
         return skip_text(s, p, start)
@@ -293,16 +285,19 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
                 note(s, HAZ_LOWER_CASE, at - start + 1)
             letter = c & 31
             p += 1
-            if p[0] == 32 or p[0] == 9:
-                p = past_blanks(w, p)
-            negative = p[0] == 45
-            digits = p
-            p += negative or p[0] == 43
-            if p != digits and spaced and (p[0] == 32 or p[0] == 9):
-                p = past_blanks(w, p)
+            negative = False
+            d = <uint32_t> p[0] - 48
+            if d >= 10:             # a blank, a sign, a point, or no number
+                if p[0] == 32 or p[0] == 9:
+                    p = past_blanks(w, p)
+                negative = p[0] == 45
+                digits = p
+                p += negative or p[0] == 43
+                if p != digits and spaced and (p[0] == 32 or p[0] == 9):
+                    p = past_blanks(w, p)
+                d = <uint32_t> p[0] - 48
             digits = p
             m = 0
-            d = <uint32_t> p[0] - 48
             while d < 10:
                 m = m * 10 + d
                 p += 1
@@ -317,7 +312,7 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
                     p += 1
                     d = <uint32_t> p[0] - 48
                 decimals = <int32_t> (p - digits) - whole - 1
-            if whole + decimals == 0 and not (s.reads & READ_SPACED_NUMBERS and (p - 1)[0] == 46 and digits_go_on(p)):
+            if whole + decimals == 0 and not (spaced and (p - 1)[0] == 46 and digits_go_on(p)):
                 if evaluates(s) and starts_value(at + 1):
                     p = evaluated_word(s, letter, at, start)
                     continue
@@ -328,17 +323,28 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
                     continue
                 p = bare_letter(s, at, p, letter, start)
                 continue
-            if whole > 9 or decimals > 6 or (spaced and digits_go_on(p)):
+            bit = <uint32_t> 1 << letter
+            # Negative if either number of digits is too great: one test for both.
+            if ((9 - whole) | (6 - decimals)) < 0 or (spaced and digits_go_on(p)):
                 p = careful_number(s, digits, start, &value)
             else:
                 value = <int64_t> m * fleetctl_pow10[6 - decimals]
-            bit = <uint32_t> 1 << letter
             if negative:
                 value = -value
                 if value < 0 and bit & BITS_NEVER_NEGATIVE:
                     note(s, HAZ_NEGATIVE_NUMBER, at - start + 1)
             if bit & BITS_ODD:
-                p = keep_odd_word(s, letter, value, at, p, start)
+                if letter == LETTER_G and m < 1000 and value == <int64_t> m * 1000000 and w.mask == 0 and w.ng < 8:
+                    w.g[w.ng] = <int32_t> m * 10        # the commonest of all first words
+                    w.ng += 1
+                elif letter == LETTER_N and w.mask == 0 and w.ng == 0 and w.nm == 0:
+                    w.mask = BIT_N
+                    w.value[LETTER_N] = value
+                    s.cut.at[LETTER_N] = at
+                    if at - start == w.blanks and digits == at + 1:
+                        w.numbered = whole + 1          # taken off before the line is sent
+                else:
+                    p = keep_odd_word(s, letter, value, at, p, start)
             else:
                 if w.mask & bit:
                     note(s, HAZ_REPEATED_WORD, at - start + 1)

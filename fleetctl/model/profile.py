@@ -79,7 +79,8 @@ def configuration_hash(profile: Profile, setup: Setup) -> str:
     It covers profile, firmware facts, tool table, offsets, nozzle and material kind; not temperatures or
     remaining grams, which change while a machine works.
     """
-    text = msgspec.json.encode((profile, setup), order="deterministic")
+    plain = msgspec.to_builtins((profile, setup), str_keys=True)  # an order is only given to keys that are text
+    text = msgspec.json.encode(plain, order="deterministic")
     return hashlib.sha256(text).hexdigest()
 
 

@@ -28,6 +28,7 @@ def test_the_same_configuration_has_the_same_hash_whatever_the_order_of_offsets(
         {"filament_diameter_mm": 2.85},
         {"laser_mode": False},
         {"spindle_max_rpm": 24000.0},
+        {"tool_lengths_mm": {3: 42.1}},
     ],
 )
 def test_every_part_of_the_set_up_changes_the_hash(changed: dict[str, object]) -> None:
@@ -48,7 +49,7 @@ def test_what_the_test_names_is_all_there_is() -> None:
     """A field that is added must be thought about here: does it decide whether a program fits?"""
     assert {field.name for field in msgspec.structs.fields(Setup)} == {
         "material", "nozzle_mm", "tools", "offsets_mm", "firmware", "stock_top_mm", "filament_diameter_mm",
-        "laser_mode", "spindle_max_rpm",
+        "laser_mode", "spindle_max_rpm", "tool_lengths_mm",
     }  # fmt: skip
 
 
