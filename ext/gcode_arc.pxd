@@ -12,7 +12,8 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fleetctl._ext.gcode_chord cimport Curve, plan_curve
 from fleetctl._ext.gcode_motion cimport (
-    aim, begin_here, check_motion, count_work, extrude, may_make, move_accel, move_speed, reach, straight, to_mm, work_here)
+    aim, begin_here, check_motion, count_work, extrude, may_make, move_accel, move_speed, reach, straight, to_mm,
+    work_here)
 from fleetctl._ext.gcode_feature cimport tag_move
 from fleetctl._ext.gcode_note cimport note, touch
 from fleetctl._ext.gcode_object cimport object_touch

@@ -1,4 +1,4 @@
-"""The commands of Klipper that change the plan: SET_VELOCITY_LIMIT, and heaters by name. Only what planned time needs.
+"""Klipper's commands that change the plan: SET_VELOCITY_LIMIT, and heaters by name. Only what planned time needs.
 
 `gcode_extended` calls; sources: klippy/toolhead.py (cmd_SET_VELOCITY_LIMIT), klippy/extras/heaters.py.
 """
