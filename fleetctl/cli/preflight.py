@@ -93,11 +93,17 @@ Target = tuple[str, Profile, Setup]
 
 
 def _judge(path: Path, target: Target | None, plate: int | None) -> Judged:
+    if path.is_dir():
+        raise UsageError(f"{path} is a directory.", hint=f"Name the files in it, such as {path / '*.gcode'}.")
     if not path.is_file():
-        raise NotFound(f"There is no file {path}.")
+        raise NotFound(f"There is no file {path}.", hint="Check the path; it counts from the present directory.")
     limits = None if target is None else limits_of(target[1])
     with _bar(path) as progress:
-        analysis = analyze(path, machine=limits, plate=plate, progress=progress)
+        try:
+            analysis = analyze(path, machine=limits, plate=plate, progress=progress)
+        except OSError as error:
+            why = error.strerror or error
+            raise UsageError(f"{path} cannot be read: {why}.", hint="Check its rights and its disk.") from error
     if target is None:
         return Judged(path, "", analysis, analysis.findings)
     name, profile, setup = target
