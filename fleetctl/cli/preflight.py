@@ -21,6 +21,7 @@ from fleetctl.cli.preflight_report import Judged, report, summary
 from fleetctl.cli.setup_options import Change, setup_options
 from fleetctl.cli.where import find
 from fleetctl.errors import FleetctlError, NotFound, UsageError
+from fleetctl.fleet import texts
 from fleetctl.fleet.shapes import MachineShape
 from fleetctl.gcode import analyze
 from fleetctl.gcode.excerpt import lines_at, utf16_column
@@ -59,7 +60,7 @@ def preflight(
     With --profile, the options from --material to --full-speed say what is on the machine; with --machine the daemon
     knows.
     """
-    setup = change(Setup())
+    setup = texts.setup(change(Setup()))
     if machine and profile:
         raise click.UsageError("Give either --machine or --profile.")
     if as_json and as_sarif:

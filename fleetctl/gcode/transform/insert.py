@@ -170,7 +170,7 @@ def _set_back(given: Given, dialect: Dialect, script: str, line: int, amid: bool
     for name in names:
         if getattr(was, name) != getattr(now, name):
             raise CannotTransform(
-                f"The script changes {LEFT_CHANGED[name]} and leaves it so; the program counts on it behind the script.",
+                f"The script changes {LEFT_CHANGED[name]} and leaves it so; behind it the program counts on it.",
                 line=line,
                 hint="Let the script set it back at its end.",
             )

@@ -63,6 +63,25 @@ def test_a_mill_needs_its_work_offset(tmp_path: Path, capsys: pytest.CaptureFixt
     assert ask(capsys, "preflight", file, "--offset", f"G54={offset}")[0] == 2
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--offset", "G54=nan,nan,nan"),
+        ("--offset", "G5=1,2,3"),
+        ("--stock-top", "G54=inf"),
+        ("--tool-length", "1=nan"),
+    ],
+)
+def test_a_set_up_that_no_machine_can_have_fits_nothing(
+    option: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the daemon refuses it: against an offset that is no number every comparison would pass."""
+    file = tmp_path / "far.nc"
+    file.write_bytes(b"G21 G90 G94 G17 G54\nG0 Z5\nM3 S1000\nG0 X9999 Y10\nG1 Z-2 F200\nM5\nM30\n")
+    status, out, err = ask(capsys, "preflight", file, "--profile", "generic-mill-3018", *option)
+    assert status == 2 and not out and ("G5" in err or "Tool 1" in err)
+
+
 def test_json_has_every_file(bracket: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     noise = tmp_path / "noise.gcode"
     noise.write_bytes(bytes(range(256)) * 8)
