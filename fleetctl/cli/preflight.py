@@ -96,6 +96,8 @@ Target = tuple[str, Profile, Setup]
 def _judge(path: Path, target: Target | None, plate: int | None) -> Judged:
     if path.is_dir():
         raise UsageError(f"{path} is a directory.", hint=f"Name the files in it, such as {path / '*.gcode'}.")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is no plain file.", hint="Save what comes out of it to a file first.")
     if not path.is_file():
         raise NotFound(f"There is no file {path}.", hint="Check the path; it counts from the present directory.")
     limits = None if target is None else limits_of(target[1])

@@ -165,6 +165,9 @@ def test_what_is_no_readable_file_says_what_it_is(
     status, _, err = ask(capsys, "preflight", tmp_path)
     assert status == 1 and f"{tmp_path} is a directory." in err and "*.gcode" in err
 
+    status, _, err = ask(capsys, "preflight", "/dev/null")
+    assert status == 1 and "/dev/null is no plain file. Save" in err
+
     def locked(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
