@@ -21,6 +21,7 @@ from fleetctl.cli.preflight_report import Judged, report, summary
 from fleetctl.cli.setup_options import Change, setup_options
 from fleetctl.cli.where import find
 from fleetctl.errors import FleetctlError, NotFound, UsageError
+from fleetctl.fleet import texts
 from fleetctl.fleet.shapes import MachineShape
 from fleetctl.gcode import analyze
 from fleetctl.gcode.excerpt import lines_at, utf16_column
@@ -59,7 +60,7 @@ def preflight(
     With --profile, the options from --material to --full-speed say what is on the machine; with --machine the daemon
     knows.
     """
-    setup = change(Setup())
+    setup = texts.setup(change(Setup()))
     if machine and profile:
         raise click.UsageError("Give either --machine or --profile.")
     if as_json and as_sarif:
@@ -93,11 +94,19 @@ Target = tuple[str, Profile, Setup]
 
 
 def _judge(path: Path, target: Target | None, plate: int | None) -> Judged:
+    if path.is_dir():
+        raise UsageError(f"{path} is a directory.", hint=f"Name the files in it, such as {path / '*.gcode'}.")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is no plain file.", hint="Save what comes out of it to a file first.")
     if not path.is_file():
-        raise NotFound(f"There is no file {path}.")
+        raise NotFound(f"There is no file {path}.", hint="Check the path; it counts from the present directory.")
     limits = None if target is None else limits_of(target[1])
     with _bar(path) as progress:
-        analysis = analyze(path, machine=limits, plate=plate, progress=progress)
+        try:
+            analysis = analyze(path, machine=limits, plate=plate, progress=progress)
+        except OSError as error:
+            why = error.strerror or error
+            raise UsageError(f"{path} cannot be read: {why}.", hint="Check its rights and its disk.") from error
     if target is None:
         return Judged(path, "", analysis, analysis.findings)
     name, profile, setup = target

@@ -21,6 +21,7 @@ from rich.text import Text
 from fleetctl.cli.output import AMBER, QUIET, RED, facts, size, span, table
 from fleetctl.gcode import Analysis, Finding
 from fleetctl.gcode.excerpt import readable
+from fleetctl.gcode.secrets import shows_secret
 
 STYLES = {"error": RED, "warning": AMBER, "info": ""}
 HEADINGS = {
@@ -29,7 +30,7 @@ HEADINGS = {
     "info": "For your information",
 }
 UNQUOTED = frozenset({"FQ027"})
-"""Findings whose line holds a secret: a report goes further than the file."""
+"""Findings about a secret, whose line is never quoted: a report goes further than the file."""
 
 MOST_OF_A_KIND = 12
 """So many findings of one severity are laid out; the rest is counted. `--json` has them all."""
@@ -95,7 +96,7 @@ def _laid_out(some: Sequence[Finding], lines: Mapping[int, bytes]) -> Iterator[R
     for number, finding in enumerate(some[:MOST_OF_A_KIND]):
         if number:
             yield Text()
-        yield Padding(_Laid(finding, lines.get(finding.line)), (0, 0, 0, 2), expand=False)
+        yield _Laid(finding, lines.get(finding.line))
     if len(some) > MOST_OF_A_KIND:
         yield Text(f"  and {len(some) - MOST_OF_A_KIND} more; --json has them all.", style=QUIET)
 
@@ -109,21 +110,28 @@ class _Laid:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         finding = self._finding
-        head = Text(f"{finding.severity} {finding.code}", style=STYLES[finding.severity])
+        head = Text("  ").append(f"{finding.severity} {finding.code}", style=STYLES[finding.severity])
         if finding.line:
             place = f"  line {finding.line}" + (f", column {finding.column}" if finding.column > 1 else "")
-            head.append(place, style="not bold default")
+            head.append(place)
         yield head
-        yield Padding(Text(finding.message), (0, 0, 0, 2), expand=False)
+        yield _indented(finding.message, options)
         if self._line is not None and self._line.strip() and finding.severity != "info":
             yield from _quoted(finding, self._line, options.max_width)
         if finding.hint:
-            yield Padding(Text(finding.hint, style=QUIET), (0, 0, 0, 2), expand=False)
+            yield _indented(finding.hint, options, QUIET)
+
+
+def _indented(sentence: str, options: ConsoleOptions, style: str = "") -> RenderableType:
+    """A sentence under its heading: folded on a terminal; in a pipe one whole line, which padding would cut off."""
+    if options.no_wrap:
+        return Text("    ").append(sentence, style=style)
+    return Padding(Text(sentence, style=style), (0, 0, 0, 4), expand=False)
 
 
 def _quoted(finding: Finding, line: bytes, width: int) -> Iterator[Text]:
-    gutter = f"  {finding.line} │ "
-    if finding.code in UNQUOTED:
+    gutter = f"    {finding.line} │ "
+    if finding.code in UNQUOTED or shows_secret(line):
         yield Text(gutter, style=QUIET).append("(not shown, it holds a secret)")
         return
     text, at = readable(line, finding.column)

@@ -20,6 +20,9 @@ _INSIDE = re.compile(
     r"(?i)(?:passw(?:or)?d|passphrase|api[ _-]?key|access[ _-]?code|token|secret)[\"'\\ \w-]{0,12}[=:]\s*[\"'\\]*\w"
 )
 
+_KEY = re.compile(r"[;(]?\s*([\w \t-]{1,64}?)\s*[=:]\s*\S")
+"""What stands before a sign and a value, as the keys of comments do."""
+
 
 @lru_cache(maxsize=4096)
 def is_secret(key: str) -> bool:
@@ -30,6 +33,12 @@ def is_secret(key: str) -> bool:
 def holds_secret(value: str) -> bool:
     """Does a value hold keys and values of its own, one of them a secret (JSON, custom G-code)?"""
     return _INSIDE.search(value) is not None
+
+
+def shows_secret(line: bytes) -> bool:
+    """Would quoting this line of a program repeat a secret? Looks at all of it, whatever kind of comment it is in."""
+    text = line.decode("utf-8", "replace")
+    return holds_secret(text) or any(is_secret(before) for before in _KEY.findall(text))
 
 
 def first_secret(keys: Mapping[str, tuple[int, int]]) -> tuple[int, int] | None:

@@ -49,13 +49,23 @@ def envelope(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Fin
             place = frame.frame if length is None else f"{frame.frame} with the length of tool {length}"
             yield from _outside(frame.motion, profile.envelope, offset, place)
         else:
+            line, column = _somewhere(frame.motion)
             yield finding(
                 CODE,
                 "error",
-                analysis.first_motion_line,
+                line,
                 f"The program moves in {frame.frame}, and no {frame.frame} offset is on record for this machine.",
                 f"Set the {frame.frame} offset of the machine and enter it in its set-up.",
+                column,
             )
+
+
+def _somewhere(box: Box) -> tuple[int, int]:
+    """Line and column of the earliest of the moves that reach farthest; 0 for a box of no move."""
+    reaches = [reach for reach in box.axes if reach is not None]
+    places = [(reach.low_line, reach.low_column) for reach in reaches]
+    places += [(reach.high_line, reach.high_column) for reach in reaches]
+    return min(places, default=(0, 0))
 
 
 def _lengthened(

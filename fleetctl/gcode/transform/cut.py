@@ -5,6 +5,7 @@ It must not know what a line means.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 
 from fleetctl._ext.rewrite import LineFinder
@@ -15,8 +16,10 @@ from fleetctl.gcode.transform.contract import Given
 def pieces(given: Given, line: int) -> Iterator[tuple[bool, memoryview]]:
     """Every block of the program as (stands before the beginning of `line`, block), cut there.
 
-    A block is only valid until the next is asked for.
+    A block is only valid until the next is asked for. A line that is not there, however large its number, has every
+    block before it.
     """
+    line = max(0, min(line, sys.maxsize))
     finder = LineFinder()
     found = False
     with open_source(given) as opened:

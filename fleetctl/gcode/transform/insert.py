@@ -170,11 +170,33 @@ def _set_back(given: Given, dialect: Dialect, script: str, line: int, amid: bool
     for name in names:
         if getattr(was, name) != getattr(now, name):
             raise CannotTransform(
-                f"The script leaves {name} changed: {getattr(now, name)}, where the program counts on "
-                f"{getattr(was, name)}.",
+                f"The script changes {LEFT_CHANGED[name]} and leaves it so; behind it the program counts on it.",
                 line=line,
                 hint="Let the script set it back at its end.",
             )
+
+
+LEFT_CHANGED = {
+    "inch": "the units (G20, G21)",
+    "relative": "the distance mode (G90, G91)",
+    "e_relative": "how filament is counted (M82, M83)",
+    "plane": "the plane (G17, G18, G19)",
+    "wcs": "the coordinate system (G54 to G59.3)",
+    "feed_mode": "how feed is counted (G93, G94, G95)",
+    "arc_absolute": "how the centre of arcs is counted (G90.1, G91.1)",
+    "tool": "the tool",
+    "e_nm": "where the filament stands (E)",
+    "axes": "where the axes stand, or their zero,",
+    "spindle": "whether the spindle turns (M3, M4, M5)",
+    "s": "the speed S",
+    "pulled_back_nm": "how far the filament is pulled back",
+    "retracted": "the firmware's retraction (G10, G11)",
+    "nozzles_degc": "the temperature of a nozzle",
+    "tool_length_nm": "the tool length (G43, G49)",
+    "fans": "the speed of a fan",
+    "motion": "the motion mode",
+}
+"""What a script must leave as it was, in words."""
 
 
 def _modes(was: ModalState, now: ModalState, dialect: Dialect, steps: Steps) -> None:

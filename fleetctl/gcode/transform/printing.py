@@ -148,10 +148,9 @@ def _prime(state: ModalState, chosen: Restart, steps: Steps) -> int:
 
 def _come_back(state: ModalState, chosen: Restart, steps: Steps, back_nm: int) -> None:
     x, y, z = state.axes
-    for fan, value in sorted(state.fans.items()):
-        if value > 0:
-            index = f" P{fan}" if fan else ""
-            steps.add(f"M106{index} S{plain(value)}", "the fan as at this line")
+    for fan, value in sorted(state.fans.items()):  # off as well: a run that broke off may have left it on
+        index = f" P{fan}" if fan else ""
+        steps.add(f"M106{index} S{plain(value)}", "the fan as at this line")
     steps.add(
         f"G0 X{written(x.at_nm)} Y{written(y.at_nm)} F{plain(chosen.travel_feed_mm_min)}",
         "above the place where the print goes on",

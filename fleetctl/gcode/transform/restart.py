@@ -103,7 +103,7 @@ def _comparable(state: ModalState, place: Place) -> dict[str, object]:
     else:
         facts["filament"] = (state.e_nm, state.pulled_back_nm)
         facts["offset"] = state.offset_nm
-        facts["fans"] = {fan: value for fan, value in state.fans.items() if value > 0}
+        facts["fans"] = state.fans
         facts["other nozzles"] = {tool: degc for tool, degc in state.nozzles_degc.items() if tool != state.tool}
     return facts
 

@@ -63,6 +63,25 @@ def test_a_mill_needs_its_work_offset(tmp_path: Path, capsys: pytest.CaptureFixt
     assert ask(capsys, "preflight", file, "--offset", f"G54={offset}")[0] == 2
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--offset", "G54=nan,nan,nan"),
+        ("--offset", "G5=1,2,3"),
+        ("--stock-top", "G54=inf"),
+        ("--tool-length", "1=nan"),
+    ],
+)
+def test_a_set_up_that_no_machine_can_have_fits_nothing(
+    option: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the daemon refuses it: against an offset that is no number every comparison would pass."""
+    file = tmp_path / "far.nc"
+    file.write_bytes(b"G21 G90 G94 G17 G54\nG0 Z5\nM3 S1000\nG0 X9999 Y10\nG1 Z-2 F200\nM5\nM30\n")
+    status, out, err = ask(capsys, "preflight", file, "--profile", "generic-mill-3018", *option)
+    assert status == 2 and not out and ("G5" in err or "Tool 1" in err)
+
+
 def test_json_has_every_file(bracket: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     noise = tmp_path / "noise.gcode"
     noise.write_bytes(bytes(range(256)) * 8)
@@ -119,6 +138,42 @@ def test_a_secret_is_found_and_not_shown(bracket: Path, capsys: pytest.CaptureFi
     bracket.write_text("; printhost_apikey = hunter2\n" + bracket.read_text())
     status, out, _ = ask(capsys, "preflight", bracket, "--profile", "generic-220")
     assert status == 0 and "FQ027" in out and "hunter2" not in out
+
+
+@pytest.mark.parametrize("where", [" ; password = hunter2", " (api key: hunter2)", ' ; {"token": "hunter2"}'])
+def test_a_line_that_another_finding_is_about_keeps_its_secret(
+    where: str, bracket: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(bracket, "G1 X132", "G1 X332" + where)
+    bracket.write_text(bracket.read_text() + "\n; api_key = hunter2\n")
+    status, out, _ = ask(capsys, "preflight", bracket, "--profile", "generic-220")
+    assert status == 1 and "FQ001" in out and "hunter2" not in out
+
+
+def test_a_pipe_gets_whole_sentences(bracket: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is not a terminal has no width: nothing is cut off, and each sentence is one line."""
+    spoil(bracket, "G1 X132", "G1 X332\nG1 Y{width}")
+    fleetctl(["preflight", str(bracket), "--profile", "generic-220"])
+    shown = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert any(len(line) > 80 and line.endswith("beyond the envelope's 220.000 mm.") for line in shown)
+    assert "Move the work offset or the part on the plate, or choose a larger machine." in shown
+
+
+def test_what_is_no_readable_file_says_what_it_is(
+    tmp_path: Path, bracket: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, _, err = ask(capsys, "preflight", tmp_path)
+    assert status == 1 and f"{tmp_path} is a directory." in err and "*.gcode" in err
+
+    status, _, err = ask(capsys, "preflight", "/dev/null")
+    assert status == 1 and "/dev/null is no plain file. Save" in err
+
+    def locked(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("fleetctl.cli.preflight.analyze", locked)
+    status, out, err = ask(capsys, "preflight", bracket)
+    assert status == 1 and "Not read." in out and f"{bracket} cannot be read: Permission denied." in err
 
 
 def test_control_bytes_of_a_file_never_reach_the_terminal(bracket: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,9 +63,16 @@ def test_in_the_middle_of_the_work_the_tool_must_come_back() -> None:
     line = next(i for i, text in enumerate(program.splitlines(), 1) if text == b";TYPE:Perimeter")
     made = inserted(program, script="G91\nG1 Z5 F300\nG4 S1\nG1 Z-5\nG90", at=line)
     assert analyze(made, dialect="marlin").filament_mm == analyze(program, dialect="marlin").filament_mm
-    for script in ("G91\nG1 Z5\nG90", "M104 S0", "G1 E-5", "M106 S13"):
-        with pytest.raises(CannotTransform, match="leaves"):
+    left = {
+        "G91\nG1 Z5\nG90": "changes where the axes stand, or their zero, and leaves it so",
+        "M104 S0": "changes the temperature of a nozzle and",
+        "G1 E-5": "changes how far the filament is pulled back and",
+        "M106 S13": "changes the speed of a fan and",
+    }
+    for script, words in left.items():
+        with pytest.raises(CannotTransform, match=words) as refused:
             inserted(program, script=script, at=line)
+        assert refused.value.line == line and "State(" not in str(refused.value)
 
 
 REFUSED = {

@@ -213,3 +213,11 @@ def test_coming_back_into_a_hole_is_no_plunge() -> None:
     pecks = insert(MILLING, 6, "G0 Z2\nG0 Z-0.8\nG1 Z-2 F100\nG0 Z2\nG0 Z-1.8\nG1 Z-3")
     assert found(pecks, MILL, MILL_SETUP, "FQ024") == []
     assert found(pecks.replace("G0 Z-1.8", "G0 Z-2.5"), MILL, MILL_SETUP, "FQ024") == [("error", 11, 1)]
+
+
+def test_an_offset_that_is_missing_is_told_where_the_program_moves_in_it() -> None:
+    program = "G21 G90 G17 G94 G54\nM3 S900\nG0 X1 Y1 Z5\nG1 Z-1 F90\nG55\nG0 Z5\nG0 X1\nM5\nM30\n"
+    setup = replace(MILL_SETUP, offsets_mm={"G54": (10.0, 10.0, -20.0)})
+    verdict = check(analyze(program.encode(), dialect="grbl"), MILL, setup)
+    places = [(each.line, each.column) for each in verdict.findings if "no G55 offset" in each.message]
+    assert places == [(6, 4)]
