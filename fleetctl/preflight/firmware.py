@@ -58,7 +58,9 @@ _T = frozenset({"T"})
 _OTHER_PATH = "makes this firmware move in a way that the program's facts do not hold"
 _CARD = "prints from or writes to the machine's own card, which nobody has checked"
 _CARD_WORDS = dict.fromkeys(("M23", "M24", "M26", "M28", "M29", "M30", "M32", "M928"), _CARD)
+_SHIFTS = "shifts where coordinates lead"
 _PRINTER_REFUSED = _CARD_WORDS | {
+    "M290": _SHIFTS,  # babysteps
     "M81": "switches the machine off",
     "M997": "replaces the firmware",
     "M42": "switches a pin directly",
@@ -75,7 +77,8 @@ MARLIN = Firmware(
     optional=_words("G", "10 11 12 17 26 27 30 31 32 33 34 35 38.2 38.3 38.4 38.5 42 60 61 76 80"),
     refused=_PRINTER_REFUSED
     | dict.fromkeys(("G5", "G6", "G18", "G19"), _OTHER_PATH)
-    | dict.fromkeys((f"M{number}" for number in range(810, 820)), _OTHER_PATH),
+    | dict.fromkeys((f"M{number}" for number in range(810, 820)), _OTHER_PATH)
+    | dict.fromkeys(("M218", "M851"), _SHIFTS),  # places of the second nozzle and of the probe
     counts="numbered",
 )
 
@@ -114,7 +117,7 @@ KLIPPER = Firmware(
         "FORCE_MOVE": "moves a motor past the machine's own limits",
         "MANUAL_STEPPER": "moves a motor that the program's facts do not hold",
         "SET_KINEMATIC_POSITION": "tells the machine that it stands somewhere else",
-        "SET_GCODE_OFFSET": "shifts where coordinates lead",
+        "SET_GCODE_OFFSET": _SHIFTS,
     },
     extended=frozenset(_KLIPPER_NAMES.split()),
     counts="nothing",
@@ -130,7 +133,9 @@ RRF = Firmware(
         "60 90 91 92 93 94"
     ) | _T,
     refused={key: why for key, why in _PRINTER_REFUSED.items() if key != "M42"}
-    | dict.fromkeys(("G68", "G69"), _OTHER_PATH),
+    | dict.fromkeys(("G68", "G69"), _OTHER_PATH)
+    | dict.fromkeys(("M556", "M569", "M579", "M584", "M669"), "changes which motors move, which way and how far")
+    | {"M143": "changes at which temperature the machine protects itself"},
     line_most_bytes=255,
 )  # fmt: skip
 
