@@ -66,6 +66,9 @@ _PRINTER_REFUSED = _CARD_WORDS | {
     "M42": "switches a pin directly",
 }
 
+_MODES = "keeps modes or brings them back (units, G90 or G91), which the program's facts do not follow"
+_MODES_KEPT = dict.fromkeys(("M70", "M71", "M72", "M73"), _MODES)
+
 _GRBL_REALTIME = "? (report), ! (hold), ~ (start), Ctrl-X (reset) and every byte from 0x80 (door, overrides, coolant)"
 
 MARLIN = Firmware(
@@ -179,7 +182,8 @@ GRBLHAL = Firmware(
     checks_m=True,
     # Lathe builds, the table of tools, macros, outputs and further offsets are compile-time or driver options.
     optional=_words("G", "5 5.1 7 8 33 50 51 59.1 59.2 59.3 64 65 66 67 76 84 95 96 97")
-    | _words("M", "7 56 62 63 64 65 66 67 68 70 71 72 73 98 99"),
+    | _words("M", "7 56 62 63 64 65 66 67 68 98 99"),
+    refused=_MODES_KEPT,
     letters=frozenset("ABCUVW"),
     stops_on_unknown=True,
     takes_star=False,
@@ -215,9 +219,10 @@ LINUXCNC = Firmware(
         "40 41 41.1 42 42.1 43 43.1 43.2 49 52 53 54 55 56 57 58 59 59.1 59.2 59.3 61 61.1 64 70 71 72 73 74 76 80 "
         "81 82 83 84 85 86 87 88 89 90 90.1 91 91.1 92 92.1 92.2 92.3 93 94 95 96 97 98 99",
     )
-    | _words("M", "0 1 2 3 4 5 7 8 9 19 30 48 49 50 51 52 53 60 61 62 63 64 65 66 67 68 70 71 72 73 98 99"),
+    | _words("M", "0 1 2 3 4 5 7 8 9 19 30 48 49 50 51 52 53 60 61 62 63 64 65 66 67 68 98 99"),
     checks_m=True,
     optional=frozenset(f"M{number}" for number in range(100, 200)),
+    refused=_MODES_KEPT,
     letters=frozenset("ABCUVW"),
     stops_on_unknown=True,
     takes_star=False,
