@@ -7,7 +7,7 @@ radius: Grbl over 0.5 mm, or over 0.005 mm and 0.1 % of the radius (gc_execute_l
 takes the radius of the start and goes straight to the end from where that leads.
 """
 
-from libc.math cimport M_PI, atan2, ceil, fabs, floor, fmax, hypot, llround, sqrt
+from libc.math cimport M_PI, atan2, ceil, fabs, floor, fmax, llround, sqrt
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fleetctl._ext.gcode_chord cimport Curve, plan_curve
@@ -25,6 +25,11 @@ cdef enum:
     MAX_TURNS = 50000       # of one line
     PIECES_OF_TURN = 16     # that the plan makes of a long arc, at most (gcode_chord)
 
+cdef inline double distance(double x, double y) noexcept nogil:
+    """The C library's hypot guards against overflow, which lengths of machines do not come near, and takes its time."""
+    return sqrt(x * x + y * y)
+
+
 cdef struct Arc:
     int32_t p           # first axis of the plane, 0..2
     int32_t q
@@ -40,7 +45,7 @@ cdef struct Arc:
 cdef inline bint centre_from_radius(Core* s, Arc* arc, double x, double y, bint clockwise) noexcept nogil:
     """R form: of the two circles through both ends, R > 0 takes the arc of up to half a turn."""
     cdef double r = <double> to_mm(s, s.w.value[LETTER_R]) * 1e-6
-    cdef double chord = hypot(x, y)
+    cdef double chord = distance(x, y)
     cdef double h2, h
     if chord == 0.0:
         return False
@@ -107,8 +112,8 @@ cdef inline bint shape(Core* s, Arc* arc, double x, double y, bint clockwise, bi
             return False
     elif not centre_from_offsets(s, arc, machine):
         return False
-    arc.radius = hypot(arc.cp, arc.cq)
-    end_radius = hypot(x - arc.cp, y - arc.cq)
+    arc.radius = distance(arc.cp, arc.cq)
+    end_radius = distance(x - arc.cp, y - arc.cq)
     if end_radius < 5e-7:
         return False        # it ends at its own centre: there is no angle
     if s.reads & READ_ARC_SPIRALS and (arc.radius < 0.00127 or end_radius < 0.00127):
@@ -179,7 +184,7 @@ cdef inline void plan_arc(Core* s, Planner* q, Arc* arc, double rise, int64_t pu
     c.sweep = arc.sweep
     c.rise = rise
     c.push = <double> pushed * 1e-6
-    plan_curve(q, &c, move_speed(s, q, False, hypot(mean * arc.sweep, rise)), move_accel(q, True, pushed), s.line)
+    plan_curve(q, &c, move_speed(s, q, False, distance(mean * arc.sweep, rise)), move_accel(q, True, pushed), s.line)
 
 
 cdef inline void curve(Core* s, Planner* q, bint clockwise, bint machine) noexcept nogil:
@@ -240,7 +245,7 @@ cdef inline void curve(Core* s, Planner* q, bint clockwise, bint machine) noexce
         s.max_feed_line = s.line
     if work:
         # A spiral is as long as the arc of its mean radius, to second order in the difference.
-        count_work(s, hypot(0.5 * arc.sweep * (arc.radius + arc.end_radius), rise), level)
+        count_work(s, distance(0.5 * arc.sweep * (arc.radius + arc.end_radius), rise), level)
     along[0] = along[1] = along[2] = 1.0
     tag_move(s, work, True, False, along)
     if seldom(s.trace.path.wanted):

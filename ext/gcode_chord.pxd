@@ -176,20 +176,20 @@ cdef inline void klipper_piece(Planner* q, Curve* c, Way from_, Way middle, doub
 
 
 cdef inline void piece(Planner* q, Curve* c, Way from_, Way middle, double part, double speed, double accel,
-                       int64_t line) noexcept nogil:
-    """The same for the other rules."""
+                       bint last, int64_t line) noexcept nogil:
+    """The same for the other rules. Only the first piece has a corner to the move before, only the last one to the next."""
     cdef double unit[4]
     cdef double other[4]
     cdef double safe = 0.0, inner2, corner2, seen, chords = part * c.chords
     along(c, middle, mean_share(part * c.sweep), unit)
     if not fit(q, unit, &speed, &accel):
         return
-    along(c, turned(from_, c.half), 1.0, unit)
-    joint(q, unit, other)
-    if q.rule == RULE_JERK:
-        safe = safe_speed(q, unit, speed)
     corner2 = c.entry2
     if corner2 < 0.0:
+        along(c, turned(from_, c.half), 1.0, unit)
+        joint(q, unit, other)
+        if q.rule == RULE_JERK:
+            safe = safe_speed(q, unit, speed)
         corner2 = corner(q, other, c.chord, speed, accel, safe)
     q.stopped = 0
     inner2 = inside(q, c, middle, speed, accel)
@@ -202,9 +202,12 @@ cdef inline void piece(Planner* q, Curve* c, Way from_, Way middle, double part,
             inner2 = seen
     add_block(q, c.chord * chords, chord_speed(speed, accel, inner2, c.chord), accel, corner2,
               1.0 if q.arc_hints else chords, line)
-    along(c, back(turned(middle, back(middle, from_)), c.half), 1.0, unit)
-    joint(q, unit, other)
-    leave(q, other, speed, safe)
+    if last:
+        along(c, back(turned(middle, back(middle, from_)), c.half), 1.0, unit)
+        joint(q, unit, other)
+        if q.rule == RULE_JERK:
+            safe = safe_speed(q, unit, speed)
+        leave(q, other, speed, safe)
 
 
 cdef inline void in_pieces(Planner* q, Curve* c, int32_t sixteenths, double speed, double accel,
@@ -222,7 +225,7 @@ cdef inline void in_pieces(Planner* q, Curve* c, int32_t sixteenths, double spee
         if q.rule == RULE_KLIPPER:
             klipper_piece(q, c, at, middle, <double> size / sixteenths, speed, line)
         else:
-            piece(q, c, at, middle, <double> size / sixteenths, speed, accel, line)
+            piece(q, c, at, middle, <double> size / sixteenths, speed, accel, i + size >= sixteenths, line)
         at = turned(middle, great if size == 2 else small)
         i += size
 

@@ -11,7 +11,9 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 from fleetctl._ext.gcode_go cimport go, go_axis
 from fleetctl._ext.gcode_motion cimport aim, begin_here, to_mm
 from fleetctl._ext.gcode_note cimport clamp, note, touch
+from fleetctl._ext.gcode_parameter cimport object_to
 from fleetctl._ext.gcode_plan cimport plan_wait
+from fleetctl._ext.gcode_program cimport *
 from fleetctl._ext.gcode_types cimport *
 
 cdef enum:
@@ -261,6 +263,27 @@ cdef inline int64_t further(int64_t step, int64_t times) noexcept nogil:
     return step * times
 
 
+cdef inline void begin_row(Core* s, int c) noexcept nogil:
+    """A row of cycles begins: where the axis across stands, and how its coordinates count."""
+    s.modes.level = s.pos[c]
+    s.modes.level_frame = s.frame[c]
+    s.modes.level_zero = s.abs_frame[c]
+    s.modes.level_shift = s.shift[c]
+    s.modes.level_inch = s.inch
+
+
+cdef inline void judge_row(Core* s, int c) noexcept nogil:
+    """Once zero or units change inside a row, LinuxCNC takes its numbers (R, bottom, height of return) as they are,
+    in the new ones (rs274), and others may not: where such a cycle goes is not told."""
+    cdef Modes* m = &s.modes
+    if m.level_zero == s.abs_frame[c] and m.level_shift == s.shift[c] and m.level_inch == s.inch:
+        return
+    if s.program != NULL:
+        object_to(s, HAZ_NOT_PROVABLE, WHY_NOT_MODELLED, 1)
+    else:
+        note(s, HAZ_NOT_PROVABLE, 1)
+
+
 cdef inline void cycle(Core* s, Planner* q) noexcept nogil:
     """One line in cycle mode."""
     cdef Hole h
@@ -270,8 +293,8 @@ cdef inline void cycle(Core* s, Planner* q) noexcept nogil:
     h.a = (h.c + 1) % 3
     h.b = (h.c + 2) % 3
     if not is_cycle(s.modes.last_motion):
-        s.modes.level = s.pos[h.c]
-        s.modes.level_frame = s.frame[h.c]
+        begin_row(s, h.c)
+    judge_row(s, h.c)
     if not words_there(s, g, &h, new):
         note(s, HAZ_CYCLE_WORD_MISSING, 1)
         if not s.w.mask & BITS_XYZ:

@@ -9,6 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from fleetctl._ext.gcode_filament cimport settle_flow
 from fleetctl._ext.gcode_frame cimport settle, settle_all
 from fleetctl._ext.gcode_go cimport go, go_back
+from fleetctl._ext.gcode_heat cimport heat_nozzle, heat_other, may_heat
 from fleetctl._ext.gcode_modal cimport select_tool
 from fleetctl._ext.gcode_motion cimport lose
 from fleetctl._ext.gcode_named cimport begins, end_of_value, is_name, number_of, value_of
@@ -139,16 +140,24 @@ cdef inline void set_offset(Core* s, Planner* q) noexcept nogil:
             go(s, q, moved, target, frame, False, move_speed_of(s))
 
 
-cdef inline void activate_extruder(Core* s, Planner* q) noexcept nogil:
-    """ACTIVATE_EXTRUDER EXTRUDER=extruder1: E begins at 0 and flow at 100 %."""
-    cdef const uint8_t* p = value_of(s.w.name_end, s.w.text_end, "EXTRUDER")
+cdef inline int64_t extruder_number(Core* s, const char* key) noexcept nogil:
+    """The N of `key`=extruderN, 0 without digits; -1 if it names no extruder."""
+    cdef const uint8_t* p = value_of(s.w.name_end, s.w.text_end, key)
     cdef int64_t number = 0
     if p == NULL or not begins(p, s.w.text_end, "EXTRUDER"):
-        return
+        return -1
     p += 8
     while p < s.w.text_end and 48 <= p[0] <= 57 and number < 1000:
         number = number * 10 + (p[0] - 48)
         p += 1
+    return number
+
+
+cdef inline void activate_extruder(Core* s, Planner* q) noexcept nogil:
+    """ACTIVATE_EXTRUDER EXTRUDER=extruder1: E begins at 0 and flow at 100 %."""
+    cdef int64_t number = extruder_number(s, "EXTRUDER")
+    if number < 0:
+        return
     select_tool(s, q, number)
     s.t_use.count -= 1                      # no T word stands here
     if s.t_use.count == 0:
@@ -172,6 +181,49 @@ cdef inline void set_retraction(Core* s) noexcept nogil:
     if given(s, "UNRETRACT_SPEED", &value):
         m.recover_speed = <double> value * 1e-6
     m.retracted = 0
+
+
+cdef inline void set_heater(Core* s, Planner* q, bint stays) noexcept nogil:
+    """HEATER= TARGET= (0 if it is left out): the bed, a nozzle, and any other as the chamber (heaters.py).
+
+    `stays`: PID_CALIBRATE switches off at its end. Python reads more kinds of numbers than are read here; such a
+    target counts as a number that is missing.
+    """
+    cdef const uint8_t* p = value_of(s.w.name_end, s.w.text_end, "HEATER")
+    cdef int64_t number = extruder_number(s, "HEATER")
+    cdef int64_t target = 0
+    cdef int32_t which = 2
+    cdef uint32_t words = s.w.mask
+    if not given(s, "TARGET", &target) and value_of(s.w.name_end, s.w.text_end, "TARGET") != NULL:
+        note(s, HAZ_NUMBER_MISSING, 1)
+        return
+    if p == NULL:
+        return
+    if number >= 0:
+        which = 0
+    elif begins(p, s.w.text_end, "HEATER_BED"):
+        which = 1
+    if not stays:
+        may_heat(s, which, target)
+    elif which == 0:
+        s.w.mask |= BIT_T
+        s.w.value[LETTER_T] = number * 1000000
+        heat_nozzle(s, q, target, False, False)
+        s.w.mask = words
+    else:
+        heat_other(s, q, which, target, False, False)
+
+
+cdef inline void turn_off_heaters(Core* s, Planner* q) noexcept nogil:
+    """TURN_OFF_HEATERS: each that was set goes to 0."""
+    cdef int32_t i
+    for i in range(s.tool_count):
+        s.tools[i].nozzle = 0
+    if s.heater[0].first_line:
+        heat_nozzle(s, q, 0, False, False)
+    for i in range(1, 3):
+        if s.heater[i].first_line:
+            heat_other(s, q, i, 0, False, False)
 
 
 cdef inline bint stands_still(const uint8_t* p, const uint8_t* end) noexcept nogil:
@@ -216,6 +268,10 @@ cdef inline void extended_command(Core* s, Planner* q) noexcept nogil:
         set_retraction(s)
     elif is_name(p, end, "ACTIVATE_EXTRUDER"):
         activate_extruder(s, q)
+    elif is_name(p, end, "SET_HEATER_TEMPERATURE") or is_name(p, end, "PID_CALIBRATE"):
+        set_heater(s, q, is_name(p, end, "SET_HEATER_TEMPERATURE"))
+    elif is_name(p, end, "TURN_OFF_HEATERS"):
+        turn_off_heaters(s, q)
     elif not stands_still(p, end):
         lose_all(s)
     elif q.rule == RULE_KLIPPER:

@@ -76,15 +76,37 @@ cdef inline void heat_nozzle(Core* s, Planner* q, int64_t target, bint wait, bin
         s.checks &= ~<uint32_t> CHECK_HOT
 
 
+cdef inline void heat_other(Core* s, Planner* q, int32_t which, int64_t target, bint wait, bint cooling) noexcept nogil:
+    """The bed (1) or the chamber (2)."""
+    heat(s, which, target)
+    history(s, HISTORY_BED if which == 1 else HISTORY_CHAMBER, <double> target / 1e6)
+    plan_heat(q, HEAT_BED if which == 1 else HEAT_CHAMBER, <double> target * 1e-6, wait, cooling, s.line)
+
+
+cdef inline void heat_tool(Core* s, Planner* q) noexcept nogil:
+    """RepRapFirmware M568 and G10 P: S is what the nozzle of tool P is heated to, R what it idles at."""
+    cdef uint32_t words = s.w.mask
+    if words & BIT_P:
+        s.w.mask |= BIT_T
+        s.w.value[LETTER_T] = s.w.value[LETTER_P]
+    if words & BIT_R:
+        may_heat(s, 0, s.w.value[LETTER_R])
+    if words & BIT_S:
+        heat_nozzle(s, q, s.w.value[LETTER_S], False, False)
+    s.w.mask = words
+
+
 cdef inline void heater_command(Core* s, Planner* q, int32_t m) noexcept nogil:
     """M104 M109 nozzle, M140 M190 bed, M141 M191 chamber; S, or R for those that wait for cooling too."""
     cdef int64_t target
-    cdef bint bed
+    cdef int32_t which = 0 if m == 1040 or m == 1090 else 1 if m == 1400 or m == 1900 else 2
     cdef bint wait = m in (1090, 1900, 1910)
     # Klipper's wait ends when the temperature is near the target, from either side (heaters.py, check_busy).
     cdef bint cooling = not s.w.mask & BIT_S or s.reads & READ_EXTENDED
     if (m == 1040 or m == 1090) and s.w.mask & (<uint32_t> 1 << LETTER_B):
         may_heat(s, 0, s.w.value[LETTER_B])     # Marlin's AUTOTEMP goes up to B by itself
+    if s.w.mask & BIT_R:
+        may_heat(s, which, s.w.value[LETTER_R])     # RepRapFirmware: what it idles at
     if s.w.mask & BIT_S:
         target = s.w.value[LETTER_S]
     elif s.w.mask & BIT_R:
@@ -93,13 +115,10 @@ cdef inline void heater_command(Core* s, Planner* q, int32_t m) noexcept nogil:
         if wait:
             plan_wait(q, 0.0, s.line)
         return
-    if m == 1040 or m == 1090:
+    if which == 0:
         heat_nozzle(s, q, target, wait, cooling)
         return
-    bed = m == 1400 or m == 1900
-    heat(s, 1 if bed else 2, target)
-    history(s, HISTORY_BED if bed else HISTORY_CHAMBER, <double> target / 1e6)
-    plan_heat(q, HEAT_BED if bed else HEAT_CHAMBER, <double> target * 1e-6, wait, cooling, s.line)
+    heat_other(s, q, which, target, wait, cooling)
 
 
 cdef inline void set_axes(Core* s, double* values, double* caps, double scale) noexcept nogil:

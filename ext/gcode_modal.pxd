@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fleetctl._ext.gcode_filament cimport tool_changed
 from fleetctl._ext.gcode_frame cimport choose_frame
-from fleetctl._ext.gcode_heat cimport heat_aside, heater_command, limit_command
+from fleetctl._ext.gcode_heat cimport heat_aside, heat_tool, heater_command, limit_command
 from fleetctl._ext.gcode_history cimport history
 from fleetctl._ext.gcode_motion cimport answer, feed_per_turn
 from fleetctl._ext.gcode_note cimport note
@@ -128,6 +128,8 @@ cdef inline void m_command(Core* s, Planner* q, int32_t m) noexcept nogil:
         s.e_relative = 1
     elif m in (1040, 1090, 1400, 1900, 1410, 1910):
         heater_command(s, q, m)
+    elif m == 5680 and s.reads & READ_HOMING_MOVES:
+        heat_tool(s, q)
     elif m == 3030 or m == 1450:
         heat_aside(s, m)
     elif m in (2010, 2030, 2040, 2050, 5660) and not cnc:

@@ -86,6 +86,9 @@ cdef struct Modes:
     int32_t last_motion     # the motion mode before the present line
     int64_t level           # height before a row of cycles
     int32_t level_frame
+    int32_t level_zero      # the frame, shift and units in which coordinates counted when the row began
+    int64_t level_shift
+    int32_t level_inch
     int64_t peck
     double dwell
     int32_t cycle_lost      # a cycle or curve began on a line whose values are not known

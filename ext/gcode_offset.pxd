@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fleetctl._ext.gcode_frame cimport forget_shift, name_here, settle, settle_all, without_length
 from fleetctl._ext.gcode_go cimport go_back, keep_place
-from fleetctl._ext.gcode_heat cimport heat_nozzle
+from fleetctl._ext.gcode_heat cimport heat_tool
 from fleetctl._ext.gcode_motion cimport answer, begin_here, reach, straight, to_mm
 from fleetctl._ext.gcode_note cimport clamp, note
 from fleetctl._ext.gcode_plan cimport pause
@@ -292,10 +292,7 @@ cdef inline void tool_data(Core* s, Planner* q, int64_t l) noexcept nogil:
         return
     if p < 0:
         return
-    if word(s, LETTER_S):
-        s.w.mask |= BIT_T
-        s.w.value[LETTER_T] = s.w.value[LETTER_P]
-        heat_nozzle(s, q, s.w.value[LETTER_S], False, False)
+    heat_tool(s, q)
     for i in range(s.tool_count):
         if s.tools[i].number == p:
             break

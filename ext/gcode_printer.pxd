@@ -8,7 +8,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 from fleetctl._ext.gcode_filament cimport set_flow, set_retraction, set_volume
 from fleetctl._ext.gcode_go cimport go_back, keep_place
 from fleetctl._ext.gcode_motion cimport answer, lose, to_mm
-from fleetctl._ext.gcode_note cimport note
+from fleetctl._ext.gcode_note cimport clamp, note
 from fleetctl._ext.gcode_types cimport *
 
 
@@ -82,6 +82,8 @@ cdef inline void stored_place(Core* s, Planner* q, int32_t g) noexcept nogil:
     """G60 S keeps the present place, G61 S goes back to it (Marlin), with the named axes or all."""
     cdef int64_t n = spot_number(s, LETTER_S)
     cdef uint32_t named = s.w.mask & BITS_XYZ
+    cdef Place place
+    cdef int a
     if n < 0:
         note(s, HAZ_STATE_UNKNOWN, 1)
         if g == 610:
@@ -89,7 +91,11 @@ cdef inline void stored_place(Core* s, Planner* q, int32_t g) noexcept nogil:
     elif g == 600:
         keep_place(s, &s.modes.spots[n])
     else:
-        go_back(s, q, &s.modes.spots[n], named if named else <uint32_t> BITS_XYZ, False, 0.0)
+        place = s.modes.spots[n]
+        for a in range(3):
+            if named & ~s.w.flags & (<uint32_t> BIT_X << a):    # a number is added (Marlin G61.cpp)
+                place.pos[a] = clamp(place.pos[a] + to_mm(s, s.w.value[LETTER_X + a]))
+        go_back(s, q, &place, named if named else <uint32_t> BITS_XYZ, False, 0.0)
 
 
 cdef inline void from_stored(Core* s, Planner* q, bint rapid) noexcept nogil:
@@ -141,7 +147,7 @@ cdef inline bint printer_command(Core* s, Planner* q, int32_t m) noexcept nogil:
         push_state(s)
     elif m == 1210 and s.reads & READ_PUSHES_STATE:
         pop_state(s)
-    elif m in (480, 1250, 4100):
+    elif m in (480, 1250, 4100) or (m == 980 and s.reads & READ_HOMING_MOVES):     # M98 runs a file of the machine
         lose_all(s)
     else:
         return False

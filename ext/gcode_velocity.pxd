@@ -7,7 +7,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from fleetctl._ext.gcode_klipper cimport limit_velocity
 from fleetctl._ext.gcode_named cimport begins, is_name, number_of, value_of
-from fleetctl._ext.gcode_plan cimport pause, plan_heat
+from fleetctl._ext.gcode_plan cimport pause
 from fleetctl._ext.gcode_types cimport *
 
 
@@ -52,8 +52,3 @@ cdef inline void velocity_command(Core* s, Planner* q) noexcept nogil:
         degc = given(s, "MINIMUM")
         if heater >= 0 and degc >= 0.0:
             pause(q, SPENT_HEATING, heater | HEAT_LOOK, degc, s.line)
-    elif is_name(p, end, "SET_HEATER_TEMPERATURE"):
-        heater = heater_of(s, "HEATER")
-        degc = given(s, "TARGET")
-        if heater >= 0:
-            plan_heat(q, heater, degc if degc > 0.0 else 0.0, False, False, s.line)

@@ -58,11 +58,16 @@ _T = frozenset({"T"})
 _OTHER_PATH = "makes this firmware move in a way that the program's facts do not hold"
 _CARD = "prints from or writes to the machine's own card, which nobody has checked"
 _CARD_WORDS = dict.fromkeys(("M23", "M24", "M26", "M28", "M29", "M30", "M32", "M928"), _CARD)
+_SHIFTS = "shifts where coordinates lead"
 _PRINTER_REFUSED = _CARD_WORDS | {
+    "M290": _SHIFTS,  # babysteps
     "M81": "switches the machine off",
     "M997": "replaces the firmware",
     "M42": "switches a pin directly",
 }
+
+_MODES = "keeps modes or brings them back (units, G90 or G91), which the program's facts do not follow"
+_MODES_KEPT = dict.fromkeys(("M70", "M71", "M72", "M73"), _MODES)
 
 _GRBL_REALTIME = "? (report), ! (hold), ~ (start), Ctrl-X (reset) and every byte from 0x80 (door, overrides, coolant)"
 
@@ -75,7 +80,8 @@ MARLIN = Firmware(
     optional=_words("G", "10 11 12 17 26 27 30 31 32 33 34 35 38.2 38.3 38.4 38.5 42 60 61 76 80"),
     refused=_PRINTER_REFUSED
     | dict.fromkeys(("G5", "G6", "G18", "G19"), _OTHER_PATH)
-    | dict.fromkeys((f"M{number}" for number in range(810, 820)), _OTHER_PATH),
+    | dict.fromkeys((f"M{number}" for number in range(810, 820)), _OTHER_PATH)
+    | dict.fromkeys(("M218", "M851"), _SHIFTS),  # places of the second nozzle and of the probe
     counts="numbered",
 )
 
@@ -114,7 +120,7 @@ KLIPPER = Firmware(
         "FORCE_MOVE": "moves a motor past the machine's own limits",
         "MANUAL_STEPPER": "moves a motor that the program's facts do not hold",
         "SET_KINEMATIC_POSITION": "tells the machine that it stands somewhere else",
-        "SET_GCODE_OFFSET": "shifts where coordinates lead",
+        "SET_GCODE_OFFSET": _SHIFTS,
     },
     extended=frozenset(_KLIPPER_NAMES.split()),
     counts="nothing",
@@ -130,7 +136,9 @@ RRF = Firmware(
         "60 90 91 92 93 94"
     ) | _T,
     refused={key: why for key, why in _PRINTER_REFUSED.items() if key != "M42"}
-    | dict.fromkeys(("G68", "G69"), _OTHER_PATH),
+    | dict.fromkeys(("G68", "G69"), _OTHER_PATH)
+    | dict.fromkeys(("M556", "M569", "M579", "M584", "M669"), "changes which motors move, which way and how far")
+    | {"M143": "changes at which temperature the machine protects itself"},
     line_most_bytes=255,
 )  # fmt: skip
 
@@ -174,7 +182,8 @@ GRBLHAL = Firmware(
     checks_m=True,
     # Lathe builds, the table of tools, macros, outputs and further offsets are compile-time or driver options.
     optional=_words("G", "5 5.1 7 8 33 50 51 59.1 59.2 59.3 64 65 66 67 76 84 95 96 97")
-    | _words("M", "7 56 62 63 64 65 66 67 68 70 71 72 73 98 99"),
+    | _words("M", "7 56 62 63 64 65 66 67 68 98 99"),
+    refused=_MODES_KEPT,
     letters=frozenset("ABCUVW"),
     stops_on_unknown=True,
     takes_star=False,
@@ -210,9 +219,10 @@ LINUXCNC = Firmware(
         "40 41 41.1 42 42.1 43 43.1 43.2 49 52 53 54 55 56 57 58 59 59.1 59.2 59.3 61 61.1 64 70 71 72 73 74 76 80 "
         "81 82 83 84 85 86 87 88 89 90 90.1 91 91.1 92 92.1 92.2 92.3 93 94 95 96 97 98 99",
     )
-    | _words("M", "0 1 2 3 4 5 7 8 9 19 30 48 49 50 51 52 53 60 61 62 63 64 65 66 67 68 70 71 72 73 98 99"),
+    | _words("M", "0 1 2 3 4 5 7 8 9 19 30 48 49 50 51 52 53 60 61 62 63 64 65 66 67 68 98 99"),
     checks_m=True,
     optional=frozenset(f"M{number}" for number in range(100, 200)),
+    refused=_MODES_KEPT,
     letters=frozenset("ABCUVW"),
     stops_on_unknown=True,
     takes_star=False,

@@ -45,6 +45,7 @@ CUTTING: Table = {
     "feed_missing": ("FQ012", "cuts where no feed F is in force"),
     "feed_zero": ("FQ012", "cuts with feed 0"),
     "spindle_off_cut": ("FQ012", "cuts while the spindle is off"),
+    "block_delete": ("FQ011", "has lines that a switch of the machine leaves out (/), so its path is not provable"),
     "arc_invalid": ("FQ012", "has an arc without a possible centre"),
     "unclosed_comment": ("FQ012", "has a comment that is not closed"),
     # The controller keeps the modes that the last program or a person left; only M2 and M30 set some of them back.

@@ -434,6 +434,7 @@ def arc_of(r: Reading, w: dict[str, Fraction], ends: dict[int, tuple[Fraction, s
     most, least = (2.8284272, 0.028284272) if r.dialect.arc_spirals else (0.5, 0.005)
     if r.dialect.cnc and (abs(r1 - r0) > most or (abs(r1 - r0) > least and abs(r1 - r0) > 0.001 * r0)):
         radius = max(r0, r1)
+    spiral = r.dialect.arc_spirals and radius == r0 != r1
     start, end = math.atan2(-cy, -cx), math.atan2(y - cy, x - cx)
     sweep = (start - end if clockwise else end - start) % (2 * math.pi)
     if sweep <= 5e-7 or (x == 0.0 and y == 0.0):
@@ -446,7 +447,16 @@ def arc_of(r: Reading, w: dict[str, Fraction], ends: dict[int, tuple[Fraction, s
         ahead = (start - angle if clockwise else angle - start) % (2 * math.pi)
         if ahead <= sweep + 1e-9 or ahead >= 2 * math.pi - 1e-9:
             axis, centre, sign = (p, cx, 1 - side) if side % 2 == 0 else (q, cy, 2 - side)
-            extremes.append((axis, r.pos[axis] + Fraction(round((centre + sign * radius) * 1e6)) * MICRO))
+            here = radius
+            if spiral:
+                here = (
+                    max(r0, r1)
+                    if sweep > 2 * math.pi
+                    else r0 + (r1 - r0) * (ahead if ahead <= sweep else 0.0) / sweep
+                )
+            extremes.append((axis, r.pos[axis] + Fraction(round((centre + sign * here) * 1e6)) * MICRO))
+    if spiral:
+        radius = max(r0, r1) if sweep > 2 * math.pi else (r0 + r1) / 2
     return Curve(p, q, radius, start, -sweep if clockwise else sweep, extremes)
 
 

@@ -97,6 +97,14 @@ def _level(tokens: list[str], parameters: Mapping[int, float], rank: int, *, clo
     return value
 
 
+def modulo(a: float, b: float) -> float:
+    """The rest that is never negative, whatever the signs."""
+    if b == 0 or math.isinf(a):
+        return math.nan
+    rest = math.fmod(a, b)
+    return rest + abs(b) if rest < 0 else rest
+
+
 def _binary(operator: str, a: float, b: float) -> float:
     near = abs(a - b) < 1e-6
     if operator in ("ge", "le"):
@@ -117,7 +125,7 @@ def _binary(operator: str, a: float, b: float) -> float:
             "-": lambda: a - b,
             "*": lambda: a * b,
             "/": lambda: a / b,
-            "mod": lambda: math.nan if b == 0 or math.isinf(a) else math.fmod(a, b) + (abs(b) if math.fmod(a, b) < 0 else 0),
+            "mod": lambda: modulo(a, b),
             "**": lambda: a**b if a or b >= 0 else math.inf,
         }[operator]()
     except ZeroDivisionError as error:
