@@ -392,7 +392,7 @@ cdef class Scanner:
         self.s.trace.path.deviation = path_mm
         self.s.trace.path.most = most_vertices if 1000 <= most_vertices < 1 << 24 else 1 << 24
         if reads & READ_TEXT_COMMANDS:
-            for m in (0, 1, 16, 23, 28, 30, 32, 33, 36, 117, 118, 486, 550, 551, 552, 587, 862, 928):
+            for m in (0, 1, 16, 23, 28, 30, 32, 33, 36, 115, 117, 118, 486, 550, 551, 552, 587, 862, 928):
                 self.s.text_m[m] = 1
 
     def __dealloc__(self):

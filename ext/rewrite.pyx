@@ -219,7 +219,7 @@ cdef class Rewriter:
         while at < size and is_digit(line[at]) and code < 10000:
             code = 10 * code + line[at] - 48
             at += 1
-        return code in (0, 1, 16, 23, 28, 30, 32, 33, 36, 117, 118, 486, 550, 551, 552, 587, 862, 928)
+        return code in (0, 1, 16, 23, 28, 30, 32, 33, 36, 115, 117, 118, 486, 550, 551, 552, 587, 862, 928)
 
     cdef bint _is_name(self, const unsigned char* line, Py_ssize_t size) noexcept nogil:
         """Whether the line is a command by name (`SET_FAN_SPEED ...`), not words."""

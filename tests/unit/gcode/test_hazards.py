@@ -200,3 +200,10 @@ def test_a_right_checksum_is_right() -> None:
     assert "checksum" in right and "checksum_wrong" not in right
     wrong = analyze(b"G21\nN7 G1 X12.5 Y3*%d\n" % (value ^ 1), dialect="marlin").hazards
     assert wrong["checksum_wrong"].line == 2
+
+
+def test_the_firmware_that_prusa_asks_for_is_text() -> None:
+    """PrusaSlicer begins its programs with `M115 U6.1.3+7898`, a version and no number."""
+    found = analyze(b'G28\nM862.3 P "MK4S"\nM115 U6.1.3+7898\nG1 X1 F600\nM84\n', dialect="marlin")
+    assert not found.hazards.keys() & {"stray_character", "repeated_word", "number_missing"}
+    assert found.words["M115"].count == 1
