@@ -18,6 +18,7 @@ _SECRET = re.compile(
 _HARMLESS = re.compile(r"(?i)_flow|thumbnails|bypass|token_?(?:count|size)")
 _INSIDE = re.compile(
     r"(?i)(?:passw(?:or)?d|passphrase|api[ _-]?key|access[ _-]?code|token|secret)[\"'\\ \w-]{0,12}[=:]\s*[\"'\\]*\w"
+    r"|://[^/\s:@]*:[^/\s@]+@"
 )
 
 _KEY = re.compile(r"[;(]?\s*([\w \t-]{1,64}?)\s*[=:]\s*\S")

@@ -103,4 +103,5 @@ def test_a_thousand_odd_keys_do_not_grow_the_core() -> None:
 def test_names_of_secrets() -> None:
     assert all(map(is_secret, ("wifi_passphrase", "octoprint_api_key", "AccessCode", "client_secret", "auth_token")))
     assert not any(map(is_secret, ("passes", "user_profile", "keyword", "authentic", "layer_height", "token_count")))
+    assert holds_secret("http://lan:hunter2@192.168.1.9/") and not holds_secret("http://192.168.1.9:5000/a@b")
     assert holds_secret('{"api_key": "abc"}') and not holds_secret("see the api key page") and not holds_secret("")

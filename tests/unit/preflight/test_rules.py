@@ -52,7 +52,7 @@ TRIGGERS: list[tuple[str, str, Profile, Setup, tuple[str, int, int]]] = [
     ("FQ001", insert(PRINT, 13, "G1  X221 E6"), PRINTER, PRINTER_SETUP, ("error", 14, 5)),
     ("FQ001", insert(PRINT, 13, "G1 X5 Y-1 E6"), PRINTER, PRINTER_SETUP, ("error", 14, 7)),
     ("FQ001", PRINT, BLIND, PRINTER_SETUP, ("error", 7, 1)),
-    ("FQ001", MILLING, MILL, Setup(), ("error", 5, 1)),
+    ("FQ001", MILLING, MILL, Setup(), ("error", 5, 4)),
     ("FQ001", insert(MILLING, 7, "(X) g1 z-26"), MILL, MILL_SETUP, ("error", 8, 8)),
     ("FQ002", PRINT.replace("M109 S200", "M109 S265"), PRINTER, PRINTER_SETUP, ("error", 11, 6)),
     ("FQ002", insert(PRINT, 3, "M141 S50"), PRINTER, PRINTER_SETUP, ("error", 4, 6)),
