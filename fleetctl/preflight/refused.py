@@ -37,6 +37,9 @@ ALWAYS: Table = {
 PRINTING: Table = {
     "several_commands": ("FQ010", "has two commands on one line, of which the firmware carries out only the first"),
     "bare_axes": ("FQ010", "has words without a command, or before it: the firmware ignores such a line"),
+    # Marlin and Klipper take the last of two, RepRapFirmware and Smoothieware the first.
+    "repeated_word": ("FQ010", "has a letter twice on one line"),
+    "state_unknown": ("FQ011", "brings back a state or place that it did not store, so its path is not provable"),
     "scale_change": ("FQ011", "changes what coordinates mean (M92, M206, M428, M665 or M666)"),
 }
 
