@@ -82,6 +82,9 @@ EVALUATING = frozenset({"linuxcnc"})
 
 EVALUATED = frozenset({"expression", "o_word"})
 
+SWALLOWS_SLASH = frozenset({"grbl"})
+"""Dialects of machines that carry out a line with / all the same (gnea/grbl, protocol.c)."""
+
 _TABLES: dict[Process, Table] = {
     Process.ADDITIVE: ALWAYS | PRINTING,
     Process.SUBTRACTIVE: ALWAYS | CUTTING | SPINDLE,
@@ -94,7 +97,7 @@ def _found(code: str, analysis: Analysis, profile: Profile) -> Iterator[Finding]
     table = _TABLES[profile.process]
     computed = profile.dialect in EVALUATING and analysis.dialect in EVALUATING
     for key in table.keys() & analysis.hazards.keys():
-        if computed and key in EVALUATED:
+        if (computed and key in EVALUATED) or (key == "block_delete" and profile.dialect in SWALLOWS_SLASH):
             continue
         named, phrase = table[key]
         if named == code:
