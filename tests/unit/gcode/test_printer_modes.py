@@ -90,7 +90,7 @@ def test_stored_places() -> None:
     assert (reach(facts, "x"), reach(facts, "z")) == ((0.0, 80.0), (0.0, 2.0))
     facts = printer("G28\nG1 X50\nG60 S1\nG1 X80\nG61 S1 X\nG91\nG1 X40\n")
     assert reach(facts, "x") == (0.0, 90.0)
-    facts = printer("G28\nG1 X50\nG60 S1\nG1 X80\nG61 S1 X-90\n")      # a number is added to the stored place
+    facts = printer("G28\nG1 X50\nG60 S1\nG1 X80\nG61 S1 X-90\n")  # a number is added to the stored place
     assert facts.frame("machine").motion.x.low_mm == -40.0
     assert printer("G28\nG1 X5\nG61 S1 X\nG91\nG1 X40\n").hazards["relative_from_unknown"].line == 5
 
