@@ -120,6 +120,8 @@ TRIGGERS: list[tuple[str, str, Profile, Setup, tuple[str, int, int]]] = [
     ("FQ014", PRINT.replace("G28\n", "G91\nG1 Z5 F600\nG90\nG28\n"), PRINTER, PRINTER_SETUP, ("warning", 8, 1)),
     ("FQ015", insert(PRINT, 13, "M23 other.gco"), PRINTER, PRINTER_SETUP, ("error", 14, 1)),
     ("FQ015", insert(MILLING, 7, "M70\nG91\nM72"), LINUXCNC, MILL_SETUP, ("error", 8, 1)),
+    ("FQ015", insert(MILLING, 7, "G65 P1"), GRBLHAL, MILL_SETUP, ("error", 8, 1)),
+    ("FQ015", insert(MILLING, 7, "M98 P100"), GRBLHAL, MILL_SETUP, ("error", 8, 1)),
     ("FQ015", insert(PRINT, 13, "M290 Z-3"), PRINTER, PRINTER_SETUP, ("error", 14, 1)),
     ("FQ015", insert(PRINT, 13, "M290 S-3"), RRF, PRINTER_SETUP, ("error", 14, 1)),
     ("FQ015", insert(PRINT, 13, "M143 H1 S500"), RRF, PRINTER_SETUP, ("error", 14, 1)),
