@@ -161,7 +161,7 @@ cdef inline void dwell(Core* s, Planner* q) noexcept nogil:
             seconds = <double> s.w.value[LETTER_P] * 1e-9
     elif s.w.mask & BIT_P:
         seconds = <double> s.w.value[LETTER_P] * 1e-6
-    plan_wait(q, seconds if seconds > 0.0 else 0.0, s.line)
+    plan_wait(q, seconds, s.line)
 
 
 cdef inline void nonmodal(Core* s, Planner* q, int32_t g) noexcept nogil:

@@ -76,7 +76,8 @@ cdef inline void heat_nozzle(Core* s, Planner* q, int64_t target, bint wait, bin
         s.checks &= ~<uint32_t> CHECK_HOT
 
 
-cdef inline void heat_other(Core* s, Planner* q, int32_t which, int64_t target, bint wait, bint cooling) noexcept nogil:
+cdef inline void heat_other(Core* s, Planner* q, int32_t which, int64_t target, bint wait,
+                            bint cooling) noexcept nogil:
     """The bed (1) or the chamber (2)."""
     heat(s, which, target)
     history(s, HISTORY_BED if which == 1 else HISTORY_CHAMBER, <double> target / 1e6)

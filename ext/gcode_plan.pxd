@@ -151,8 +151,8 @@ cdef inline void pause(Planner* q, int32_t spent, int32_t heater, double amount,
 
 
 cdef inline void plan_wait(Planner* q, double seconds, int64_t line) noexcept nogil:
-    """The machine stops, and stays for some seconds (G4)."""
-    pause(q, SPENT_DWELL, 0, seconds, line)
+    """The machine stops, and stays for some seconds (G4); a negative time is none."""
+    pause(q, SPENT_DWELL, 0, seconds if seconds > 0.0 else 0.0, line)
 
 
 cdef inline void plan_heat(Planner* q, int32_t heater, double degc, bint wait, bint cooling, int64_t line) noexcept nogil:

@@ -181,9 +181,10 @@ GRBLHAL = Firmware(
     known=_words("G", _HAL_G) | _words("M", "0 1 2 3 4 5 8 9 30 48 49 50 51 53 60 61"),
     checks_m=True,
     # Lathe builds, the table of tools, macros, outputs and further offsets are compile-time or driver options.
-    optional=_words("G", "5 5.1 7 8 33 50 51 59.1 59.2 59.3 64 65 66 67 76 84 95 96 97")
-    | _words("M", "7 56 62 63 64 65 66 67 68 98 99"),
-    refused=_MODES_KEPT,
+    optional=_words("G", "5 5.1 7 8 33 50 51 59.1 59.2 59.3 64 67 76 84 95 96 97")
+    | _words("M", "7 56 62 63 64 65 66 67 68 99"),
+    refused=_MODES_KEPT
+    | dict.fromkeys(("G65", "G66", "M98"), "runs a macro or another file, which the program's facts do not hold"),
     letters=frozenset("ABCUVW"),
     stops_on_unknown=True,
     takes_star=False,

@@ -37,6 +37,9 @@ ALWAYS: Table = {
 PRINTING: Table = {
     "several_commands": ("FQ010", "has two commands on one line, of which the firmware carries out only the first"),
     "bare_axes": ("FQ010", "has words without a command, or before it: the firmware ignores such a line"),
+    # Marlin and Klipper take the last of two, RepRapFirmware and Smoothieware the first.
+    "repeated_word": ("FQ010", "has a letter twice on one line"),
+    "state_unknown": ("FQ011", "brings back a state or place that it did not store, so its path is not provable"),
     "scale_change": ("FQ011", "changes what coordinates mean (M92, M206, M428, M665 or M666)"),
 }
 
@@ -79,6 +82,9 @@ EVALUATING = frozenset({"linuxcnc"})
 
 EVALUATED = frozenset({"expression", "o_word"})
 
+SWALLOWS_SLASH = frozenset({"grbl"})
+"""Dialects of machines that carry out a line with / all the same (gnea/grbl, protocol.c)."""
+
 _TABLES: dict[Process, Table] = {
     Process.ADDITIVE: ALWAYS | PRINTING,
     Process.SUBTRACTIVE: ALWAYS | CUTTING | SPINDLE,
@@ -91,7 +97,7 @@ def _found(code: str, analysis: Analysis, profile: Profile) -> Iterator[Finding]
     table = _TABLES[profile.process]
     computed = profile.dialect in EVALUATING and analysis.dialect in EVALUATING
     for key in table.keys() & analysis.hazards.keys():
-        if computed and key in EVALUATED:
+        if (computed and key in EVALUATED) or (key == "block_delete" and profile.dialect in SWALLOWS_SLASH):
             continue
         named, phrase = table[key]
         if named == code:

@@ -11,6 +11,9 @@ from fleetctl.preflight.rule import finding, rule
 
 _HINT = "Take the word out of the post-processor, or choose another machine."
 _NONE: frozenset[str] = frozenset()
+_PLACES = frozenset({"G0", "G1", "G2", "G3", "G92"})
+"""Words that move, or say where the machine stands: Marlin and Smoothieware carry out G1.5 as G1, and Marlin's G92.9
+sets the place itself."""
 
 
 def other_kind(analysis: Analysis, profile: Profile) -> bool:
@@ -69,6 +72,10 @@ def unknown_words(analysis: Analysis, profile: Profile, setup: Setup) -> Iterato
             and (word.startswith("G") or firmware.checks_m)
             and not (word in ("M6", "T") and profile.process is not Process.ADDITIVE)  # FQ019
         ):
+            if word.partition(".")[0] in _PLACES and not firmware.stops_on_unknown:
+                message = f"{word}: {firmware.title} may pass over the fraction, or do more than the facts hold."
+                yield finding("FQ005", "error", use.first_line, message, _HINT, use.first_column)
+                continue
             passed_over = not firmware.stops_on_unknown and word.startswith("M")
             message = f"{word} is not a word that {firmware.title} knows."
             yield finding(

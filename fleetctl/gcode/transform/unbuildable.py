@@ -49,6 +49,13 @@ WORDS = {
     "M61": "says by M61 which tool is in",
 }
 
+CUTTING_WORDS = {
+    "M70": "keeps its modes (M70)",
+    "M72": "brings back modes (M72)",
+    "M73": "keeps its modes (M73)",
+}
+"""On printers M73 tells how far the print is."""
+
 NAMES = {
     "SET_KINEMATIC_POSITION": "says by itself where the axes stand",
     "SAVE_GCODE_STATE": "saves a state that is not known here",
@@ -79,7 +86,7 @@ def _refuse_words(place: Place) -> None:
     for key, phrase in hazards.items():
         if mark := place.hazards.get(key):
             raise _cannot(f"Before this place the program {phrase}.", mark[0])
-    for word, phrase in WORDS.items():
+    for word, phrase in (WORDS | (CUTTING_WORDS if place.dialect.cnc else {})).items():
         if use := place.words.get(word):
             raise _cannot(f"Before this place the program {phrase}.", use[0])
     if place.dialect.pushes_state and (use := place.words.get("M120")):

@@ -286,6 +286,7 @@ REFUSALS = {
     "before the work": (CUT % b"", 3, "no work before"),
     "after the work": (CUT % b"", 7, "no work from"),
     "left out": (CUT % b"/G1 X3 F90\n", 7, "may have left out"),
+    "modes": (CUT % b"M70\nG91\nM72\n", 9, "keeps its modes"),
     "turned": (CUT % b"G68 R30\n", 7, "turns"),
     "which length": (CUT % b"G43\nG0 Z4\n", 8, "tool length that cannot be told"),
     "which shift": (CUT % b"G92.3\nG0 X0 Y0 Z5\n", 8, "another program left"),
