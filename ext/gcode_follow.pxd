@@ -63,15 +63,19 @@ cdef inline bint keep_text(Program* program, const uint8_t* p, int64_t length) n
     cdef void* grown
     if program.length + length > TEXT_CAP:
         return False
-    if program.length + length > capacity:
+    if program.length + length >= capacity:
         capacity = 65536 if capacity == 0 else capacity
-        while capacity < program.length + length:
+        while capacity <= program.length + length:
             capacity *= 2
         grown = realloc(program.text, capacity)
         if grown == NULL:
             return False
         program.text = <uint8_t*> grown
         program.capacity = capacity
+    # Pieces are whole lines: a CR that ends one and an LF that begins the next are two line ends. A blank keeps them apart.
+    if length and p[0] == 10 and program.length and program.text[program.length - 1] == 13:
+        program.text[program.length] = 32
+        program.length += 1
     memcpy(program.text + program.length, p, length)
     program.length += length
     return True
