@@ -103,6 +103,14 @@ def test_any_split_gives_the_same_facts(lines: list[str], cuts: list[int], end: 
     assert facts(read(data)) == facts(read(data, tuple(cuts)))
 
 
+def test_line_ends_of_kept_text_stay_apart_wherever_it_is_cut() -> None:
+    for data in (b"o1 endsub\r\r\r\n", b"o1 sub\nX#1\r\r\r", b"O1 endsub\nG0 X1\r\n(c\r\r\r\nG0 X2\r\n"):
+        whole = read(data)
+        assert whole.totals()["lines"] == data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").count(b"\n")
+        for cut in range(1, len(data)):
+            assert facts(read(data, (cut,))) == facts(whole)
+
+
 PIECES = [
     "o1 sub", "o1 endsub", "o1 call", "o2 if [", "o2 else", "o2 endif", "o3 while [", "o3 endwhile", "o3 do",
     "o3 break", "o3 continue", "o4 repeat [", "o4 endrepeat", "o1 return [", "M98 P1", "M99", "O1",
