@@ -8,12 +8,9 @@ from __future__ import annotations
 import msgspec
 
 from fleetctl.errors import NotGcode
-from fleetctl.gcode import Analysis, analyze
+from fleetctl.gcode import Analysis, analyze, kind_of
 
 from .scanner import DEVIATION, NAMES
-
-CONTAINERS = (b"GCDE", b"PK\x03\x04", b"\x1f\x8b")
-"""First bytes of packed programs, in which no line can be named, and whose plain text is longer than they are."""
 
 
 def one(data: bytes) -> None:
@@ -23,7 +20,7 @@ def one(data: bytes) -> None:
     dialect = "auto" if data[0] == 97 else NAMES[data[0] % len(NAMES)]
     machine = DEVIATION if data[1] & 2 else None
     program = data[2:]
-    packed = program.startswith(CONTAINERS)
+    packed = kind_of(program) is not None  # no line can be named in it, and its plain text is longer
     try:
         facts = analyze(program, dialect=dialect, machine=machine, time_at_line=bool(data[1] & 1))
     except NotGcode as refusal:
