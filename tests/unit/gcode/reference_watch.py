@@ -113,6 +113,9 @@ class Watch:
         target = w.get("S", w.get("R"))
         if code in NOZZLE and "B" in w:
             self.heat("nozzle", w["B"], r.line, stays=False)
+        for name, codes in (("nozzle", NOZZLE), ("bed", BED), ("chamber", CHAMBER)):
+            if code in codes and "R" in w:
+                self.heat(name, w["R"], r.line, stays=False)  # RepRapFirmware: what it idles at
         if code in NOZZLE and target is not None:
             self.nozzles[int(w.get("T", r.tool))] = target
             self.heat("nozzle", target, r.line)
