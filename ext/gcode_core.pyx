@@ -54,6 +54,7 @@ HAZARD_NAMES = (
     "not_provable", "evaluation_error", "flow_error", "loop_cap",
     "cycle_word_missing", "cycle_invalid", "cycle_cap", "spline_invalid", "length_unknown", "frame_overflow",
     "offset_unknown", "retract_unknown", "state_unknown",
+    "stored_place", "stored_all", "not_followed", "pin_set", "filament_unknown", "meta_command", "cold_allowed",
 )
 REASON_NAMES = (
     "", "parameter_left_over", "kept_by_machine", "measured", "position", "mode", "setting", "other_file", "too_long",
@@ -89,7 +90,7 @@ READS = {
     "length_table": READ_LENGTH_TABLE, "g92_alone_zeroes": READ_G92_ALONE_ZEROES,
     "g92_alone_resets": READ_G92_ALONE_RESETS, "firmware_retract": READ_FIRMWARE_RETRACT,
     "volumetric": READ_VOLUMETRIC, "homing_moves": READ_HOMING_MOVES, "pushes_state": READ_PUSHES_STATE,
-    "brace_expressions": READ_BRACES,
+    "brace_expressions": READ_BRACES, "origins": READ_ORIGINS,
 }
 """The bits of a dialect, by the name of the field of `fleetctl.gcode.dialects.Dialect`."""
 

@@ -40,6 +40,8 @@ PRINTING: Table = {
     # Marlin and Klipper take the last of two, RepRapFirmware and Smoothieware the first.
     "repeated_word": ("FQ010", "has a letter twice on one line"),
     "state_unknown": ("FQ011", "brings back a state or place that it did not store, so its path is not provable"),
+    "not_followed": ("FQ011", "bends the path or changes what moves (skew, mesh offset, carriages)"),
+    "meta_command": ("FQ011", "decides by if or while what it does, so its path is not provable"),
     "scale_change": ("FQ011", "changes what coordinates mean (M92, M206, M428, M665 or M666)"),
 }
 

@@ -23,7 +23,7 @@ FRAMES = frozenset(f"G{number}" for number in range(54, 60))
 HEAD_LINES = 200
 """A program that sets nothing within so many lines leaves the modes as they are."""
 
-_OFFSET = re.compile(r"\[(G5[4-9]|G92|TLO):([-+.\d,]+)\]\Z")
+_OFFSET = re.compile(r"\[(G5[4-9]|G28|G30|G92|TLO):([-+.\d,]+)\]\Z")
 _MODES = re.compile(r"\[GC:([^\]]*)\]\Z")
 _WORD = re.compile(rb"([A-Z])([-+]?(?:\d+\.?\d*|\.\d+))")
 _MOVES = frozenset("XYZABCIJKR")

@@ -17,7 +17,8 @@ from .canonical import RS274, canonical, path_of
 pytestmark = pytest.mark.skipif(RS274 is None, reason="rs274 is not installed (Debian linuxcnc-uspace)")
 
 START = "G21 G90 G17 G94 F100\nS100 M3\nG0 X0 Y0 Z5\n"
-REFUSING = ("machine_curve", "cycle_word_missing", "cycle_invalid", "spline_invalid", "arc_invalid", "arc_radius")
+REFUSING = ("machine_curve", "cycle_word_missing", "cycle_invalid", "spline_invalid", "arc_invalid", "arc_radius",
+            "evaluation_error")  # fmt: skip
 
 
 def whole_box(facts: Analysis) -> list[list[float]]:
@@ -86,6 +87,7 @@ CASES = [
     "G2 X20 Y0 I10.0139",
     "G2 X1000 Y0 I500.24",
     "G2 X20 Y0 R9.999\nG18 G3 X0 Z5 R-12",
+    "G91 G81 X1 Z-1 R1 L1.99995\nG80",
     "G90.1 G2 X6 Y0 I3 J0\nG91 G3 X4 Y4 I9 J3\nG91.1 G1 X1",
 ]
 
@@ -103,6 +105,7 @@ REFUSED = [
     "G18 G5 X1 I1 J1 P1 Q1", "G5.1 X1 I1", "G18 G5.1 X1 I1 J1", "G5.3", "G5.2 X1 Y1 L3\nG5.3",
     "G5.2 P1 L3\nX1 Y1 P1\nX2 Y0 P2\nX3 Y1\nG5.3", "G5.2 P1 L3\nX1 P1\nG5.3", "G33 X3", "M5\nG33 X3 K1",
     "G91 G53 G0 X1", "G2 X20 Y0 I10.015", "G2 X20 Y0 R9.998", "G2 X0 Y0 R5", "G2 X1000 Y0 I500.26",
+    "G81 X1 Z-1 R1 L2.5", "G10 L2.5 P1 X0", "G43 H1.5", "T1.5", "G81 X1 Z-1 R1 L2.0002",
 ]  # fmt: skip
 
 
