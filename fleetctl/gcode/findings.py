@@ -67,6 +67,9 @@ READING_TITLES: dict[str, str] = {
 } | {"GC030": "The file stops in the middle of a word"}
 """What each code of reading is about."""
 
+READING_CODES: dict[str, str] = {name: code for name, (code, _, _) in _READING.items()}
+"""The code of each hazard that has a finding of reading."""
+
 READING_SEVERITIES: dict[str, Severity] = {code: severity for code, severity, _ in _READING.values()} | {
     "GC030": "error"
 }

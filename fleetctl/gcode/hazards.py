@@ -84,7 +84,7 @@ HAZARDS: dict[str, str] = {
     "not_followed": "a Klipper command that bends the path or changes what moves (skew, mesh offset, carriages)",
     "pin_set": "SET_PIN or SET_SERVO: what the pin drives, a heater or a laser perhaps, is not known",
     "filament_unknown": "extruders are coupled or rescaled, so that filament per tool is not exact",
-    "meta_command": "RepRapFirmware's if, while and their kin: which lines are carried out is not known before the run",
+    "meta_command": "RepRapFirmware's if, while and their kin: which lines are carried out is not known",
     "cold_allowed": "M302 lets the extruder push filament that is not hot",
     "secret": "a comment with a password or key",
 }

@@ -56,7 +56,7 @@ WAITS = ("M109", "M116", "TEMPERATURE_WAIT")
     PRINTERS,
 )
 def cold(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
-    """The nozzle is given a temperature, and waited for, before filament is pushed; the firmware's own guard stays."""
+    """The nozzle is given a temperature and waited for before filament is pushed; the firmware's own guard stays."""
     if mark := analysis.hazards.get("cold_allowed"):
         yield finding(
             "FQ018",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fleetctl.gcode.facts import Analysis, Finding
+from fleetctl.gcode.findings import READING_CODES
 from fleetctl.model.profile import Process, Profile, Setup
 from fleetctl.preflight.rule import CUTTERS, finding, rule
 
@@ -94,18 +95,56 @@ _TABLES: dict[Process, Table] = {
 }
 
 
+HINTS: dict[str, str] = {
+    "feed_missing": "Give the first cut an F.",
+    "spindle_off_cut": "Switch it on with M3 and an S before the first cut.",
+    "spindle_no_speed": "Give M3 an S.",
+    "units_assumed": "Begin with G21 (or G20).",
+    "distance_assumed": "Begin with G90 (or G91).",
+    "several_commands": "Put each command on its own line.",
+    "bare_axes": "Begin the line with its command.",
+}
+"""What to do about a hazard, where neither its code below nor the finding of reading says it as well."""
+
+CODE_HINTS = {
+    "FQ009": "Take it out of the file, or run it by hand where it belongs.",
+    "FQ010": "Correct the line, or export the program again.",
+    "FQ011": "Let slicer or CAM write the plain path, or run it by hand, attended, outside the queue.",
+    "FQ012": "Correct it in the post-processor.",
+}
+
+TOLD_BY_READING = frozenset({"evaluation_error", "flow_error", "not_provable", "loop_cap"})
+"""Hazards of which reading knows more: its sentence goes behind ours."""
+
+
+def reported(analysis: Analysis, profile: Profile) -> Iterator[str]:
+    """The hazards of the program that are refused here on this machine."""
+    computed = profile.dialect in EVALUATING and analysis.dialect in EVALUATING
+    for key in _TABLES[profile.process].keys() & analysis.hazards.keys():
+        if not ((computed and key in EVALUATED) or (key == "block_delete" and profile.dialect in SWALLOWS_SLASH)):
+            yield key
+
+
+def doubled(analysis: Analysis, profile: Profile) -> frozenset[str]:
+    """Codes of reading that would tell the same again, with the same place."""
+    return frozenset(READING_CODES[key] for key in reported(analysis, profile) if key in READING_CODES)
+
+
 def _found(code: str, analysis: Analysis, profile: Profile) -> Iterator[Finding]:
     """The findings of one code among the hazards of the program."""
-    table = _TABLES[profile.process]
-    computed = profile.dialect in EVALUATING and analysis.dialect in EVALUATING
-    for key in table.keys() & analysis.hazards.keys():
-        if (computed and key in EVALUATED) or (key == "block_delete" and profile.dialect in SWALLOWS_SLASH):
+    for key in reported(analysis, profile):
+        named, phrase = _TABLES[profile.process][key]
+        if named != code:
             continue
-        named, phrase = table[key]
-        if named == code:
-            mark = analysis.hazards[key]
-            hint = "Take it out of the file, or run it by hand where it belongs."
-            yield finding(code, "error", mark.line, f"The program {phrase}.", hint, mark.column)
+        mark = analysis.hazards[key]
+        read = next((each for each in analysis.findings if each.code == READING_CODES.get(key)), None)
+        hint = HINTS.get(key, CODE_HINTS[code])
+        message = f"The program {phrase}."
+        if read is not None and (read.severity == "error" or key in TOLD_BY_READING):
+            hint = read.hint
+        if read is not None and key in TOLD_BY_READING:
+            message += f" {read.message}"
+        yield finding(code, "error", mark.line, message, hint, mark.column)
 
 
 @rule(

@@ -100,8 +100,8 @@ def _on_a_laser(analysis: Analysis, use: SpindleUse, setup: Setup) -> Iterator[F
             "FQ025",
             "warning",
             use.dynamic_power_line,
-            "M4 lowers the power with the speed, and is dark at standstill, only in laser mode ($32=1); whether it is "
-            "on is not on record, so how this burns is not provable.",
+            "M4 lowers the power with the speed, and is dark at standstill, only in laser mode ($32=1); whether that "
+            "is on nobody said, so how this burns is not provable.",
             "Look at $32 and enter it in the machine's set-up.",
         )
     if analysis.process == "subtractive":

@@ -1,4 +1,4 @@
-"""Rapids to a stored place: where G28 and G30 lead on a mill or laser is kept by the controller, not by the program."""
+"""Rapids to a stored place: where G28 and G30 lead on a mill or laser, the controller keeps and not the program."""
 
 from __future__ import annotations
 

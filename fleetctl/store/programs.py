@@ -105,9 +105,7 @@ def hashes(conn: sa.Connection) -> list[str]:
 def facts_versions(conn: sa.Connection, sha256s: Sequence[str]) -> dict[str, int]:
     """By hash, which version of the reader stated the facts."""
     query = sa.select(programs.c.sha256, programs.c.analysis).where(programs.c.sha256.in_(sha256s))
-    return {
-        row.sha256: msgspec.json.decode(row.analysis, type=_Version).facts_version for row in conn.execute(query)
-    }
+    return {row.sha256: msgspec.json.decode(row.analysis, type=_Version).facts_version for row in conn.execute(query)}
 
 
 def set_analysis(conn: sa.Connection, program: Program) -> None:

@@ -127,3 +127,9 @@ def test_a_refusal_is_one_sentence(daemon: PretendDaemon, capsys: pytest.Capture
     daemon.answer("POST programs/ababab/transformations", problem, status=422)
     status, _, err = ask(capsys, "program", "transform", "ababab", "restart", "--line", "6")
     assert status == 1 and err == "line 6: The spindle is off at this line. Another."
+
+
+def test_a_directory_is_no_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fleetctl(["program", "transform", "ababab", "insert", "--script", str(tmp_path)]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "is a directory" in said and "Name the file" in said

@@ -1,4 +1,4 @@
-"""Facts that an earlier reader stated are stated anew: in the background, one at a time, and before the gate judges."""
+"""Facts of an earlier reader are stated anew: in the background, one at a time, and before the gate judges."""
 
 from __future__ import annotations
 

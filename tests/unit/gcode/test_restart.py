@@ -212,7 +212,7 @@ def test_a_print_is_never_homed_in_z_over_the_part_and_the_nozzle_comes_from_abo
 
 def test_every_line_that_is_put_in_has_a_reason_and_the_person_is_warned() -> None:
     shown = preview(printed("marlin", 7), "restart", {"layer": 4, "z_strategy": "at_height", "z_mm": 0.6})
-    assert shown.first_line == line_of_layer(printed("marlin", 7), 4)
+    assert shown.first_line == line_of_layer(printed("marlin", 7), DIALECTS["marlin"], 4)
     assert len(shown.lines) > 15 and all(line.reason and line.text for line in shown.lines)
     assert any("exactly the height" in warning for warning in shown.warnings)
     assert shown.lines[[line.text for line in shown.lines].index("G28 X Y")].reason.startswith("home X and Y only")
@@ -344,7 +344,10 @@ def test_travel_is_above_the_tallest_finished_object() -> None:
 def test_layers_and_lines_are_found_whatever_ends_them(end: bytes) -> None:
     plain = printed("marlin", 5)
     other = plain.replace(b"\n", end)
-    assert [line_of_layer(other, layer) for layer in range(1, 7)] == [line_of_layer(plain, n) for n in range(1, 7)]
+    marlin = DIALECTS["marlin"]
+    begin = [line_of_layer(other, marlin, layer) for layer in range(1, 7)]
+    assert begin == [line_of_layer(plain, marlin, layer) for layer in range(1, 7)]
+    assert begin == list(analyze(other, dialect="marlin").layer_table.lines[:6])
     numbers = [1, 2, 30, plain.count(b"\n")]
     assert lines_at(other, numbers) == lines_at(plain, numbers)
     assert b"".join(tail(other, 30)) == b"".join(tail(plain, 30)).replace(b"\n", end)

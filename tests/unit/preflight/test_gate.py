@@ -177,3 +177,25 @@ def test_errors_come_first_then_lines() -> None:
 def test_lasers_count_as_cutting() -> None:
     laser = msgspec.structs.replace(MILL, process=Process.LASER)
     assert not check(analyze(PRINT.encode()), laser, MILL_SETUP).passed
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line", "hint"),
+    [
+        (insert(PRINT, 9, "G1 X{first_layer} Y2"), "FQ010", 10, "custom G-code"),
+        (insert(PRINT, 9, "G1 X12345678901"), "FQ010", 10, "Correct the number"),
+        (insert(PRINT, 9, "; " + "A" * 300_000), "FQ010", 10, "export the program again"),
+        (insert(PRINT, 9, "M486 A" + "A" * 70_000), "FQ008", 10, "Split"),
+    ],
+)
+def test_one_cause_is_one_finding_that_says_what_to_do(text: str, code: str, line: int, hint: str) -> None:
+    found = [each for each in judge(text).findings if each.line == line and each.severity == "error"]
+    assert [each.code for each in found if each.code in (code, "GC002", "GC003", "GC012")] == [code]
+    assert hint in next(each.hint for each in found if each.code == code)
+
+
+def test_what_the_evaluation_found_is_told_with_the_refusal() -> None:
+    linuxcnc = msgspec.structs.replace(MILL, dialect="linuxcnc")
+    verdict = check(analyze(insert(MILLING, 7, "G1 X[1/0]").encode(), dialect="linuxcnc"), linuxcnc, MILL_SETUP)
+    (found,) = [each for each in verdict.findings if each.line == 8]
+    assert found.code == "FQ010" and "divi" in found.message.lower() and found.hint

@@ -37,7 +37,6 @@ BLIND = replace(PRINTER, envelope=None)
 LONG = "G1 X1.0000 Y1.0000 Z1.0000 F100.0000 " + " ".join(["S1"] * 25)
 
 
-
 def with_places(**places_mm: tuple[float, float, float]) -> Setup:
     """The mill with the places of G28 and G30 on record."""
     return replace(MILL_SETUP, offsets_mm=MILL_SETUP.offsets_mm | places_mm)
