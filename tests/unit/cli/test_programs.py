@@ -129,7 +129,6 @@ def test_a_refusal_is_one_sentence(daemon: PretendDaemon, capsys: pytest.Capture
     assert status == 1 and err == "line 6: The spindle is off at this line. Another."
 
 
-def test_a_directory_is_no_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert fleetctl(["program", "transform", "ababab", "insert", "--script", str(tmp_path)]) == 2
-    said = " ".join(capsys.readouterr().err.split())
-    assert "is a directory" in said and "Name the file" in said
+def test_a_directory_is_no_script(tmp_path: Path, daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = ask(capsys, "program", "transform", "ababab", "insert", "--script", str(tmp_path))
+    assert status == 2 and "is a directory" in err and "Name the file" in err and daemon.asked == []
