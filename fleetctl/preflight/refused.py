@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from fleetctl.gcode.facts import Analysis, Finding
 from fleetctl.gcode.findings import READING_CODES
 from fleetctl.model.profile import Process, Profile, Setup
-from fleetctl.preflight.rule import CUTTERS, finding, rule
+from fleetctl.preflight.rule import CUTTERS, EVERY, Rule, finding, rule
 
 Table = dict[str, tuple[str, str]]
 """By hazard: the finding's code, and what the program does, to follow "The program"."""
@@ -147,46 +147,40 @@ def _found(code: str, analysis: Analysis, profile: Profile) -> Iterator[Finding]
         yield finding(code, "error", mark.line, message, hint, mark.column)
 
 
-@rule(
+def _refusal(code: str, title: str, reason: str, processes: frozenset[Process] = EVERY) -> Rule:
+    """The rule of one code of the tables."""
+
+    def check(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
+        return _found(code, analysis, profile)
+
+    return rule(code, title, "error", reason, processes)(check)
+
+
+memory = _refusal(
     "FQ009",
     "Changes what the machine remembers",
-    "error",
     "A program that writes offsets or settings changes every later run, and nobody sees it until something breaks.",
 )
-def memory(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
-    """No stored offset, setting or state is written (G10 L2/L20, G28.1, $, M500, M112)."""
-    return _found("FQ009", analysis, profile)
+"""No stored offset, setting or state is written (G10 L2/L20, G28.1, $, M500, M112)."""
 
-
-@rule(
+unreadable = _refusal(
     "FQ010",
     "A line that the firmware reads otherwise or not at all",
-    "error",
     "A controller stops at such a line or passes over it, and both spoil the part.",
 )
-def unreadable(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
-    """Every line is one that the firmware carries out as it is meant."""
-    return _found("FQ010", analysis, profile)
+"""Every line is one that the firmware carries out as it is meant."""
 
-
-@rule(
+not_provable = _refusal(
     "FQ011",
     "The path is not provable",
-    "error",
     "Where the path depends on what is known only while it runs, nobody can show that it stays inside.",
 )
-def not_provable(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
-    """The path is known before the run."""
-    return _found("FQ011", analysis, profile)
+"""The path is known before the run."""
 
-
-@rule(
+cutting = _refusal(
     "FQ012",
     "Cuts without what a cut needs",
-    "error",
     "Without feed, speed or units of its own a program cuts with what was left from before, or breaks the tool.",
     CUTTERS,
 )
-def cutting(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
-    """A cut has its feed, its spindle, its units and a possible arc."""
-    return _found("FQ012", analysis, profile)
+"""A cut has its feed, its spindle, its units and a possible arc."""

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from fleetctl.gcode import Analysis, analyze
 
-from .canonical import RS274, canonical, path_of
+from . import rs274_oracle
 
-pytestmark = pytest.mark.skipif(RS274 is None, reason="rs274 is not installed (Debian linuxcnc-uspace)")
+pytestmark = pytest.mark.skipif(rs274_oracle.BINARY is None, reason=rs274_oracle.MISSING)
 
 START = "G21 G90 G17 G94 F100\nS100 M3\nG0 X0 Y0 Z5\n"
 REFUSING = ("machine_curve", "cycle_word_missing", "cycle_invalid", "spline_invalid", "arc_invalid", "arc_radius",
@@ -36,17 +36,17 @@ def agree(program: str) -> None:
     text = START + program
     facts = analyze(text.encode() + b"\nM2\n", dialect="linuxcnc")
     with tempfile.TemporaryDirectory() as folder:
-        theirs = canonical(text, Path(folder))
+        theirs = rs274_oracle.run(text.encode() + b"\nM2\n", Path(folder))
+    assert theirs is not None, text
     refused = [name for name in REFUSING if name in facts.hazards]
-    if theirs.error or refused:
-        assert bool(theirs.error) == bool(refused), (theirs.error, refused)
+    if theirs.refused or refused:
+        assert bool(theirs.refused) == bool(refused), (theirs.refused, refused)
         return
-    box, length, dwell = path_of(theirs)
     printed = 3e-3 if "G20" in program else 5e-4
     ours = whole_box(facts)
-    assert [*ours[0], *ours[1]] == pytest.approx([*box[0], *box[1]], abs=printed)
-    assert facts.cutting_mm == pytest.approx(length, abs=2e-3 + 2e-4 * len(theirs.steps), rel=1e-5)
-    assert facts.dwell_s == pytest.approx(dwell)
+    assert [*ours[0], *ours[1]] == pytest.approx([*theirs.low, *theirs.high], abs=printed)
+    assert facts.cutting_mm == pytest.approx(theirs.cutting_mm, abs=2e-3 + 2e-4 * theirs.moves, rel=1e-5)
+    assert facts.dwell_s == pytest.approx(theirs.dwell_s)
 
 
 CASES = [
@@ -113,7 +113,8 @@ REFUSED = [
 def test_refused_by_both(program: str) -> None:
     facts = analyze((START + program + "\nM2\n").encode(), dialect="linuxcnc")
     with tempfile.TemporaryDirectory() as folder:
-        assert canonical(START + program, Path(folder)).error
+        theirs = rs274_oracle.run((START + program + "\nM2\n").encode(), Path(folder))
+        assert theirs is not None and theirs.refused
     assert [name for name in REFUSING if name in facts.hazards]
 
 

@@ -7,41 +7,14 @@ import pytest
 
 from fleetctl.gcode import analyze
 from fleetctl.gcode.facts import Finding
-from fleetctl.model.profile import PROFILES, Process, Profile, Setup
+from fleetctl.model.profile import Process, Profile, Setup
 from fleetctl.preflight.gate import Verdict, check
 
-PRINTER = PROFILES["generic-220"]
-MILL = PROFILES["generic-mill-3018"]
+from .programs import BARE_PRINT as PRINT
+from .programs import MILL, MILLING, PRINTER, insert
+
 PRINTER_SETUP = Setup(material="PLA", nozzle_mm=0.4)
 MILL_SETUP = Setup(offsets_mm={"G54": (-150.0, -90.0, -20.0)})
-
-PRINT = """M140 S60
-M104 S200
-G28
-G90
-M82
-M190 S60
-M109 S200
-G1 X10 Y10 Z0.2 F3000
-G1 X60 Y10 E5 F1500
-G1 X60 Y60 E10
-M104 S0
-M140 S0
-M84
-"""
-
-MILLING = """G21
-G90
-G54
-M3 S8000
-G0 X0 Y0 Z5
-G1 Z-1 F100
-G1 X40 F300
-G2 X50 Y10 I0 J10
-G0 Z5
-M5
-M30
-"""
 
 
 def judge(text: str, profile: Profile = PRINTER, setup: Setup = PRINTER_SETUP) -> Verdict:
@@ -65,11 +38,6 @@ def test_a_fitting_print_passes() -> None:
 def test_a_fitting_milling_program_passes() -> None:
     verdict = judge_milling(MILLING)
     assert verdict.passed, verdict.findings
-
-
-def insert(text: str, after: int, line: str) -> str:
-    lines = text.splitlines(keepends=True)
-    return "".join([*lines[:after], line + "\n", *lines[after:]])
 
 
 @pytest.mark.parametrize(
