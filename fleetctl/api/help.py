@@ -38,15 +38,12 @@ class Explained(msgspec.Struct, frozen=True):
 
 def explained() -> Iterator[Explained]:
     """Every code, in alphabetical order."""
-    kinds = {kind.code: kind for _, kind in inspect.getmembers(errors, inspect.isclass) if _is_ours(kind)}
+    found: list[type] = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
+    kinds = {kind.code: kind for kind in found if issubclass(kind, errors.FleetctlError)}
     for code, kind in sorted(kinds.items()):
         sentence = (kind.__doc__ or code).strip().splitlines()[0]
         remedy = next((text for family, text in WHO if issubclass(kind, family)), "This is a bug of fleetctl.")
         yield Explained(code, sentence, status_of(kind("")), remedy)
-
-
-def _is_ours(kind: type) -> bool:
-    return issubclass(kind, errors.FleetctlError) and kind.__module__ == errors.__name__
 
 
 @routes.route("GET", "/help/problems", permission=Permission.PUBLIC)

@@ -175,7 +175,7 @@ EXAMPLES: dict[str, tuple[str, int, int]] = {
     "call_style": ("M98 P9\nM30\nO9 sub\nO9 endsub\n", 3, 1),
     "levels": ("o1 sub\no1 call\no1 endsub\no1 call\n", 2, 1),
     "m98": ("M98 L2\n", 1, 1),
-    "work": ("o1 while [1]\no1 endwhile\n", 1, 1),
+    "work": ("o1 while [1]\no1 endwhile\n", 2, 1),
     "endless": ("G0 X1\nM99\n", 2, 1),
 }
 
