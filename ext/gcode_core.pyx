@@ -14,6 +14,7 @@ from fleetctl._ext.gcode_answers cimport (
     letter_rows, name_rows, object_rows_of, rapid_rows, reason_rows, secret_rows, spindle_row, state_values, tool_rows,
     total_numbers, word_rows)
 from fleetctl._ext.gcode_columns cimport columns_core_bytes, layer_columns, line_bytes, path_parts
+from fleetctl._ext.gcode_corner cimport weigh_limits
 from fleetctl._ext.gcode_execute cimport execute
 from fleetctl._ext.gcode_extended cimport extended_command
 from fleetctl._ext.gcode_filament cimport begin_filament
@@ -407,6 +408,7 @@ cdef class Scanner:
         q.rapid = rapid
         q.fixed_rule = fixed
         q.least_accel = min(accel[:3])
+        weigh_limits(q)
 
     def set_planner(self, str rule, double ahead, klipper, arcs, double most):
         """After `set_limits`: the corner rule (a key of RULES), the blocks known ahead, Klipper's square corner
