@@ -317,5 +317,5 @@ cdef object letter_column_rows(Core* s):
 
 
 cdef int64_t core_bytes() noexcept:
-    """The size of a core as this module was built; `gcode_core` compares it with its own."""
-    return sizeof(Core)
+    """The size of a core with its planner as this module was built; `gcode_core` compares it with its own."""
+    return sizeof(Core) + sizeof(Planner)

@@ -40,7 +40,7 @@ from fleetctl._ext.gcode_velocity cimport velocity_command
 from fleetctl._ext.gcode_answers import (
     END_NAMES, FEATURE_NAMES, FRAME_NAMES, HAZARD_NAMES, HEATER_NAMES, HISTORY_NAMES, REASON_NAMES)
 
-if core_bytes() != sizeof(Core) or columns_core_bytes() != sizeof(Core):
+if core_bytes() != sizeof(Core) + sizeof(Planner) or columns_core_bytes() != sizeof(Core):
     raise ImportError("the parts of the G-code core were built from different sources: build_ext --inplace --force")
 
 cdef extern from "string.h" nogil:
