@@ -9,24 +9,27 @@ from fleetctl.protocol.feeder import Feeder
 from fleetctl.transport.base import Transport
 
 from .engine import MarlinEngine
-from .state import PLANNER_DEPTH
 
-CAPABILITIES = Capabilities(facets=frozenset({Facet.STREAM}))
+CAPABILITIES = Capabilities(facets=frozenset({Facet.STREAM}), prompts=True)
 
 
 def make(spec: MachineSpec, transport: Transport, clock: Clock, listener: Listener) -> Driver:
     """A driver for one machine; does no I/O."""
-    # MAX_CMD_SIZE counts the closing zero byte (Marlin, Configuration_adv.h).
-    limit_bytes = spec.profile.line_max_bytes - 1
+    engine = MarlinEngine()
+
+    def make_feeder() -> Feeder:
+        # MAX_CMD_SIZE counts the closing zero byte (Marlin, Configuration_adv.h).
+        limit_bytes = min(spec.profile.line_max_bytes, engine.line_max_bytes) - 1
+        return Feeder(line_limit_bytes=limit_bytes, text_commands=True)
+
     return StreamDriver(
         spec,
         transport,
         clock,
         listener,
-        engine=MarlinEngine(),
+        engine=engine,
         capabilities=CAPABILITIES,
-        make_feeder=lambda: Feeder(line_limit_bytes=limit_bytes, text_commands=True),
-        planner_depth=PLANNER_DEPTH,
+        make_feeder=make_feeder,
     )
 
 
