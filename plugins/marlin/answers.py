@@ -124,8 +124,8 @@ class Answers(Sending):
         if number < link.oldest_number:
             return False  # a surplus ok
         if number >= link.oldest_number + len(link.window):
-            # Spoiled on the way, or a number that means something else (Marlin issue 2952). Where oks without a number
-            # acknowledge nothing the numbers are the firmware's own rule, and this one is lost.
+            # Spoiled on the way, or a number that means something else (Marlin issue 2952). Where an ok without a
+            # number acknowledges nothing, the numbers are the firmware's own rule, and this one is lost.
             self._oks_lie = not self._quirks.taken_is_ok
             return self._oks_lie
         self._oks_are_named = True
@@ -153,9 +153,9 @@ class Answers(Sending):
             return self._ok_has_temperature
         if not oldest.wants_answer or oldest.lines or self._quirks.taken_is_ok:
             return False
-        if len(line) > 3 and (oldest.text != "M114" or words.position(line) is not None):
-            self._text(line, now)  # Smoothieware's answer to M114 stands in its ok
-            return not oldest.lines
+        if oldest.text == "M114" and words.position(line) is not None:
+            self._text(line, now)  # Smoothieware's answer stands in its ok
+            return False
         oldest.answered_early = True
         return True
 

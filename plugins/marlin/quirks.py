@@ -136,8 +136,8 @@ ROWS: tuple[Quirks, ...] = (
         named_by=("repetier",),
         # gcode.cpp: checkAndPushCommand says `ok <number>` when the line is put into the buffer; requestResend says
         # an empty line, `Resend:<n>`, `ok`; a line seen before is answered `skip <n>`, `ok`; an unfinished line
-        # brings a request after 200 ms; `wait` each second while the buffer is empty. Commands.cpp: emergencyStop resets or
-        # hangs. Configuration.h: EMERGENCY_PARSER 1, PRINTLINE_CACHE_SIZE 24. gcode.h: MAX_CMD_SIZE 96.
+        # brings a request after 200 ms; `wait` each second while the buffer is empty. Commands.cpp: emergencyStop
+        # resets or hangs. Configuration.h: EMERGENCY_PARSER 1, PRINTLINE_CACHE_SIZE 24. gcode.h: MAX_CMD_SIZE 96.
         source="repetier/Repetier-Firmware 1.0: gcode.cpp, Commands.cpp, Communication.cpp, Configuration.h",
         resend_ok=ResendOk.ALWAYS,
         taken_is_ok=True,

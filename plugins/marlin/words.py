@@ -15,6 +15,7 @@ RESEND = re.compile(rb"(?:resend|rs)\s*:?\s*N?:?\s*(\d+)", re.IGNORECASE)
 FREE_BUFFER = re.compile(rb"\bB(\d+)\b")
 ACKNOWLEDGED = re.compile(rb"ok N?(\d+)(?: |$)")
 ERROR_WITHOUT_TEXT = re.compile(rb"error:\s*\d*\s*$", re.IGNORECASE)
+HEATER_FAULT = re.compile(rb"heater \d+ fault")
 CARD_PROGRESS = re.compile(rb"SD printing byte (\d+)/(\d+)")
 CAPABILITY = re.compile(r"Cap:([A-Z0-9_]+):([01])")
 FIRMWARE_FIELD = re.compile(r"([A-Z][A-Z_-]+):")
@@ -29,7 +30,16 @@ BANNER_STARTS = (b"Smoothie Running", b"RepRapFirmware for")
 
 LINK_ERRORS = (b"line number is not last", b"checksum", b"no line number", b"expected line")
 CARD_ERRORS = (b"volume.init", b"openroot", b"open failed", b"cannot open", b"workdir", b"sd card", b"no media")
-HALTS = (b"halt", b"kill", b"thermal", b"heating failed", b"maxtemp", b"mintemp", b"system stopped", b"runaway")
+HALTS = (
+    b"halt",
+    b"kill",
+    b"thermal",
+    b"heating f",
+    b"maxtemp",
+    b"mintemp",
+    b"system stopped",
+    b"runaway",
+)
 ERROR_STARTS = (b"error", b"!!", b"fatal:", b"alarm:", b"halted", b"halt ", b"entering", b"temperat")
 """First eight bytes of what is bad news: Marlin's `Error:`, `!!` of Klipper and of a halted Smoothieware, Repetier's
 `fatal:`, Smoothieware's `ALARM:`, `HALTED`, `HALT asserted`, `Entering Alarm/Halt state`, `Temperature reading is
@@ -96,7 +106,11 @@ def _classify_rest(line: bytes) -> Word:
 def _classify_error(line: bytes) -> Word:
     if line.startswith((b"entering", b"temperat")) and b"halt" not in line:
         return Word.TEXT
-    if any(sign in line for sign in HALTS) or line.startswith((b"!!", b"fatal:", b"alarm:")):
+    if (
+        any(sign in line for sign in HALTS)
+        or HEATER_FAULT.search(line)
+        or line.startswith((b"!!", b"fatal:", b"alarm:"))
+    ):
         return Word.HALT
     if b"stopped due to errors" in line:
         return Word.HALT

@@ -35,6 +35,8 @@ class Subject:
     fault, fault_end: a fault the simulator can have, and how a run that meets it ends.
     clears_fault: `clear_fault` alone brings it back; False where a person must reset it.
     has_checksums: a spoiled line is noticed and asked for again.
+    checks_order: a line that comes twice, or out of order, is noticed and not executed.
+    confirms_stop: the firmware stops at once and says so; where it does neither, only the heat goes off.
     noise: what matches is no command to this firmware, whatever its record says: spoiled lines that it refused.
     """
 
@@ -51,6 +53,8 @@ class Subject:
     fault_end: EndKind
     clears_fault: bool
     has_checksums: bool
+    checks_order: bool = True
+    confirms_stop: bool = True
     noise: str = r"(?!)"
     profile_name: str = ""
 
