@@ -63,6 +63,7 @@ class Answers(Sending):
         elif word is Word.BUSY:
             self._watch.busy_seen = True
             self._watch.alive()
+            self._late_due_s = None
         elif word is Word.TEMPERATURES:
             self._temperatures(line)
         elif word is Word.RESEND:
@@ -218,6 +219,7 @@ class Answers(Sending):
         text = line.decode("latin-1")
         if self._late and position is not None:
             ask = self._late.popleft()
+            self._late_due_s = None
             ask.lines.append(text)
             self._watch.alive()
             if ask.done is not None:

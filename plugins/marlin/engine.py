@@ -53,6 +53,8 @@ class MarlinEngine(Answers):
             self._half_error_ends("")
         if self._answer_over_s is not None and now >= self._answer_over_s:
             self._answer_is_over(now)
+        if self._late_due_s is not None and now >= self._late_due_s:
+            self._answer_is_late(now)
         overdue = self._watch.overdue(now)
         if overdue is Overdue.ASK and self._pace() is Pace.PERSON:
             self._wait_for_person()
@@ -76,6 +78,7 @@ class MarlinEngine(Answers):
             self._in_step_by_s,
             self._half_error_due_s,
             self._answer_over_s,
+            self._late_due_s,
             self._watch.due_s,
             self._quiet_at_s(),
             self._poll_due_s,

@@ -37,6 +37,7 @@ class Ask:
     is_poll: bool = False
     answered_early: bool = False
     """An ok came before it said anything: a stray one, or a firmware that says ok when it has read a line."""
+    tries: int = 0
     deferred: bool = False
     """Its ok says only that it was read; somebody else sees to `done`."""
     lines: list[str] = field(default_factory=list)

@@ -29,6 +29,11 @@ from .watch import QUIET_S, Pace
 
 POLL_S = 5.0
 
+LATE_S = 30.0
+"""Where ok means read, the answer itself may be lost; without `busy:` for so long the question is asked again."""
+
+LATE_TRIES = 3
+
 FRAME_BYTES = 14
 """Number, checksum and line end around a line of ours."""
 
@@ -47,7 +52,7 @@ class Sending(MarlinState):
         self._lines.reset()
         self._greeting.begin(now)
         self._poll_due_s = self._resend_ok_due_s = None
-        self._half_error_due_s = self._answer_over_s = None
+        self._half_error_due_s = self._answer_over_s = self._late_due_s = None
         self._watch.reports = False
         self._waiting = self._card_prints = False
         self._close_prompt()
@@ -127,6 +132,10 @@ class Sending(MarlinState):
             self._watch.alive()
         elif self._watch.due_s is None:
             self._watch.arm(now, self._pace())
+        if not self._late:
+            self._late_due_s = None
+        elif self._late_due_s is None:
+            self._late_due_s = now + LATE_S
 
     def _fill(self) -> None:
         link = self._link
@@ -184,6 +193,16 @@ class Sending(MarlinState):
         while isinstance(oldest := self._link.oldest, Ask) and oldest.is_poll:
             self._link.answered()
         self._link.ask_over_the_window(self._poll("M105"))
+
+    def _answer_is_late(self, now: float) -> None:
+        """The question was read long ago and its answer has not come."""
+        self._late_due_s = None
+        ask = self._late.popleft()
+        ask.tries += 1
+        if ask.tries >= LATE_TRIES:
+            self._answer_lost(now)
+        else:
+            self._asks.insert(0, ask)
 
     def _ask(self, text: str, done: Done, *, ticket: bool = False, now: float) -> int:
         self._tickets += ticket

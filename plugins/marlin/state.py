@@ -76,6 +76,7 @@ class MarlinState:
         self._oks_are_named = False
         self._oks_lie = False
         self._late: deque[Ask] = deque()
+        self._late_due_s: float | None = None
         self._collector: Ask | None = None
         self._answer_over_s: float | None = None
         self._half_error = ""
@@ -133,7 +134,7 @@ class MarlinState:
         self._phase = Phase.FAULT
         self._greeting.due_s = self._poll_due_s = self._resend_ok_due_s = None
         self._half_error = ""
-        self._half_error_due_s = self._answer_over_s = None
+        self._half_error_due_s = self._answer_over_s = self._late_due_s = None
         self._watch.alive()
         self._waiting = False
         self._events.append(MachineFault(fault, text or reason, position_lost))
