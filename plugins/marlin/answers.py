@@ -120,15 +120,12 @@ class Answers(Sending):
     def _catches_up(self, number: int | None, now: float) -> bool:
         """An ok that names its line: take all before it as answered. Whether it acknowledges the oldest line now."""
         link = self._link
-        if number is None or self._oks_lie:
+        if number is None:
             return True
         if number < link.oldest_number:
             return False  # a surplus ok
         if number >= link.oldest_number + len(link.window):
-            # Spoiled on the way, or a number that means something else (Marlin issue 2952). Where an ok without a
-            # number acknowledges nothing, the numbers are the firmware's own rule, and this one is lost.
-            self._oks_lie = not self._quirks.taken_is_ok
-            return self._oks_lie
+            return False  # spoiled on the way; the next one makes up for it
         self._oks_are_named = True
         while link.oldest_number < number:
             self._answered(link.answered(), now)

@@ -28,7 +28,8 @@ class Quirks:
     checks_order: a line out of order is not executed but asked for again. Only then does the answer to a later line
         prove that the earlier ones arrived; without it a lost acknowledgement cannot be told from a lost line.
     taken_is_ok: `ok` comes when a line was read, before it is executed, and what the line has to say comes later.
-    ok_names_line: the number in `ok 12` or `ok N12` is that of the acknowledged line and can be believed.
+    ok_names_line: the number in `ok 12` is that of the acknowledged line and can be believed. ADVANCED_OK's N is not:
+        it was another line's once (Marlin issue 2952), and OctoPrint's virtual printer names the last line it has read.
     trusts_room: the B of ADVANCED_OK may widen the window, up to what the receive ring holds in any case.
     keep_alive: says `busy:` while one command lasts long. Without it silence proves nothing for minutes.
     planner_depth: lines acknowledged and perhaps not executed: planner blocks, and the queue where taken is ok.
@@ -74,18 +75,17 @@ ROWS: tuple[Quirks, ...] = (
     Quirks(
         name="Marlin 2",
         named_by=("marlin 2", "marlin bugfix-2", "marlin"),
-        # queue.cpp: until 2.0.6 `ok_to_send` follows the request, since 2.0.7 only `Resend`. ADVANCED_OK takes N from
-        # the line itself. Configuration_adv.h: BLOCK_BUFFER_SIZE 16, BUFSIZE 4, MAX_CMD_SIZE 96, RX_BUFFER_SIZE 128,
-        # of which one byte stays free (MarlinSerial.h).
+        # queue.cpp: until 2.0.6 `ok_to_send` follows the request, since 2.0.7 only `Resend`. Configuration_adv.h:
+        # BLOCK_BUFFER_SIZE 16, BUFSIZE 4, MAX_CMD_SIZE 96, RX_BUFFER_SIZE 128, of which one byte stays free
+        # (MarlinSerial.h).
         source="MarlinFirmware/Marlin 2.0.x: queue.cpp, e_parser.h, M115.cpp, host_actions.cpp",
-        ok_names_line=True,
         trusts_room=True,
     ),
     Quirks(
         name="Marlin 1",
         named_by=("marlin 1", "marlin bugfix-1", "marlin v1", "th3d", "creality"),
         # Marlin_main.cpp of 1.1: FlushSerialRequestResend ends with ok_to_send, which is silent when the head of the
-        # queue wants none. The N of ADVANCED_OK was another line's once (Marlin issue 2952), so it is not believed.
+        # queue wants none. It has no ADVANCED_OK that could be trusted for more than one line.
         source="MarlinFirmware/Marlin 1.1: Marlin_main.cpp",
     ),
     Quirks(

@@ -63,7 +63,7 @@ class Sending(MarlinState):
         self._abandon("numbers begin anew")
         self._phase = Phase.IDENTIFYING
         self._quirks = UNKNOWN
-        self._was_asked = self._oks_are_named = self._oks_lie = False
+        self._was_asked = self._oks_are_named = False
         self._asks = [Ask("M115", self._identified, wants_answer=True)]
 
     def _identified(self, ask: Ask, now: float) -> None:

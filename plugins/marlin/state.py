@@ -74,7 +74,6 @@ class MarlinState:
         self._quirks = UNKNOWN
         self._was_asked = False
         self._oks_are_named = False
-        self._oks_lie = False
         self._late: deque[Ask] = deque()
         self._late_due_s: float | None = None
         self._collector: Ask | None = None
