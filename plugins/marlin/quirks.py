@@ -29,7 +29,7 @@ class Quirks:
         prove that the earlier ones arrived; without it a lost acknowledgement cannot be told from a lost line.
     taken_is_ok: `ok` comes when a line was read, before it is executed, and what the line has to say comes later.
     ok_names_line: the number in `ok 12` is that of the acknowledged line and can be believed. ADVANCED_OK's N is not:
-        it was another line's once (Marlin issue 2952), and OctoPrint's virtual printer names the last line it has read.
+        it was another line's once (Marlin issue 2952), and OctoPrint's virtual printer names the last line it read.
     trusts_room: the B of ADVANCED_OK may widen the window, up to what the receive ring holds in any case.
     keep_alive: says `busy:` while one command lasts long. Without it silence proves nothing for minutes.
     planner_depth: lines acknowledged and perhaps not executed: planner blocks, and the queue where taken is ok.

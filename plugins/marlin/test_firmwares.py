@@ -48,7 +48,7 @@ class TestRepRapFirmware(DriverSuite, FaultSuite, FaultMatrix):
 
 
 class TestRepetier(DriverSuite, FaultSuite, FaultMatrix):
-    """Ok means read. A number without a checksum is taken: a line whose star is spoiled passes, whatever a host does."""
+    """Ok means read. A number without a checksum is taken: a line whose star is spoiled passes unnoticed."""
 
     subject = speaking("repetier", clears_fault=True, waiting_program=None, unchecked=b"*")
 

@@ -94,11 +94,14 @@ def trace(port: Any, name: str, file: Path) -> None:
 
 
 def to_object(master: int, port: Any) -> None:
-    """Bytes from the host; what the object does not take at once waits, as in a driver of the system."""
+    """Lines from the host, one at a time; what the object does not take at once waits, as in a system's driver."""
+    rest = b""
     while True:
-        data = os.read(master, 64)
-        while data:
-            data = data[port.write(data) :]
+        *lines, rest = (rest + os.read(master, 4096)).split(b"\n")
+        for line in lines:
+            data = line + b"\n"
+            while data:
+                data = data[port.write(data) :]
 
 
 def from_object(master: int, port: Any) -> None:
