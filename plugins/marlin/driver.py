@@ -9,13 +9,17 @@ from fleetctl.protocol.feeder import Feeder
 from fleetctl.transport.base import Transport
 
 from .engine import MarlinEngine
+from .link import MOST_LINES
+
+BRIDGES = ("socket://", "tcp://", "telnet://", "rfc2217://", "ws://", "wss://")
 
 CAPABILITIES = Capabilities(facets=frozenset({Facet.STREAM}), prompts=True)
 
 
 def make(spec: MachineSpec, transport: Transport, clock: Clock, listener: Listener) -> Driver:
     """A driver for one machine; does no I/O."""
-    engine = MarlinEngine()
+    # A bridge sends in bursts and has no flow control towards the board: no more than one line at a time.
+    engine = MarlinEngine(most_lines=1 if spec.port.startswith(BRIDGES) else MOST_LINES)
 
     def make_feeder() -> Feeder:
         # MAX_CMD_SIZE counts the closing zero byte (Marlin, Configuration_adv.h).

@@ -58,7 +58,8 @@ class NumberedLink:
     all of them must fit. `oldest_number` is the number of the line that is answered next.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_lines: int = MOST_LINES) -> None:
+        self._most_lines = most_lines
         self.receive_bytes = 127
         self.oldest_number = 1
         self.storm = 0
@@ -184,7 +185,7 @@ class NumberedLink:
 
     def learn_window(self, free_lines: int) -> None:
         """The firmware said how many lines its queue has room for beyond those in flight."""
-        self.max_lines = max(1, min(MOST_LINES, len(self.window) + free_lines))
+        self.max_lines = max(1, min(self._most_lines, len(self.window) + free_lines))
         self.window.max_lines = self.max_lines
 
     def _take_back(self, number: int) -> None:

@@ -26,7 +26,7 @@ from fleetctl.protocol.lines import LineSplitter
 
 from . import words
 from .identify import Greeting
-from .link import Ask, NumberedLink
+from .link import MOST_LINES, Ask, NumberedLink
 from .quirks import UNKNOWN
 from .watch import AnswerWatch, Pace
 
@@ -57,10 +57,11 @@ DEAF = frozenset({Phase.CLOSED, Phase.GREETING, Phase.FAULT})
 class MarlinState:
     """The fields of the engine; see `fleetctl.protocol.engine.Engine` for what they serve."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_lines: int = MOST_LINES) -> None:
+        """`most_lines`: in flight at once at the most, whatever the firmware says of its room."""
         self._phase = Phase.CLOSED
         self._lines = LineSplitter()
-        self._link = NumberedLink()
+        self._link = NumberedLink(most_lines)
         self._greeting = Greeting()
         self._watch = AnswerWatch()
         self._events: list[EngineEvent] = []

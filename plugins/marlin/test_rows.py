@@ -1,5 +1,5 @@
-"""The family's facts about people, power, identity and room: each is a behaviour of the pretend board, and here is what
-the driver makes of it. What is about lost and spoiled bytes is in the fault matrix.
+"""The family's facts about people, power, identity and room: each is a behaviour of the pretend board, and here is
+what the driver makes of it. What is about lost and spoiled bytes is in the fault matrix.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ CELLS: dict[str, Cell] = {
     "board reset": Cell(ends=INTERRUPTED, strike=_reset),
     "unplugged": Cell(ends=INTERRUPTED, strike=lambda bench, link: bench.link.unplug()),
     "half open": Cell(ends=INTERRUPTED, link=lambda inner, rng: HalfOpen(inner), strike=_die),
-    "silent for a while": Cell(machine=("silence@{line}:4",)),
+    "silent for a while": Cell(machine=("silence@{line}:4",), needs=("has_checksums",)),
     "silent for ever": Cell(ends=INTERRUPTED, machine=("silence@{line}",)),
 }
 """By name; a plug-in adds cells of its own in `more_cells`."""
