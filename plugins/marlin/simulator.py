@@ -139,7 +139,8 @@ class MarlinSimulator(SimulatedMachine):
         self.commands = Commands(self)
         self._ring = bytearray()
         self._line = bytearray()
-        self._line_at_s = self._wait_at_s = self.now_s
+        self._line_at_s = self.now_s
+        self._wait_at_s = self.now_s + self.firmware.wait_every_s
         self._scan = bytearray()
         self._queue: deque[Queued] = deque()
         self._task: Task | None = None

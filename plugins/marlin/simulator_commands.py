@@ -231,7 +231,9 @@ class Commands:
         self.machine.ok_said = self.machine.firmware.temperatures()
 
     def _m113(self, words: Words) -> None:
-        if (seconds := words.get("S")) is None:
+        if not self.machine.firmware.busy:
+            self.machine.firmware.unknown("M113")
+        elif (seconds := words.get("S")) is None:
             self.machine.say(f"echo:M113 S{self.machine.busy_s:.0f}")
         else:
             self.machine.busy_s = max(0.0, seconds)

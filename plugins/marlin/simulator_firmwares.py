@@ -76,12 +76,15 @@ class Firmware:
         found = LINE_NUMBER.match(line, max(0, second))
         number = int(found[1]) if found else 0
         if number != machine.last_number + 1 and not renumbers:
-            return self._complain(ORDER_FAULT)
+            self._complain(ORDER_FAULT)
+            return None
         body, star, digits = line.rpartition(b"*")
         if not star:
-            return self._complain(NO_SUM_FAULT)
+            self._complain(NO_SUM_FAULT)
+            return None
         if not sum_is_right(body, digits):
-            return self._complain(SUM_FAULT)
+            self._complain(SUM_FAULT)
+            return None
         machine.last_number = number
         return Queued(without_number(body), number)
 

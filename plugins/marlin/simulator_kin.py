@@ -43,6 +43,7 @@ class RepRapFirmware(Firmware):
         "FIRMWARE_NAME: RepRapFirmware for Duet 2 WiFi/Ethernet FIRMWARE_VERSION: 3.4.5 ELECTRONICS: Duet WiFi 1.02 "
         "or later FIRMWARE_DATE: 2022-11-30 19:36:12"
     )
+    busy = ""
     has_capabilities = False
     banner = ("RepRapFirmware for Duet 2 WiFi/Ethernet Version 3.4.5 is up and running.",)
     emergency = re.compile(rb"[\s]*M(112)[ ;\n](.*)")
@@ -199,6 +200,7 @@ class Smoothieware(Firmware):
         "FIRMWARE_NAME:Smoothieware, FIRMWARE_URL:http%3A//smoothieware.org, X-SOURCE_CODE_URL:https://github.com/"
         "Smoothieware/Smoothieware, FIRMWARE_VERSION:edge-9e5477518, PROTOCOL_VERSION:1.0, X-AXES:5, X-GRBL_MODE:0"
     )
+    busy = ""
     has_capabilities = False
     banner = ("Smoothie Running @120MHz", "Smoothie", "ok")
     resend = "rs N{n}"
@@ -277,6 +279,7 @@ class Sprinter(Firmware):
         "bufsize": 6,
     }
     m115 = "FIRMWARE_NAME: Sprinter Experimental PROTOCOL_VERSION:1.0 MACHINE_TYPE:Mendel EXTRUDER_COUNT:1"
+    busy = ""
     has_capabilities = False
     banner = ("start",)
     resend = "Resend:{n}"

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import pytest
 from fleetctl_plugins.marlin.simulator import MarlinSimulator, simulator
@@ -36,7 +35,10 @@ CHANGE = b"G28\nG1 X50 F3000\nM600\nG1 X60\n"
 
 
 def bench_of(wrap: Callable[[Transport], Transport] | None = None, **options: object) -> Bench:
-    return Bench(replace(SUBJECT, make_machine=partial(simulator, **options)), wrap=wrap)
+    def switched_on(seed: int) -> MarlinSimulator:
+        return simulator(seed, **options)
+
+    return Bench(replace(SUBJECT, make_machine=switched_on), wrap=wrap)
 
 
 def board(bench: Bench) -> MarlinSimulator:
@@ -317,7 +319,8 @@ async def test_i6_reprapfirmware_loses_a_line_without_a_word_and_we_do_not_guess
     bench = bench_of(firmware="reprapfirmware", planner_blocks=16)
     await running(bench)
     engine = bench.driver._streamer.engine  # type: ignore[attr-defined]
-    take, spoiled = engine.take_output, []
+    take = engine.take_output
+    spoiled: list[bytes] = []
 
     def spoil() -> bytes:
         data: bytes = take()

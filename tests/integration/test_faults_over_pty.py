@@ -1,4 +1,4 @@
-"""A sample of the fault matrix over real pseudo-terminals: a simulator process with planned faults, and the driver."""
+"""A sample of the fault matrix over real pseudo-terminals: a simulator process with planned faults, the driver."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ FINISHED, INTERRUPTED = EndKind.FINISHED, EndKind.INTERRUPTED
         ("prusa-buddy", ("garble%0.03",), {FINISHED}),
         ("prusa-mk3", ("reset@40",), {INTERRUPTED}),
         ("repetier", ("lost-ok@20", "lost-ok@40"), {FINISHED}),
-        ("smoothieware", ("drop@30",), {FINISHED, INTERRUPTED}),
-        ("reprapfirmware", ("drop@30",), {INTERRUPTED}),
+        ("smoothieware", ("garble@30", "garble@50"), {FINISHED}),
+        ("reprapfirmware", ("thermal@30",), {EndKind.FAILED}),
         ("sprinter", ("duplicate-out%0.02",), {FINISHED, INTERRUPTED}),
     ],
 )
