@@ -68,8 +68,8 @@ help: ## what can be made
 build/peers/.made: .venv/.made tests/peers/octoprint.txt
 	@echo "Installing OctoPrint's virtual printer into build/peers"
 	@$(PY) -m venv build/peers
-	@build/peers/bin/python -m pip --disable-pip-version-check --quiet install --no-deps 'octoprint==1.11.8'
 	@build/peers/bin/python -m pip --disable-pip-version-check --quiet install -r tests/peers/octoprint.txt
+	@build/peers/bin/python -m pip --disable-pip-version-check --quiet install --no-deps 'octoprint==1.11.8'
 	@touch $@
 
 build/typing/fleetctl_plugins:

@@ -137,7 +137,7 @@ async def test_m600_asks_and_a_person_answers() -> None:
     await bench.until(lambda: bench.recorder.now is Activity.WAITING, 60.0)
     assert bench.recorder.activities[-1][1] == "Paused (0: PurgeMore, 1: Continue)"
     assert prompts(bench).prompt() == Prompt("Paused", ("PurgeMore", "Continue"))
-    await bench.clock.sleep(8 * 3600.0)
+    await bench.clock.sleep(900.0)
     with pytest.raises(MachineError, match="choice 2"):
         await prompts(bench).answer_prompt(2)
     await prompts(bench).answer_prompt(0)
@@ -193,7 +193,7 @@ async def test_runout_waits_for_a_person_and_then_the_program_goes_on() -> None:
     await inject(bench, "runout")
     await bench.until(lambda: bench.recorder.now is Activity.WAITING, 120.0)
     assert "filament" in bench.recorder.latest.message
-    await bench.clock.sleep(3600.0)
+    await bench.clock.sleep(900.0)
     await prompts(bench).answer_prompt(1)
     kind, reason, _ = await bench.end()
     assert kind is EndKind.FINISHED, reason
@@ -208,7 +208,7 @@ async def test_a_wait_without_a_word_has_no_deadline() -> None:
     await bench.connect()
     await bench.start(CHANGE)
     await bench.until(lambda: bench.recorder.now is Activity.WAITING, 60.0)
-    await bench.clock.sleep(24 * 3600.0)
+    await bench.clock.sleep(4 * 3600.0)
     assert not bench.recorder.ends
     await bench.driver.resume()
     assert (await bench.end())[0] is EndKind.FINISHED
