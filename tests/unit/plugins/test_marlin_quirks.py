@@ -14,6 +14,7 @@ from fleetctl.protocol.engine import (
     Prompted,
     RunEnded,
     RunEndKind,
+    RunFinished,
     StateChanged,
     WaitingForPerson,
 )
@@ -136,6 +137,27 @@ def test_where_ok_means_read_a_command_is_done_when_the_planner_is_dry() -> None
     talk.says("X:0.00 Y:0.00 Z:0.00 E:0.00")
     done = talk.told[-1]
     assert (getattr(done, "ticket", 0), getattr(done, "lines", ())) == (ticket, ("x_min:L", "y_min:L"))
+
+
+def test_where_ok_means_read_an_answer_that_got_lost_is_asked_for_again() -> None:
+    talk = repetier()
+    talk.engine.start(feeder(["G1 X1"]), talk.now)
+    assert talk.sent() == ["G1 X1"]
+    talk.says("ok 5")
+    assert talk.sent() == ["M400"]
+    talk.says("ok 6")
+    assert talk.sent() == ["M114"]
+    talk.says("ok 7")
+    asked = 0
+    for _ in range(8):
+        talk.passes(5.0)
+        for line in talk.engine.take_output().decode().splitlines():
+            talk.says(f"ok {line[1:].split()[0]}", *(["T:20.0 /0"] if "M105" in line else []))
+            asked += "M114" in line
+    assert asked == 1
+    assert not talk.events(RunFinished)
+    talk.says("X:1.00 Y:0.00 Z:0.00 E:0.00")
+    assert talk.events(RunFinished) == [RunFinished(1)]
 
 
 def test_a_skipped_line_s_ok_acknowledges_nothing() -> None:
