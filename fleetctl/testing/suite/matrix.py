@@ -53,7 +53,7 @@ def _spoiled(faults: LinkFaults) -> Cell:
 
     def strike(bench: Bench, link: Transport) -> None:
         assert isinstance(link, FaultyTransport)
-        # Two lines that run together pass an exclusive or once in 256 times: that is the sum's fault, not the driver's.
+        # Two lines that run together pass an exclusive or once in 256 times: the sum's fault, not the driver's.
         out = replace(faults.out, spares=b"\n" + bench.subject.unchecked)
         link.begin(replace(faults, out=out))
 
