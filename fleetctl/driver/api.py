@@ -38,6 +38,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     facets: frozenset[Facet]
     pause: bool = True
     home: bool = True
+    prompts: bool = False
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +57,8 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     position_mm: tuple[float, float, float] | None = None
     feed_mm_s: float | None = None
     spindle_rpm: float | None = None
+    message: str = ""
+    """What the machine's display shows for a person; the latest text."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -175,6 +178,27 @@ class TakesWorkOffsets(Protocol):
 
     def set_work_offsets(self, offsets_mm: Mapping[str, tuple[float, float, float]]) -> None:
         """The set-up on record changed; holds from the next start on. Neither waits nor raises."""
+        ...
+
+
+class Prompt(msgspec.Struct, frozen=True):
+    """A question of the firmware to a person. An answer is the index of one of `choices`; none means 0, go on."""
+
+    text: str
+    choices: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class AnswersPrompts(Protocol):
+    """What a driver has besides when its machine can ask a person something; claimed by `Capabilities.prompts`."""
+
+    def prompt(self) -> Prompt | None:
+        """What is asked now; None when nothing is. Its text and choices are the reason of WAITING too."""
+        ...
+
+    async def answer_prompt(self, choice: int) -> None:
+        """Give a person's answer, the index of one of the choices, in a run as well. Raises MachineError when nothing
+        is asked, the index is none of them, or the firmware would not hear it."""
         ...
 
 

@@ -103,6 +103,8 @@ class MachineShape(msgspec.Struct, frozen=True, kw_only=True):
     temperatures_degc: dict[str, tuple[float, float]] = {}
     position_mm: tuple[float, float, float] | None = None
     spindle_rpm: float | None = None
+    message: str = ""
+    """What the machine's own display shows."""
     telemetry_at_s: float | None = None
 
 

@@ -211,6 +211,7 @@ class TelemetryReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     temperatures_degc: dict[str, tuple[float, float]] = {}
     position_mm: tuple[float, float, float] | None = None
     spindle_rpm: float | None = None
+    message: str = ""
 
 
 ToAgent = Hello | Assign | Start | Withdraw | Verb | Stop | Release | Acknowledge | Leave
