@@ -25,6 +25,7 @@ from fleetctl.errors import FleetctlError, LinkError, UsageError
 from fleetctl.model.machine import Activity, Link
 from fleetctl.model.messages import MachineAssignment, Start
 from fleetctl.model.run import RunState
+from fleetctl.transport.hotplug import Signature
 
 T = TypeVar("T")
 
@@ -88,21 +89,24 @@ class Session:
             self._retry_now.clear()
             self.facts.tell()
             begun_s = self._shared.clock.monotonic()
+            device = self._shared.port_watch.look(self.assignment.port)
             await self._one_link()
             _heed_cancellation()
             if self._shared.clock.monotonic() - begun_s > STEADY_AFTER_S + CONNECT_PATIENCE_S:
                 self._backoff.reset()
             if not self._retired:
-                await self._wait_before_retry()
+                await self._wait_before_retry(device)
 
-    async def _wait_before_retry(self) -> None:
-        try:
-            async with asyncio.timeout(self._backoff.next_s()):
-                await self._retry_now.wait()
-                self._backoff.reset()
-                self.facts.link = Link.CONNECTING
-        except TimeoutError:
-            pass
+    async def _wait_before_retry(self, device: Signature | None) -> None:
+        """Until the back-off is over, a person asks, or the port that was `device` is plugged in again."""
+        with self._shared.port_watch.watching(self.assignment.port, device, self._retry_now.set):
+            try:
+                async with asyncio.timeout(self._backoff.next_s()):
+                    await self._retry_now.wait()
+                    self._backoff.reset()
+                    self.facts.link = Link.CONNECTING
+            except TimeoutError:
+                pass
 
     async def _one_link(self) -> None:
         """One link from opening to loss. Whatever a driver raises ends only this."""
@@ -130,7 +134,7 @@ class Session:
         if driver_type is None:
             known = ", ".join(sorted(self._shared.drivers)) or "none"
             raise UsageError(f"There is no driver {assignment.driver!r}; installed: {known}.")
-        transport = self._shared.open_transport(assignment.port, assignment.profile)
+        transport = self._shared.open_transport(assignment, driver_type)
         spec = MachineSpec(
             name=assignment.name,
             port=assignment.port,

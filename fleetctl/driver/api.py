@@ -20,6 +20,7 @@ from fleetctl.clock import Clock
 from fleetctl.model.machine import Activity
 from fleetctl.model.profile import Profile
 from fleetctl.transport.base import Transport
+from fleetctl.transport.probing import SpeedProbe
 
 API_VERSION = 1
 
@@ -197,4 +198,6 @@ class DriverType(msgspec.Struct, frozen=True, kw_only=True):
     make: Callable[[MachineSpec, Transport, Clock, Listener], Driver]
     profiles: tuple[str, ...] = ()
     tested_on: tuple[str, ...] = ()
+    speed_probe: SpeedProbe | None = None
+    """How a port's speed is found that nobody gave; None: it is 115200."""
     api_version: int = API_VERSION

@@ -9,6 +9,7 @@ from fleetctl.protocol.feeder import Feeder
 from fleetctl.transport.base import Transport
 
 from .engine import MarlinEngine
+from .speeds import SPEED_PROBE
 from .state import PLANNER_DEPTH
 
 CAPABILITIES = Capabilities(facets=frozenset({Facet.STREAM}))
@@ -35,4 +36,5 @@ DRIVER = DriverType(
     title="Marlin family (Marlin 1.1 and 2, and what speaks like it)",
     make=make,
     profiles=("generic-220", "generic-300"),
+    speed_probe=SPEED_PROBE,
 )

@@ -312,7 +312,7 @@ class Rig:
                 journal_blocking=self.journal_blocking,
                 programs=self.programs,
                 drivers={"fake": DriverType(name="fake", title="Fake", make=self._make)},
-                open_transport=lambda port, profile: _NoTransport(),  # type: ignore[arg-type, return-value]
+                open_transport=lambda machine, driver: _NoTransport(),  # type: ignore[arg-type, return-value]
                 listen=self._listen,
                 **settings,
             )
