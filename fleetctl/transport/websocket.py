@@ -36,8 +36,8 @@ _closing: set[asyncio.Task[None]] = set()
 
 
 class WebSocketSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`protocol` is the subprotocol to ask for (ESP3D wants `arduino`). `frames`: how our bytes are sent; text cannot
-    carry bytes above 127, which some real-time commands are. After `stall_s` without an answer to a ping, or with
+    """`protocol` is the subprotocol to ask for (ESP3D wants `arduino`). `frames`: how our bytes are sent; what has a
+    byte above 127 (some real-time commands are) goes as binary in any case. After `stall_s` without an answer to a ping, or with
     output that does not leave, the link counts as lost."""
 
     protocol: str = ""
@@ -148,11 +148,12 @@ class WebSocketTransport:
                 await self._to_send.wait()
                 self._to_send.clear()
                 while piece := self._output.next_piece(FRAME_MAX_BYTES):
-                    self._output.consume(len(piece))
+                    self._output.consume(len(piece))  # before it goes: a stop may drop what is behind it meanwhile
                     self._stall.waiting()
-                    await (link.send_str(piece.decode("latin-1")) if text else link.send_bytes(piece))
+                    as_text = text and piece.isascii()
+                    await (link.send_str(piece.decode("ascii")) if as_text else link.send_bytes(piece))
                     self._stall.progressed()
-                    except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError) as error:
             self._lose(f"The link to {self._address} broke: {error}.")
 
     def _stalled(self) -> None:
