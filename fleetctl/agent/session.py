@@ -21,7 +21,8 @@ from fleetctl.agent.records import MadeSafe
 from fleetctl.agent.shared import Shared
 from fleetctl.agent.telemetry import Readings
 from fleetctl.driver.api import Driver, EndKind, MachineSpec, Progress, TakesWorkOffsets, Telemetry
-from fleetctl.errors import FleetctlError, LinkError, UsageError
+from fleetctl.errors import BoardChanged, FleetctlError, LinkError, UsageError
+from fleetctl.model.board import Board
 from fleetctl.model.machine import Activity, Link
 from fleetctl.model.messages import MachineAssignment, Start
 from fleetctl.model.run import RunState
@@ -63,6 +64,8 @@ class Session:
         self._retry_now = asyncio.Event()
         self._retired = False
         self._stale = False
+        self._board = assignment.board
+        """The one on record, or what this session learned before the record did."""
         self._making_safe = False
         self._readings = Readings(assignment.machine_id, shared.clock, shared.telemetry)
 
@@ -158,11 +161,25 @@ class Session:
         finally:
             if early is not None:
                 early.cancel()
+        self._recognise(Board(uuid=identity.board_uuid, model=identity.board_model))
         if self.stopped or unsafe:
             await self._make_safe(driver)
         self.facts.firmware = f"{identity.firmware} {identity.version}".strip()
         self.facts.link, self.facts.link_reason = Link.ONLINE, ""
         self.facts.tell()
+
+    def _recognise(self, answered: Board) -> None:
+        """Raise BoardChanged when another board answers than the one on record: somebody swapped cables or boards,
+        and programs, offsets and the record of parts are those of the other one."""
+        self.facts.board = answered
+        if contradiction := self._board.contradiction(answered):
+            raise BoardChanged(
+                f"Another board answers: {contradiction}.",
+                machine=self.name,
+                hint="Look at the cables; if the board was exchanged on purpose, "
+                f"`fleetctl machine confirm-board {self.name}`.",
+            )
+        self._board = self._board.learned(answered)
 
     async def _close(self, driver: Driver) -> None:
         try:
@@ -342,11 +359,24 @@ class Session:
         before, self.assignment = self.assignment, assignment
         self._retired = False
         self._tell_work_offsets()
+        self._heed_board(before.board)
         if _link_settings(before) != _link_settings(assignment):
             self._stale = True
             self._retry_now.set()
             if self.hand is None:
                 self.break_link(LinkError("The settings of the machine were changed."))
+
+    def _heed_board(self, before: Board) -> None:
+        """The board on record is another one: a person confirmed it, or the record knew it before we did."""
+        board = self.assignment.board
+        if board == before or not board.known:
+            return
+        if before.contradiction(board):
+            self.facts.lose_position()
+            self._retry_now.set()
+        self._board = board
+        if self.hand is None and self.facts.link is Link.ONLINE and board.contradiction(self.facts.board):
+            self.break_link(BoardChanged("Another board answers than the one on record.", machine=self.name))
 
     def _tell_work_offsets(self) -> None:
         """Without a new link: opening a port resets many boards, and they would have to be homed again."""

@@ -172,6 +172,14 @@ async def trust_position(call: Call[Seen]) -> MachineShape:
     return await call.controller.views.machine(name)
 
 
+@routes.route("POST", f"{ONE}/confirm-board", permission=Permission.OPERATE, body=Seen, answer=MachineShape)
+async def confirm_board(call: Call[Seen]) -> MachineShape:
+    """Say that the board which answered belongs to this machine; it connects, and nothing moves."""
+    name = await seen(call)
+    await call.controller.machines.confirm_board(name, call.actor)
+    return await call.controller.views.machine(name)
+
+
 @routes.route("POST", f"{ONE}/reconnect", permission=Permission.OPERATE, body=Seen, answer=MachineShape)
 async def reconnect(call: Call[Seen]) -> MachineShape:
     """Open the link again; nothing moves."""

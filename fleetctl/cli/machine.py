@@ -140,6 +140,15 @@ async def trust_machine_position(client: Client, name: str, as_json: bool) -> No
     tell(await client.post(f"machines/{name}/trust-position"), as_json)
 
 
+@machine.command("confirm-board")
+@name_argument
+@json_option
+@with_daemon
+async def confirm_machine_board(client: Client, name: str, as_json: bool) -> None:
+    """Accept the new board of a machine that was refused because another one answers. You looked at the cable."""
+    tell(await client.post(f"machines/{name}/confirm-board"), as_json)
+
+
 @machine.command("reconnect")
 @name_argument
 @json_option

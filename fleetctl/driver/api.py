@@ -42,11 +42,13 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """What answered: firmware name and version, the board's own id if it has one, and firmware facts."""
+    """What answered: firmware name and version, the board's own id and what it calls itself if it says so, and
+    firmware facts. Another id or name than the one on record is refused until a person confirms it."""
 
     firmware: str
     version: str = ""
     board_uuid: str = ""
+    board_model: str = ""
     facts: dict[str, str] = {}
 
 

@@ -311,6 +311,7 @@ class StreamDriver:
                     firmware=event.firmware,
                     version=event.version,
                     board_uuid=event.facts.get("uuid", ""),
+                    board_model=event.facts.get("board", ""),
                     facts=event.facts,
                 )
             case Ready():

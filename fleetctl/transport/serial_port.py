@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 PSEUDO_TERMINALS = "/dev/pts/"
 
+HOLDERS_NAMED = 3
+
 PULSE_S = 0.1
 """Long enough for an AVR board to see the edge on its reset capacitor."""
 
@@ -202,9 +204,11 @@ def speed_refused(path: str, baud: int) -> LinkUnavailable:
 
 def _busy(path: str) -> LinkUnavailable:
     """Names who holds the port where the system tells, else who usually does."""
-    known = [holder for holder in holders(path) if holder.pid != os.getpid()]
-    who = " and ".join(str(holder) for holder in known) or "another program"
-    has = "have" if len(known) > 1 else "has"
+    known = holders(path)[:HOLDERS_NAMED]
+    ours = any(holder.pid == os.getpid() for holder in known)
+    others = [str(holder) for holder in known if holder.pid != os.getpid()]
+    who = " and ".join(others) or ("another machine of this agent" if ours else "another program")
+    has = "have" if len(others) > 1 else "has"
     usual = "It may be a slicer, another host (OctoPrint, Klipper), a serial monitor, ModemManager or brltty. "
     hint = "End that program, or keep it off the port (see docs/how-to/add-a-machine.md), then try again."
     return LinkUnavailable(f"The port {path} is busy: {who} {has} it open.", hint=hint if known else f"{usual}{hint}")

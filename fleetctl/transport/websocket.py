@@ -37,8 +37,8 @@ _closing: set[asyncio.Task[None]] = set()
 
 class WebSocketSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`protocol` is the subprotocol to ask for (ESP3D wants `arduino`). `frames`: how our bytes are sent; what has a
-    byte above 127 (some real-time commands are) goes as binary in any case. After `stall_s` without an answer to a ping, or with
-    output that does not leave, the link counts as lost."""
+    byte above 127 (some real-time commands are) goes as binary in any case. After `stall_s` without an answer to a
+    ping, or with output that does not leave, the link counts as lost."""
 
     protocol: str = ""
     frames: Literal["binary", "text"] = "binary"

@@ -21,6 +21,7 @@ from fleetctl.protocol.engine import (
 )
 
 from . import words
+from .board import board_facts
 from .link import Ask, Done
 from .state import DEAF, RUN_IN_HAND, MarlinState, Phase
 from .watch import Pace
@@ -53,7 +54,7 @@ class Sending(MarlinState):
 
     def _identified(self, ask: Ask, now: float) -> None:
         firmware, version, self._facts = words.firmware_facts(ask.lines)
-        self._events.append(Identified(firmware, version, self._facts))
+        self._events.append(Identified(firmware, version, board_facts(self._facts)))
         if self._can("AUTOREPORT_TEMP"):
             self._asks.append(Ask("M155 S2"))
         if self._can("AUTOREPORT_POS"):

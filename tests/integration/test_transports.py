@@ -298,7 +298,7 @@ async def test_a_slow_port_that_makes_progress_is_not_lost(pty_ends: tuple[int, 
 
 async def test_a_port_in_use_is_refused_and_free_again_after_close(pty_ends: tuple[int, str]) -> None:
     transport, _, far = await serial_link(pty_ends[1], pty_ends[0])
-    with pytest.raises(LinkUnavailable, match="is busy: another program has it open"):
+    with pytest.raises(LinkUnavailable, match="is busy: another machine of this agent has it open"):
         await serial_link(pty_ends[1], pty_ends[0])
     transport.close()
     await asyncio.sleep(0.02)

@@ -72,6 +72,7 @@ class FakeMachine:
         self.received = b""
         self.work_offsets: list[dict[str, tuple[float, float, float]]] = []
         self.looking: asyncio.Future[None] | None = None
+        self.identity = Identity(firmware="Fake", version="1.0")
 
     @property
     def starts(self) -> int:
@@ -132,7 +133,7 @@ class FakeDriver:
         await self._do("connect")
         self.machine.driver = self
         self.machine.links += 1
-        return Identity(firmware="Fake", version="1.0")
+        return self.machine.identity
 
     async def start(self, program: ProgramSource) -> None:
         await self._do("start")

@@ -485,6 +485,9 @@ class FakeMachines:
         self._world.calls.append(("trust-position", name, actor))
         self._world.change_machine(name, actor, position="known")
 
+    async def confirm_board(self, name: str, actor: str) -> None:
+        self._world.calls.append(("confirm-board", name, actor))
+
     async def reconnect(self, name: str, actor: str) -> None:
         self._world.calls.append(("reconnect", name, actor))
 
