@@ -154,7 +154,7 @@ class WebSocketTransport:
                     await (link.send_str(piece.decode("ascii")) if as_text else link.send_bytes(piece))
                     self._stall.progressed()
         except (aiohttp.ClientError, OSError) as error:
-            self._lose(f"The link to {self._address} broke: {error}.")
+            self._lose(f"The link to {self._address} broke: {link.exception() or error}.")
 
     def _stalled(self) -> None:
         self._lose(f"{self._address} took no bytes for {self._settings.stall_s:g} s.")

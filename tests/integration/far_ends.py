@@ -161,7 +161,10 @@ class WebSocketEnd:
         while True:
             if not self._listening.is_set():
                 await self._permits.acquire()
-            message = await self.link.receive()
+            try:
+                message = await self.link.receive()
+            except ConnectionError:
+                return self.link
             if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT):
                 return self.link
             self.kinds.add(message.type)

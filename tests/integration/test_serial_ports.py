@@ -111,7 +111,7 @@ def test_odd_parity_first_opens_twice_and_ends_without_parity(
 
 async def test_who_holds_a_port_is_named(pty_ends: tuple[int, str]) -> None:
     code = "import sys, serial; p = serial.Serial(sys.argv[1], exclusive=True); print('has it', flush=True); input()"
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: ASYNC220  it only forks
         [sys.executable, "-c", code, pty_ends[1]], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:
         assert holder.stdout is not None and holder.stdin is not None
@@ -167,11 +167,11 @@ async def test_a_port_that_comes_back_under_another_number_is_seen_and_opened(
     before = watch.look(str(by_path))
     transport, recorder = TransportOpener(SystemClock()).make(str(by_path)), Recorder()
     await transport.open(recorder, soon())
+    master, slave = os.openpty()
     os.close(pty_ends[0])
     await eventually(lambda: bool(recorder.losses))
     by_path.unlink()
     with watch.watching(str(by_path), before, seen.set):
-        master, slave = os.openpty()
         by_path.symlink_to(os.ttyname(slave))
         async with asyncio.timeout(DEADLINE_S):
             await seen.wait()
