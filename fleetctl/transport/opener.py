@@ -76,6 +76,11 @@ class TransportOpener:
             "memory": self._make_memory,
         }
 
+    @property
+    def schemes(self) -> tuple[str, ...]:
+        """The schemes that have a transport; empty text stands for a bare path."""
+        return tuple(self._makers)
+
     def register(self, scheme: str, factory: Factory) -> None:
         """Let `factory(url, clock)` make the transports of `scheme`; a later registration wins."""
         self._makers[scheme] = lambda url, _wish: factory(url, self._clock)
