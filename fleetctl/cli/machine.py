@@ -27,7 +27,9 @@ def machine() -> None:
 @machine.command("add")
 @name_argument
 @click.option("--driver", required=True, metavar="D", help="Whose words it speaks: see `fleetctl plugin list`.")
-@click.option("--port", required=True, metavar="P", help="/dev/..., tcp://, telnet://, rfc2217:// or ws://; see the reference.")
+@click.option(
+    "--port", required=True, metavar="P", help="/dev/..., tcp://, telnet://, rfc2217:// or ws://; see the reference."
+)
 @click.option("--profile", default="", metavar="P", help="What model it is, such as generic-220.")
 @click.option("--group", default="", metavar="G", help="Jobs may ask for a group instead of a machine.")
 @setup_options

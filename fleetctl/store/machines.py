@@ -121,6 +121,11 @@ def set_firmware(conn: sa.Connection, machine: Machine, firmware: str) -> None:
     _update(conn, machine.id, {"firmware": firmware})
 
 
+def set_port(conn: sa.Connection, machine: Machine, port: str, options: dict[str, str]) -> None:
+    """Record where the machine is plugged in now, and its options."""
+    _update(conn, machine.id, {"port": port, "options": msgspec.json.encode(options).decode()})
+
+
 def set_board(conn: sa.Connection, machine: Machine, board: Board, answered: Board) -> None:
     """Record which board the machine has, and which one answered last; nothing happens when both are the old ones."""
     if (board, answered) != (machine.board, machine.board_answered):

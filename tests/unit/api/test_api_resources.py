@@ -49,6 +49,10 @@ async def test_machine_settings(
     assert (await operator.post("/api/v1/machines/K1/unattended", json={"on": True})).status == 403
     assert (await admin.post("/api/v1/machines/M1/unattended", json={"on": True})).status == 200
     assert world.machine["M1"].unattended_by == "admin"
+    moved = {"port": "tcp://h:1", "options": {"dtr": "off"}}
+    assert (await operator.post("/api/v1/machines/K1/port", json=moved)).status == 403
+    assert (await (await admin.post("/api/v1/machines/K1/port", json=moved)).json())["port"] == "tcp://h:1"
+    assert world.calls[-1] == ("port", "K1", "tcp://h:1", {"dtr": "off"}, "admin")
     said = await (await operator.post("/api/v1/machines/K1/command", json={"text": "M115"})).json()
     assert said == {"lines": ["echo:M115", "ok"]}
 

@@ -57,3 +57,32 @@ async def test_a_confirmation_reaches_the_agent_at_once(book: Book) -> None:
         await desk.machines.confirm_board("K1", "tester")
         await until(lambda: desk.agent.of(Assign))
         assert desk.agent.of(Assign)[-1].machines[0].board == NEW
+
+
+@under_virtual_clock()
+async def test_a_machine_that_ran_can_be_plugged_in_elsewhere_and_keeps_its_board(book: Book) -> None:
+    machine = book.machine_says(book.machine(), board=OLD)
+    book.machine("K2")
+    async with desk_of(book) as desk:
+        await desk.connected()
+        await desk.machines.set_port("K1", "tcp://h:1", {"dtr": "off", "baud": "9600"}, "tester")
+        await desk.machines.set_port("K1", "", {"baud": ""}, "tester")
+        await until(lambda: desk.agent.of(Assign) and desk.agent.of(Assign)[-1].machines[0].options == {"dtr": "off"})
+        told = desk.agent.of(Assign)[-1].machines[0]
+        assert (told.port, told.board) == ("tcp://h:1", OLD)
+        with pytest.raises(Conflict, match="belongs to K1"):
+            await desk.machines.set_port("K2", "socket://H:1", {}, "tester")
+        await desk.machines.set_port("K1", "telnet://h:1", {}, "tester")  # its own device under another name
+        assert book.again(machine).port == "telnet://h:1"
+    assert book.kinds().count("machine.port") == 3
+
+
+@under_virtual_clock()
+async def test_a_machine_at_work_stays_where_it_is(book: Book) -> None:
+    book.job()
+    machine = book.machine()
+    book.dispatch()
+    async with desk_of(book) as desk:
+        with pytest.raises(Conflict, match="has an active run"):
+            await desk.machines.set_port("K1", "tcp://h:1", {}, "tester")
+    assert book.again(machine).port == machine.port
