@@ -99,6 +99,7 @@ cdef void fill_kinds(Core* s) noexcept nogil:
     for c in range(256):
         if 65 <= c <= 90 or 97 <= c <= 122:
             s.kind[c] = KIND_LETTER
+            s.letter_bit[c] = <uint32_t> 1 << (c & 31)
         elif c >= 128:
             s.kind[c] = KIND_HIGH
         elif c < 32 or c == 127:
