@@ -19,6 +19,7 @@ from fleetctl.clock import SystemClock
 from fleetctl.errors import LinkError
 from fleetctl.transport.base import Transport
 from fleetctl.transport.opener import PortWish, TransportOpener
+from fleetctl.transport.tcp import TcpTransport
 
 DEADLINE_S = 10.0
 
@@ -228,6 +229,8 @@ async def socket_link(
             far.close()
             raise
         asyncio.get_running_loop().remove_reader(far.descriptor)
+    assert isinstance(transport, TcpTransport) and transport._socket is not None
+    transport._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32768)  # else it grows to megabytes
     return transport, recorder, far
 
 
