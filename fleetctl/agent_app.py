@@ -29,6 +29,7 @@ from fleetctl.plugin.manager import PluginManager
 from fleetctl.transport.base import Transport
 from fleetctl.transport.opener import PortWish, TransportOpener
 from fleetctl.transport.peer import serve_peers
+from fleetctl.transport.probing import KnownSpeed
 
 
 async def run_agent(config: Config) -> None:
@@ -72,9 +73,11 @@ def _surroundings(config: Config) -> Surroundings:
     )
 
 
-def _open_transport(opener: TransportOpener, machine: MachineAssignment, driver: DriverType) -> Transport:
+def _open_transport(
+    opener: TransportOpener, machine: MachineAssignment, driver: DriverType, known: KnownSpeed
+) -> Transport:
     """The transport for a machine, with what its options, profile and driver say where the port says nothing."""
-    wish = PortWish(options=machine.options, baud=machine.profile.baud, probe=driver.speed_probe)
+    wish = PortWish(options=machine.options, baud=machine.profile.baud, probe=driver.speed_probe, known=known)
     return opener.make(machine.port, wish)
 
 

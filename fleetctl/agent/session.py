@@ -17,7 +17,7 @@ from fleetctl.agent.early import make_safe_while_connecting
 from fleetctl.agent.ears import Ears
 from fleetctl.agent.execution import END_PATIENCE_S, PRESS_CYCLE_START, STOPPED_UNBEGUN, Execution
 from fleetctl.agent.facts import Facts
-from fleetctl.agent.records import MadeSafe
+from fleetctl.agent.records import MadeSafe, SpeedFound
 from fleetctl.agent.shared import Shared
 from fleetctl.agent.telemetry import Readings
 from fleetctl.driver.api import Driver, EndKind, MachineSpec, Progress, TakesWorkOffsets, Telemetry
@@ -27,6 +27,7 @@ from fleetctl.model.machine import Activity, Link
 from fleetctl.model.messages import MachineAssignment, Start
 from fleetctl.model.run import RunState
 from fleetctl.transport.hotplug import Signature
+from fleetctl.transport.probing import KnownSpeed
 
 T = TypeVar("T")
 
@@ -66,6 +67,7 @@ class Session:
         self._stale = False
         self._board = assignment.board
         """The one on record, or what this session learned before the record did."""
+        self._speed_sure = True
         self._making_safe = False
         self._readings = Readings(assignment.machine_id, shared.clock, shared.telemetry)
 
@@ -137,7 +139,7 @@ class Session:
         if driver_type is None:
             known = ", ".join(sorted(self._shared.drivers)) or "none"
             raise UsageError(f"There is no driver {assignment.driver!r}; installed: {known}.")
-        transport = self._shared.open_transport(assignment, driver_type)
+        transport = self._shared.open_transport(assignment, driver_type, self._known_speed())
         spec = MachineSpec(
             name=assignment.name,
             port=assignment.port,
@@ -146,6 +148,17 @@ class Session:
             work_offsets_mm=assignment.work_offsets_mm,
         )
         return driver_type.make(spec, transport, self._shared.clock, ears)
+
+    def _known_speed(self) -> KnownSpeed:
+        machine_id, journal = self.assignment.machine_id, self._shared.journal
+        baud = journal.state.content.speeds_baud.get(machine_id)
+        sure, self._speed_sure = self._speed_sure, False  # until it was understood again
+
+        def found(baud: int) -> None:
+            if journal.state.content.speeds_baud.get(machine_id) != baud:
+                journal.append(SpeedFound(machine_id, baud))
+
+        return KnownSpeed(baud=baud, sure=sure, found=found)
 
     async def _connect(self, driver: Driver) -> None:
         """Open and identify; then, before the machine counts as online, make safe what a run left hot."""
@@ -161,6 +174,7 @@ class Session:
         finally:
             if early is not None:
                 early.cancel()
+        self._speed_sure = True
         self._recognise(Board(uuid=identity.board_uuid, model=identity.board_model))
         if self.stopped or unsafe:
             await self._make_safe(driver)
@@ -362,6 +376,7 @@ class Session:
         self._heed_board(before.board)
         if _link_settings(before) != _link_settings(assignment):
             self._stale = True
+            self._speed_sure = False
             self._retry_now.set()
             if self.hand is None:
                 self.break_link(LinkError("The settings of the machine were changed."))

@@ -16,8 +16,9 @@ from fleetctl.driver.api import DriverType
 from fleetctl.model.messages import MachineAssignment
 from fleetctl.transport.base import Transport
 from fleetctl.transport.hotplug import PortWatch
+from fleetctl.transport.probing import KnownSpeed
 
-OpenTransport = Callable[[MachineAssignment, DriverType], Transport]
+OpenTransport = Callable[[MachineAssignment, DriverType, KnownSpeed], Transport]
 """Makes the transport for a machine; opens nothing yet. Raises LinkUnavailable or UsageError when
 the port has no known form."""
 

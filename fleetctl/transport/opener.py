@@ -23,7 +23,7 @@ from fleetctl.clock import Clock
 from fleetctl.errors import LinkUnavailable, UsageError
 from fleetctl.transport.base import Receiver, Transport
 from fleetctl.transport.memory import MemoryMachine, MemoryTransport
-from fleetctl.transport.probing import ChangesSpeed, ProbingTransport, SpeedProbe
+from fleetctl.transport.probing import ChangesSpeed, KnownSpeed, ProbingTransport, SpeedProbe
 from fleetctl.transport.replay import ReplayTransport, read_capture
 from fleetctl.transport.serial import SerialTransport
 from fleetctl.transport.serial_port import SerialSettings
@@ -45,24 +45,21 @@ PORT_OPTIONS = SERIAL_OPTIONS | TCP_OPTIONS | WEBSOCKET_OPTIONS
 
 
 class PortWish(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a port besides its URL: `options` of the machine, `baud` of its profile (None: not given), and
-    how its driver finds a speed that nobody gave."""
+    """What is known of a port besides its URL: `options` of the machine, `baud` of its profile (None: not given), how
+    its driver finds a speed that nobody gave, and which one it was the last time."""
 
     options: Mapping[str, str] = {}
     baud: int | None = None
     probe: SpeedProbe | None = None
+    known: KnownSpeed = KnownSpeed()
 
 
 class TransportOpener:
-    """Transports by URL scheme, and what was registered. Machines in memory are registered by name.
-
-    It remembers the speed that was found at a port, and tries that first.
-    """
+    """Transports by URL scheme, and what was registered. Machines in memory are registered by name."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._memory: dict[str, MemoryMachine] = {}
-        self._found_baud: dict[str, int] = {}
         self._makers: dict[str, Callable[[str, PortWish], Transport]] = {
             "": self._make_serial,
             "serial": self._make_serial,
@@ -121,17 +118,15 @@ class TransportOpener:
     ) -> Transport:
         """A port whose speed is known, or one that tries the speeds of its driver."""
         speeds = _speeds(url, given.pop("baud", "auto"), wish)
-        known = self._found_baud.get(url)
-        if known in speeds:
-            speeds = (known, *(speed for speed in speeds if speed != known))
+        known = wish.known.baud
+        if known is not None and known in speeds:
+            others = () if wish.known.sure else tuple(speed for speed in speeds if speed != known)
+            speeds = (known, *others)
         inner = make(_settings(url, SerialSettings, {**given, "baud": str(speeds[0])}))
         if len(speeds) == 1 or wish.probe is None:
             return inner
 
-        def found(baud: int) -> None:
-            self._found_baud[url] = baud
-
-        return ProbingTransport(inner, speeds, wish.probe, self._clock, found)
+        return ProbingTransport(inner, speeds, wish.probe, self._clock, wish.known.found)
 
     def _make_tcp(self, url: str, wish: PortWish) -> Transport:
         host, port = _address(url)

@@ -43,6 +43,23 @@ class SpeedProbe(msgspec.Struct, frozen=True, kw_only=True):
     understood: Callable[[bytes], bool]
 
 
+def _forget(_baud: int) -> None:
+    pass
+
+
+class KnownSpeed(msgspec.Struct, frozen=True, kw_only=True):
+    """What is remembered of the speed of a port that nobody gave.
+
+    `baud`: where it was understood the last time. `sure`: nothing speaks against it, so the driver is let on the port
+    at once: a machine that is still busy with what an agent before us sent may say nothing for minutes, and must hear
+    that its heat is to go off. `found` is told each speed that was found.
+    """
+
+    baud: int | None = None
+    sure: bool = False
+    found: Callable[[int], None] = _forget
+
+
 class ChangesSpeed(Transport, Protocol):
     """A transport whose speed can be changed while it is open."""
 

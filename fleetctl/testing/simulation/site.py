@@ -39,6 +39,7 @@ from fleetctl.testing.simulation.storage import Disk, InspectedReader, Inspected
 from fleetctl.testing.simulation.wire import WatchedTransport
 from fleetctl.transport.base import Transport
 from fleetctl.transport.memory import MemoryTransport
+from fleetctl.transport.probing import KnownSpeed
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -166,7 +167,7 @@ class AgentLife:
         door = self._ground.switchboard.door = AgentDoor(self.process, serve)
         return door
 
-    def _open(self, machine: MachineAssignment, _driver: DriverType) -> Transport:
+    def _open(self, machine: MachineAssignment, _driver: DriverType, _known: KnownSpeed) -> Transport:
         port = machine.port
         rig = self._ground.rigs.get(port.removeprefix("memory://"))
         if rig is None:

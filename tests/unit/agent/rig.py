@@ -45,6 +45,7 @@ from fleetctl.testing.loop import VirtualClock
 from fleetctl.transport.base import Transport
 from fleetctl.transport.peer import PeerLink
 from fleetctl.transport.peer_memory import MemoryPeerLink, memory_peer_pair
+from fleetctl.transport.probing import KnownSpeed
 
 M = TypeVar("M")
 
@@ -294,6 +295,7 @@ class Rig:
         self.programs = MemoryPrograms()
         self.journal_blocking: RunBlocking = inline
         self.server = FakeServer()
+        self.opened: list[KnownSpeed] = []
         self.agent: Agent
         self.task: asyncio.Task[None]
         self._welcome: Callable[[PeerLink], Awaitable[None]] | None = None
@@ -313,7 +315,7 @@ class Rig:
                 journal_blocking=self.journal_blocking,
                 programs=self.programs,
                 drivers={"fake": DriverType(name="fake", title="Fake", make=self._make)},
-                open_transport=lambda machine, driver: _NoTransport(),  # type: ignore[arg-type, return-value]
+                open_transport=lambda machine, driver, known: self.opened.append(known) or _NoTransport(),  # type: ignore[arg-type, return-value]
                 listen=self._listen,
                 **settings,
             )

@@ -8,7 +8,7 @@ from fleetctl.errors import UsageError
 from fleetctl.testing.loop import VirtualClock
 from fleetctl.transport.base import Transport
 from fleetctl.transport.opener import PortWish, TransportOpener, device_of
-from fleetctl.transport.probing import ProbingTransport, SpeedProbe
+from fleetctl.transport.probing import KnownSpeed, ProbingTransport, SpeedProbe
 from fleetctl.transport.serial import SerialTransport
 from fleetctl.transport.serial_port import ModemLine, SerialSettings
 from fleetctl.transport.tcp import TcpSettings, TcpTransport
@@ -74,15 +74,13 @@ def test_a_speed_that_nobody_gave_is_looked_for(
     assert transport._speeds_baud == speeds
 
 
-def test_the_speed_that_was_found_is_tried_first() -> None:
-    opener, wish = TransportOpener(VirtualClock()), PortWish(probe=PROBE)
-    first, other = opener.make("/dev/x", wish), opener.make("/dev/y", wish)
-    assert isinstance(first, ProbingTransport) and isinstance(other, ProbingTransport)
-    first._found(250000)
-    again = opener.make("/dev/x", wish)
-    assert isinstance(again, ProbingTransport)
-    assert again._speeds_baud == (250000, 115200)
-    assert other._speeds_baud == (115200, 250000)
+def test_the_speed_that_was_found_is_tried_first_or_alone_when_nothing_speaks_against_it() -> None:
+    doubted = made("/dev/x", PortWish(probe=PROBE, known=KnownSpeed(baud=250000)))
+    assert isinstance(doubted, ProbingTransport)
+    assert doubted._speeds_baud == (250000, 115200)
+    assert serial_settings("/dev/x", PortWish(probe=PROBE, known=KnownSpeed(baud=250000, sure=True))).baud == 250000
+    other = PortWish(baud=57600, probe=PROBE, known=KnownSpeed(baud=250000, sure=True))
+    assert serial_settings("/dev/x", other).baud == 57600  # what somebody says wins over what was found
 
 
 def test_each_transport_of_the_network_takes_its_own_options() -> None:
