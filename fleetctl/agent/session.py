@@ -17,7 +17,8 @@ from fleetctl.agent.early import make_safe_while_connecting
 from fleetctl.agent.ears import Ears
 from fleetctl.agent.execution import END_PATIENCE_S, PRESS_CYCLE_START, STOPPED_UNBEGUN, Execution
 from fleetctl.agent.facts import Facts
-from fleetctl.agent.records import MadeSafe, SpeedFound
+from fleetctl.agent.recognition import Recognition
+from fleetctl.agent.records import MadeSafe
 from fleetctl.agent.shared import Shared
 from fleetctl.agent.telemetry import Readings
 from fleetctl.driver.api import Driver, EndKind, MachineSpec, Progress, TakesWorkOffsets, Telemetry
@@ -27,7 +28,6 @@ from fleetctl.model.machine import Activity, Link
 from fleetctl.model.messages import MachineAssignment, Start
 from fleetctl.model.run import RunState
 from fleetctl.transport.hotplug import Signature
-from fleetctl.transport.probing import KnownSpeed
 
 T = TypeVar("T")
 
@@ -65,9 +65,7 @@ class Session:
         self._retry_now = asyncio.Event()
         self._retired = False
         self._stale = False
-        self._board = assignment.board
-        """The one on record, or what this session learned before the record did."""
-        self._speed_sure = True
+        self._recognition = Recognition(assignment, shared)
         self._making_safe = False
         self._readings = Readings(assignment.machine_id, shared.clock, shared.telemetry)
 
@@ -139,7 +137,7 @@ class Session:
         if driver_type is None:
             known = ", ".join(sorted(self._shared.drivers)) or "none"
             raise UsageError(f"There is no driver {assignment.driver!r}; installed: {known}.")
-        transport = self._shared.open_transport(assignment, driver_type, self._known_speed())
+        transport = self._shared.open_transport(assignment, driver_type, self._recognition.speed())
         spec = MachineSpec(
             name=assignment.name,
             port=assignment.port,
@@ -148,17 +146,6 @@ class Session:
             work_offsets_mm=assignment.work_offsets_mm,
         )
         return driver_type.make(spec, transport, self._shared.clock, ears)
-
-    def _known_speed(self) -> KnownSpeed:
-        machine_id, journal = self.assignment.machine_id, self._shared.journal
-        baud = journal.state.content.speeds_baud.get(machine_id)
-        sure, self._speed_sure = self._speed_sure, False  # until it was understood again
-
-        def found(baud: int) -> None:
-            if journal.state.content.speeds_baud.get(machine_id) != baud:
-                journal.append(SpeedFound(machine_id, baud))
-
-        return KnownSpeed(baud=baud, sure=sure, found=found)
 
     async def _connect(self, driver: Driver) -> None:
         """Open and identify; then, before the machine counts as online, make safe what a run left hot."""
@@ -174,26 +161,13 @@ class Session:
         finally:
             if early is not None:
                 early.cancel()
-        self._speed_sure = True
-        self._recognise(Board(uuid=identity.board_uuid, model=identity.board_model))
+        self.facts.board = Board(uuid=identity.board_uuid, model=identity.board_model)
+        self._recognition.answered(self.facts.board)
         if self.stopped or unsafe:
             await self._make_safe(driver)
         self.facts.firmware = f"{identity.firmware} {identity.version}".strip()
         self.facts.link, self.facts.link_reason = Link.ONLINE, ""
         self.facts.tell()
-
-    def _recognise(self, answered: Board) -> None:
-        """Raise BoardChanged when another board answers than the one on record: somebody swapped cables or boards,
-        and programs, offsets and the record of parts are those of the other one."""
-        self.facts.board = answered
-        if contradiction := self._board.contradiction(answered):
-            raise BoardChanged(
-                f"Another board answers: {contradiction}.",
-                machine=self.name,
-                hint="Look at the cables; if the board was exchanged on purpose, "
-                f"`fleetctl machine confirm-board {self.name}`.",
-            )
-        self._board = self._board.learned(answered)
 
     async def _close(self, driver: Driver) -> None:
         try:
@@ -376,7 +350,7 @@ class Session:
         self._heed_board(before.board)
         if _link_settings(before) != _link_settings(assignment):
             self._stale = True
-            self._speed_sure = False
+            self._recognition.doubt_speed()
             self._retry_now.set()
             if self.hand is None:
                 self.break_link(LinkError("The settings of the machine were changed."))
@@ -384,12 +358,9 @@ class Session:
     def _heed_board(self, before: Board) -> None:
         """The board on record is another one: a person confirmed it, or the record knew it before we did."""
         board = self.assignment.board
-        if board == before or not board.known:
-            return
-        if before.contradiction(board):
+        if self._recognition.recorded(before, board):
             self.facts.lose_position()
             self._retry_now.set()
-        self._board = board
         if self.hand is None and self.facts.link is Link.ONLINE and board.contradiction(self.facts.board):
             self.break_link(BoardChanged("Another board answers than the one on record.", machine=self.name))
 
