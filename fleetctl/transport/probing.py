@@ -97,6 +97,8 @@ class ProbingTransport:
                 if await self._understood(held, baud, begun_s + number * patience_s):
                     log.info("%s: understood at %d baud", self.url, baud)
                     self._found(baud)
+                    # From here on nothing stands between driver and port: this is where lines pass by the thousand.
+                    self.write, self.urgent = self._inner.write, self._inner.urgent  # type: ignore[method-assign]
                     held.release(receiver)
                     return
         except BaseException:
