@@ -32,7 +32,7 @@ from tests.integration.far_ends import Recorder as Ears
 SER2NET = shutil.which("ser2net", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
 needs_ser2net = pytest.mark.skipif(SER2NET is None, reason="ser2net is not installed (Debian package ser2net)")
 ACCEPTERS = {"tcp": "tcp", "telnet": "telnet,tcp", "rfc2217": "telnet(rfc2217),tcp"}
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 PRINT = bracket(layers=1)
 
 
