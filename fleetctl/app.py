@@ -105,7 +105,7 @@ def build_controller(site: str, seams: Seams) -> Controller:
         transforming=Transforming(record, seams.blobs, views, seams.off_loop),
         paths=Paths(seams.blobs, views, seams.off_loop),
         machines=Machines(record, agents, views, profiles),
-        discovery=Discovery(hooks),
+        discovery=Discovery(hooks, record),
         runs=Runs(record, agents),
         jobs=Jobs(record),
         parts=Parts(record, views),

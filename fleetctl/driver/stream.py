@@ -339,6 +339,7 @@ class StreamDriver:
                     firmware=event.firmware,
                     version=event.version,
                     board_uuid=event.facts.get("uuid", ""),
+                    board_model=event.facts.get("board", ""),
                     facts=event.facts,
                 )
                 if event.planner_depth is not None:

@@ -78,6 +78,8 @@ class Moment:
             sentence=_sentence(shown, reason, shaped_run),
             since_s=machine.since_s,
             version=machine.version,
+            board=machine.board,
+            board_refused=machine.board_answered if machine.board.contradiction(machine.board_answered) else None,
             why=reason,
             run=shaped_run,
             parts_to_clear=tuple(self.parts(parts_on(self.conn, machine))) if run is None else (),

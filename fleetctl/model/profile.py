@@ -48,7 +48,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     macros: tuple[str, ...] = ()
     line_max_bytes: int = 96
     heat_off_after_paused_s: float = 600.0
-    baud: int = 115200
+    baud: int | None = None
+    """Speed of its serial port; None when models differ: then the driver finds it."""
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,7 +39,8 @@ class EngineEvent(msgspec.Struct, frozen=True):
 
 
 class Identified(EngineEvent, frozen=True):
-    """The firmware said who it is. `facts` are its own words: buffer sizes, capabilities, board id.
+    """The firmware said who it is. `facts` are its own words: buffer sizes, capabilities, and of the board
+    `uuid` (its own number) and `board` (what somebody named it).
 
     `planner_depth`: how many acknowledged lines this firmware may not have executed; None: as the driver says.
     """

@@ -10,6 +10,7 @@ from fleetctl.transport.base import Transport
 
 from .engine import MarlinEngine
 from .link import MOST_LINES
+from .speeds import SPEED_PROBE
 
 BRIDGES = ("socket://", "tcp://", "telnet://", "rfc2217://", "ws://", "wss://")
 
@@ -42,4 +43,5 @@ DRIVER = DriverType(
     title="Marlin family (Marlin 1.1 and 2, and what speaks like it)",
     make=make,
     profiles=("generic-220", "generic-300"),
+    speed_probe=SPEED_PROBE,
 )

@@ -185,10 +185,6 @@ ROWS: tuple[Quirks, ...] = (
     ),
 )
 
-COMMON_UUIDS = frozenset({"00000000-0000-0000-0000-000000000000", "cede2a2f-41a2-4748-9b12-c55c62f367ff"})
-"""UUIDs that many boards share and that therefore identify none: Prusa's default, and MACHINE_UUID as it stands in
-Marlin's Configuration.h."""
-
 
 def quirks_of(facts: Mapping[str, str]) -> Quirks:
     """The row for what M115 answered (`words.firmware_facts`), by `firmware_name`."""

@@ -22,8 +22,9 @@ from fleetctl.protocol.engine import (
 )
 
 from . import words
+from .board import board_facts
 from .link import Ask, Done, Sent
-from .quirks import COMMON_UUIDS, UNKNOWN, quirks_of
+from .quirks import UNKNOWN, quirks_of
 from .state import DEAF, RUN_IN_HAND, MarlinState, Phase
 from .watch import QUIET_S, Pace
 
@@ -67,9 +68,8 @@ class Sending(MarlinState):
         self._asks = [Ask("M115", self._identified, wants_answer=True)]
 
     def _identified(self, ask: Ask, now: float) -> None:
-        firmware, version, self._facts = words.firmware_facts(ask.lines)
-        if self._facts.get("uuid", "").lower() in COMMON_UUIDS:
-            del self._facts["uuid"]
+        firmware, version, facts = words.firmware_facts(ask.lines)
+        self._facts = board_facts(facts)
         quirks = self._quirks = quirks_of(self._facts)
         self._facts["quirks"] = quirks.name
         self._link.receive_bytes = quirks.receive_bytes
