@@ -23,17 +23,19 @@ DEFAULT_BUDGET_BYTES = 127
 TAKE_LINES = 16
 
 Done = Callable[["Ask", int], None]
-"""Called with the error number, 0 for ok."""
+"""Called with the error number, 0 for ok. Not called when the controller was reset meanwhile."""
 
 
 @dataclass(slots=True, eq=False)
 class Ask:
-    """One line of our own. `expects` is the beginning of a line that always precedes its ok."""
+    """One line of our own. `expects` is the beginning of a line that always precedes its ok. `lost` is told the
+    reason when it will never be answered."""
 
     text: str
     done: Done | None = None
     ticket: int = 0
     expects: str = ""
+    lost: Callable[[str], None] | None = None
     lines: list[str] = field(default_factory=list)
 
     @property
@@ -47,7 +49,12 @@ ProgramLine = tuple[bytes, int, int]
 
 
 class Sender:
-    """`output` collects what must be written. `feeding` lets lines of the program go out."""
+    """`output` collects what must be written. `feeding` lets lines of the program go out.
+
+    `change` is the line of a tool change (M6) at which the program stands: it is not sent, and nothing behind it is,
+    until `go_on`. `hosts_changes` is False where the machine changes tools by itself. `sent_bytes` counts all that
+    was ever sent.
+    """
 
     def __init__(self) -> None:
         self.window: Window[ProgramLine | Ask] = Window(max_bytes=DEFAULT_BUDGET_BYTES)
@@ -56,6 +63,9 @@ class Sender:
         self.feeder: Feeder | None = None
         self.feeding = False
         self.sent_line = 0
+        self.sent_bytes = 0
+        self.hosts_changes = True
+        self.change: ProgramLine | None = None
         self._ready: deque[ProgramLine] = deque()
 
     def set_budget(self, rx_bytes: int) -> None:
@@ -68,6 +78,7 @@ class Sender:
         self.feeder = feeder
         self.feeding = True
         self.sent_line = 0
+        self.change = None
         self._ready.clear()
 
     def head(self, most_lines: int) -> list[bytes]:
@@ -84,7 +95,18 @@ class Sender:
         """No line of the program goes out any more."""
         self.feeder = None
         self.feeding = False
+        self.change = None
         self._ready.clear()
+
+    def go_on(self) -> None:
+        """The tool was changed: what else is on that line goes out next, and then the program as before."""
+        if self.change is None:
+            return
+        line, source_line, offset_bytes = self.change
+        rest = words.without_change(line)
+        self.change = None
+        if rest is not None and rest.strip():
+            self._ready.appendleft((rest, source_line, offset_bytes))
 
     def reset(self) -> list[Ask]:
         """The controller dropped all it had; gives our own lines that will not be answered."""
@@ -94,9 +116,24 @@ class Sender:
         return lost
 
     @property
+    def unwritten_bytes(self) -> int:
+        """Sent as far as counting goes, and not taken to be written yet."""
+        return sum(map(len, self.output))
+
+    @property
+    def oldest_bytes(self) -> int:
+        """Size of the line that is answered next, with its end."""
+        oldest = self.window.oldest()
+        if oldest is None:
+            return 0
+        return len(oldest.text) + 1 if isinstance(oldest, Ask) else len(oldest[0])
+
+    @property
     def program_done(self) -> bool:
         """Every line of the program went out and was answered."""
-        return self.feeder is not None and not self._ready and not self.window and self.feeder.exhausted
+        if self.feeder is None or self._ready or self.window or self.change is not None:
+            return False
+        return self.feeder.exhausted
 
     def fill(self) -> None:
         """Send what fits. Raises what the feeder refuses, and MachineError for a word that must not be streamed."""
@@ -104,7 +141,7 @@ class Sender:
             ask = self.asks.pop(0)
             self._send(ask.text.encode("ascii") + b"\n", ask)
             return
-        if self.asks or not self.feeding or self.feeder is None:
+        if self.asks or not self.feeding or self.feeder is None or self.change is not None:
             return
         while True:
             if not self._ready:
@@ -112,14 +149,19 @@ class Sender:
                 if not self._ready:
                     return
             line = self._ready[0]
-            if not self.window.fits(len(line[0])):
+            data = line[0]
+            if not self.window.fits(len(data)):
                 return
-            if why := words.refusal(line[0]):
-                raise MachineError(f"{why}: {line[0].decode('latin-1').strip()}.", line=line[1])
+            if why := words.refusal(data):
+                raise MachineError(f"{why}: {data.decode('latin-1').strip()}.", line=line[1])
             self._ready.popleft()
-            self._send(line[0], line)
+            if b"M" in data and self.hosts_changes and words.without_change(data) is not None:
+                self.change = line
+                return
+            self._send(data, line)
             self.sent_line = line[1]
 
     def _send(self, data: bytes, tag: ProgramLine | Ask) -> None:
         self.window.sent(len(data), tag)
+        self.sent_bytes += len(data)
         self.output.append(data)

@@ -1,0 +1,58 @@
+"""Compares the controller's own count of its receive buffer (`Bf:`) with what we believe is in it.
+
+Grbl's lines carry no checksum and its `ok` no number, so a line that was lost on the wire, an `ok` that came twice or
+a buffer that was flushed shifts every count that follows, without a word. Where reports hold `Bf:` ($10 with bit 2)
+each of the three shows: bytes that were sent and not answered are either in the buffer or in the one line that is
+being carried out. What went out before the query that a report answers has arrived: a link keeps its order, however
+slow it is. It must not know lines or states. `Bf:` is a check only, never flow control: a report is always a
+little old (Grbl 1.1, interface.md).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+FORGOTTEN_S = 5.0
+"""A query that was not answered in this time was dropped, as Grbl may do; a link that stalls as long is dead."""
+
+
+class BufferWatch:
+    """`room_bytes` is what an empty buffer reports; None while nobody said, and then nothing is found."""
+
+    def __init__(self) -> None:
+        self.room_bytes: int | None = None
+        self._asked: deque[tuple[float, int]] = deque(maxlen=64)
+
+    def begin(self) -> None:
+        """A program begins, or all was flushed: what was sent before counts no more."""
+        self._asked.clear()
+
+    def asked(self, sent_bytes: int, now: float) -> None:
+        """A query goes out behind so many bytes."""
+        self._asked.append((now, sent_bytes))
+
+    def at_rest(self, free_bytes: int) -> None:
+        """A report while nothing was in flight."""
+        self.room_bytes = free_bytes
+
+    def look(self, free_bytes: int, *, sent_bytes: int, unanswered_bytes: int, oldest_bytes: int, now: float) -> str:
+        """What is wrong, for a person; empty when the counts fit.
+
+        `sent_bytes` is the total ever sent, `unanswered_bytes` of it without an answer, `oldest_bytes` the line that
+        is answered next.
+        """
+        if self.room_bytes is None:
+            return ""
+        held = self.room_bytes - free_bytes
+        if held > unanswered_bytes:
+            return f"it holds {held} bytes, and only {unanswered_bytes} are unanswered: an answer came twice"
+        while self._asked and now - self._asked[0][0] > FORGOTTEN_S:
+            self._asked.popleft()
+        if not self._asked:
+            return ""
+        _, sent_then = self._asked.popleft()
+        arrived_unanswered = sent_then - (sent_bytes - unanswered_bytes)
+        if arrived_unanswered - oldest_bytes > held:
+            lost = arrived_unanswered - oldest_bytes - held
+            return f"{lost} bytes that were sent are neither in its buffer nor answered: lines were lost"
+        return ""
