@@ -17,6 +17,8 @@ from .sender import Ask
 from .state import Phase
 from .status import MOVING, Status
 
+GREETING_S = 10.0
+"""A machine that moves when we come is listened to so long before the link counts as usable."""
 HOLD_IDLE_S = 1.0
 STALE_S = 0.5
 """A report that was under way when we asked for something else is older than this at most."""
@@ -147,10 +149,13 @@ class Answers(Changing):
         self._status_now = status
         self._resting = status.at_rest_in_hold or status.state in ("Door", "Tool")
         self._events.append(Position(status.position_mm, status.feed_mm_s, status.spindle_rpm))
+        arrived_bytes = self._watch.answered(now)
         if status.rx_free_bytes is not None:
-            self._compare_buffer(status.rx_free_bytes, now)
+            self._compare_buffer(status.rx_free_bytes, arrived_bytes, now)
         if self._phase is Phase.GREETING:
             self._greeted(status, now)
+        elif self._phase is Phase.IDENTIFYING and self._knows_who:
+            self._conclude_identity()
         elif self._phase is Phase.CHECKING:
             if status.state != "Idle":
                 self._refuse(f"Grbl is in state {status.state}.", "Bring it to rest at the machine first.")
@@ -164,7 +169,7 @@ class Answers(Changing):
         elif not self._occupied and self._phase in (Phase.IDLE, Phase.FAULT):
             self._status_at_rest(status, now)
 
-    def _compare_buffer(self, free_bytes: int, now: float) -> None:
+    def _compare_buffer(self, free_bytes: int, arrived_bytes: int | None, now: float) -> None:
         sender = self._sender
         if not sender.window:
             if self._phase is not Phase.RUNNING:
@@ -173,10 +178,10 @@ class Answers(Changing):
         if self._phase is Phase.RUNNING and self._dialect.bf_is_exact:
             wrong = self._watch.look(
                 free_bytes,
+                arrived_bytes,
                 sent_bytes=sender.sent_bytes - sender.unwritten_bytes,
                 unanswered_bytes=sender.window.used_bytes - sender.unwritten_bytes,
                 oldest_bytes=sender.oldest_bytes,
-                now=now,
             )
             if wrong:
                 self._out_of_step(f"the controller's buffer does not fit what was sent: {wrong}", now)
@@ -185,7 +190,13 @@ class Answers(Changing):
         """At rest it can be asked; while it still moves we wait; in a hold it answers no line."""
         if status.state in ("Idle", "Alarm", "Check"):
             self._identify(now)
-        elif status.state not in MOVING:
+        elif status.state in MOVING:
+            if now - self._phase_since_s > GREETING_S and not self._ready_told:
+                # With a large buffer it works on for minutes; a person must be able to stop it meanwhile.
+                self._events.append(Identified(self._dialect.firmware, "", {}))
+                self._show(Activity.RUNNING, "still moving; nobody here sent what it does")
+                self._tell_ready()
+        else:
             self._events.append(Identified(self._dialect.firmware, "", {}))
             self._fail("hold", f"Grbl is in state {status.state}; clear the fault", False, now)
             self._tell_ready()

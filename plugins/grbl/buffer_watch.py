@@ -35,23 +35,28 @@ class BufferWatch:
         """A report while nothing was in flight."""
         self.room_bytes = free_bytes
 
-    def look(self, free_bytes: int, *, sent_bytes: int, unanswered_bytes: int, oldest_bytes: int, now: float) -> str:
+    def answered(self, now: float) -> int | None:
+        """A report came: how many bytes had gone out before the query that it answers; None when it answers none."""
+        while self._asked and now - self._asked[0][0] > FORGOTTEN_S:
+            self._asked.popleft()
+        return self._asked.popleft()[1] if self._asked else None
+
+    def look(
+        self, free_bytes: int, arrived_bytes: int | None, *, sent_bytes: int, unanswered_bytes: int, oldest_bytes: int
+    ) -> str:
         """What is wrong, for a person; empty when the counts fit.
 
-        `sent_bytes` is the total ever sent, `unanswered_bytes` of it without an answer, `oldest_bytes` the line that
-        is answered next.
+        `arrived_bytes` is what `answered` gave, `sent_bytes` the total ever sent, `unanswered_bytes` of it without an
+        answer, `oldest_bytes` the line that is answered next.
         """
         if self.room_bytes is None:
             return ""
         held = self.room_bytes - free_bytes
         if held > unanswered_bytes:
             return f"it holds {held} bytes, and only {unanswered_bytes} are unanswered: an answer came twice"
-        while self._asked and now - self._asked[0][0] > FORGOTTEN_S:
-            self._asked.popleft()
-        if not self._asked:
+        if arrived_bytes is None:
             return ""
-        _, sent_then = self._asked.popleft()
-        arrived_unanswered = sent_then - (sent_bytes - unanswered_bytes)
+        arrived_unanswered = arrived_bytes - (sent_bytes - unanswered_bytes)
         if arrived_unanswered - oldest_bytes > held:
             lost = arrived_unanswered - oldest_bytes - held
             return f"{lost} bytes that were sent are neither in its buffer nor answered: lines were lost"

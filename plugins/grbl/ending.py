@@ -91,6 +91,7 @@ class Ending(GrblState):
     def _identify(self, now: float) -> None:
         self._go(Phase.IDENTIFYING, now)
         self._phase_due_s = now + IDENTIFY_PATIENCE_S
+        self._knows_who = False
         unlock = [Ask("$X", self._keep)] if self._unlock else []
         self._unlock = False
         self._sender.asks = [
@@ -107,6 +108,12 @@ class Ending(GrblState):
 
     def _identified(self, ask: Ask, error: int) -> None:
         self._told += ask.lines
+        self._knows_who = True
+        if self._state:  # else the next report concludes it: one that reports by itself ignores queries
+            self._conclude_identity()
+
+    def _conclude_identity(self) -> None:
+        self._knows_who = False
         self._facts = words.facts(self._told)
         self._reader.inches = self._facts.get("$13") == "1"
         self._dialect = recognised(self._told)

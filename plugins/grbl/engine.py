@@ -139,7 +139,7 @@ class GrblEngine(Answers):
 
     def resume(self, now: float) -> None:
         """Cycle start."""
-        if self._phase is Phase.RUNNING and self._change_waits and self._state == "Idle":
+        if self._phase is Phase.RUNNING and self._change_waits and self._state not in ("Hold", "Door", "Tool"):
             self._go_on_after_change(now)
             return
         if self._phase is not Phase.RUNNING or not (self._paused or self._state in ("Hold", "Door", "Tool")):

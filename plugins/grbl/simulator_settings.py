@@ -75,17 +75,27 @@ class System:
     def _short(self, text: str) -> None:
         machine = self.machine
         if text == "$":
-            machine.say("[HLP:$$ $# $G $I $N $x=val $Nx=line $J=line $SLP $C $X $H ~ ! ? ctrl-x]")
+            machine.say(machine.firmware.help_line)
         elif text == "$G":
             machine.say(self.modes_report())
         elif text == "$I":
             options = machine.options
-            machine.say(f"[VER:{options.version}.20190830:{machine.build_info}]")
-            machine.say(f"[OPT:V,{options.planner_blocks - 1},{options.rx_bytes}]")
+            for line in machine.firmware.build:
+                machine.say(
+                    line.format(
+                        version=options.version,
+                        info=machine.build_info,
+                        blocks=options.planner_blocks - 1,
+                        rx=options.rx_bytes,
+                        legacy="+" if options.legacy_rt else "-",
+                    )
+                )
         elif text == "$N":
             machine.say("$N0=")
             machine.say("$N1=")
         elif text == "$X":
+            if machine.critical:
+                raise Refused(79)
             if machine.state == "Alarm":
                 machine.state = "Idle"
                 machine.say("[MSG:Caution: Unlocked]")
@@ -110,6 +120,8 @@ class System:
             for line in self.parameters_report():
                 machine.say(line)
         elif text == "$H":
+            if machine.critical:
+                raise Refused(79)
             if not machine.settings[22]:
                 raise Refused(5)
             return machine.execution.home()
@@ -174,7 +186,10 @@ class System:
         yield f"[G30:{self.point(offsets.g30)}]"
         yield f"[G92:{self.point(offsets.g92)}]"
         length = self.machine.modes.tool_length_mm
-        yield f"[TLO:{length / INCH_MM:.4f}]" if self.machine.settings[13] else f"[TLO:{length:.3f}]"
+        if self.machine.firmware.offsets_of_length == 3:
+            yield f"[TLO:{self.point((0.0, 0.0, length))}]"
+        else:
+            yield f"[TLO:{length / INCH_MM:.4f}]" if self.machine.settings[13] else f"[TLO:{length:.3f}]"
         yield self.probe_report()
 
     def probe_report(self) -> str:
@@ -186,6 +201,7 @@ class System:
         feed = modes.feed_mm_min / (INCH_MM if modes.inches else 1)
         return (
             f"[GC:{MOTIONS[modes.motion]} G{54 + modes.coordinates} G{modes.plane} G{20 if modes.inches else 21} "
-            f"G{90 if modes.absolute else 91} G{93 if modes.inverse_time else 94} M{modes.spindle} "
-            f"M{8 if modes.flood else 9} T{modes.tool} F{feed:.0f} S{modes.rpm:.0f}]"
+            f"G{90 if modes.absolute else 91} G{93 if modes.inverse_time else 94}{self.machine.firmware.more_modes} "
+            f"M{modes.spindle} M{8 if modes.flood else 9} T{modes.tool} F{feed:.0f} "
+            f"S{modes.rpm:.0f}{self.machine.firmware.speed_suffix}]"
         )

@@ -82,6 +82,7 @@ class GrblState:
         self._strays = 0
         self._reset_on_opening = False
         self._identify_tries = 0
+        self._knows_who = False
         self._verbs_after_reset: list[Verb] = []
         self._expected_mm: dict[str, Point] = {}
         self._expected_dialect = ""

@@ -135,8 +135,9 @@ def running(*lines: str) -> Talk:
 def test_nothing_but_queries_goes_out_until_it_rests() -> None:
     talk = Talk("Run")
     talk.engine.connected(talk.now)
-    talk.passes(20.0)
+    talk.passes(9.0)
     assert talk.taken() == ([], b"")
+    assert not talk.events(Ready)
     talk.state = "Idle"
     talk.passes(0.5)
     talk.identify()
