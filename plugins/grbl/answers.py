@@ -171,11 +171,14 @@ class Answers(Changing):
 
     def _compare_buffer(self, free_bytes: int, arrived_bytes: int | None, now: float) -> None:
         sender = self._sender
-        if not sender.window:
-            if self._phase is not Phase.RUNNING:
+        if self._phase is not Phase.RUNNING:
+            self._most_free_bytes = max(free_bytes, self._most_free_bytes)
+            if not sender.window:
                 self._watch.at_rest(free_bytes)
             return
-        if self._phase is Phase.RUNNING and self._dialect.bf_is_exact:
+        if not sender.window:
+            return
+        if self._dialect.bf_is_exact:
             wrong = self._watch.look(
                 free_bytes,
                 arrived_bytes,

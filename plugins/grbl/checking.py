@@ -60,6 +60,7 @@ class Checking(Ending):
         """Ask how the controller stands; the program begins with the second answer, or not at all."""
         self._go(Phase.CHECKING, now)
         self._strays = 0
+        self._set_budget()
         self._phase_due_s = now + CHECK_PATIENCE_S
         self._check_asks = [
             Ask("$#", self._offsets_told, expects="[TLO:"),

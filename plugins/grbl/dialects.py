@@ -41,6 +41,7 @@ class Dialect:
     name: as in `Profile.dialect`. firmware: what it calls itself, and what a person reads.
     marks: what in a banner or in `$I` only it says; none for Grbl 1.1, as which others greet too.
     rx_told_by: where its receive buffer is read: `[OPT:..,blocks,bytes]` of `$I`, or `Bf:` of a report at rest.
+    bf_short_bytes: how much less than that an empty buffer tells in `Bf:`.
     bf_is_exact: bytes outside the buffer that `Bf:` tells belong to the one line being carried out.
     line_most_bytes: the longest line without its end. long_line: what happens to a longer one.
     crlf_answers: how many answers a line gets that ends with both CR and LF.
@@ -59,6 +60,7 @@ class Dialect:
     firmware: str
     marks: tuple[str, ...]
     rx_told_by: Literal["opt", "bf"]
+    bf_short_bytes: int = 0
     bf_is_exact: bool
     rx_default_bytes: int = 128
     line_most_bytes: int
@@ -122,6 +124,7 @@ GRBLHAL = Dialect(
     marks=("GrblHAL ", "[FIRMWARE:grblHAL]"),
     # `[OPT:VN,35,1024,3,0]`: 1024 by default, the driver's own figure elsewhere (254 seen: gsender issue 917).
     rx_told_by="opt",
+    bf_short_bytes=1,  # stream.h: room is the size less one, less what is queued
     bf_is_exact=True,
     line_most_bytes=256,  # LINE_BUFFER_SIZE 257 (protocol.h); comments count
     long_line="refused",

@@ -30,7 +30,7 @@ def make(spec: MachineSpec, transport: Transport, clock: Clock, listener: Listen
 
     def make_feeder() -> Feeder:
         """Lines as long as profile and firmware allow; by now it is known which firmware answered."""
-        most_bytes = min(profile.line_max_bytes, engine.dialect.line_most_bytes)
+        most_bytes = min(profile.line_max_bytes, engine.line_most_bytes)
         return Feeder(line_limit_bytes=most_bytes, remove_spaces=True)
 
     return StreamDriver(

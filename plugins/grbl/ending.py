@@ -142,11 +142,13 @@ class Ending(GrblState):
         self._verbs_after_reset = []
 
     def _set_budget(self) -> None:
-        """How much may be in flight: what `$I` says, or what a report at rest said, else the least there is."""
+        """How much may be in flight: what `$I` says, or the most room that a report told, else the least there is."""
         told = int(self._facts.get("rx_bytes", "0"))
         if self._dialect.rx_told_by == "bf":
-            told = self._watch.room_bytes or 0
+            told = self._most_free_bytes
             self._facts["rx_bytes"] = str(told or self._dialect.rx_default_bytes)
+        elif told and self._watch.room_bytes is None:
+            self._watch.at_rest(told - self._dialect.bf_short_bytes)
         self._sender.set_budget(told or self._dialect.rx_default_bytes)
 
     # Ends

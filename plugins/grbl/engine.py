@@ -36,6 +36,12 @@ class GrblEngine(Answers):
         return self._dialect
 
     @property
+    def line_most_bytes(self) -> int:
+        """The longest line without its end: what the firmware reads whole, and what fits its receive buffer."""
+        budget_bytes = self._sender.window.max_bytes or self._dialect.rx_default_bytes
+        return min(self._dialect.line_most_bytes, budget_bytes - 1)
+
+    @property
     def status(self) -> Status | None:
         """The latest report; None before the first."""
         return self._status_now
@@ -176,7 +182,7 @@ class GrblEngine(Answers):
         line = text.strip(" \t\r\n")
         if any(sign in line for sign in "?!~") or not line.isascii() or not line.isprintable():
             raise ForbiddenByte(f"{text!r} holds a real-time command of Grbl.", hint="Use the verbs for those.")
-        most_bytes = self._dialect.line_most_bytes
+        most_bytes = self.line_most_bytes
         if not line or len(line) > most_bytes:
             raise UsageError(f"A command has 1 to {most_bytes} characters.")
         if self._in_run or self._occupied or self._phase not in (Phase.IDLE, Phase.FAULT):

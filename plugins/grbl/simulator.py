@@ -283,7 +283,7 @@ class GrblSimulator(RealTimeBytes):
 
     def free_rx_bytes(self) -> int:
         """Room in the receive buffer, for `Bf:`."""
-        return self.options.rx_bytes - len(self._ring)
+        return self.options.rx_bytes - self.firmware.rx_short_bytes - len(self._ring)
 
     def is_restoring(self) -> bool:
         """The door is shut and the spindle comes up again."""
@@ -358,7 +358,7 @@ class GrblSimulator(RealTimeBytes):
 
     def _take(self, piece: bytes) -> None:
         if self._blocked():
-            room = self.options.rx_bytes - len(self._ring)
+            room = self.free_rx_bytes()
             self._ring += piece[: max(0, room)]
             self.lost_bytes += max(0, len(piece) - room)
         else:

@@ -29,6 +29,8 @@ class Firmware:
     help_line: str
     build: tuple[str, ...]
     one_answer_per_crlf: bool
+    rx_short_bytes: int = 0
+    """How much less than its size an empty buffer tells, and holds."""
     cuts_long_lines: bool = False
     locks_after_error: bool = False
     flushes_on_cancel: bool = False
@@ -75,6 +77,7 @@ GRBLHAL = Firmware(
         "[FIRMWARE:grblHAL]",
     ),
     one_answer_per_crlf=True,
+    rx_short_bytes=1,
     locks_after_error=True,
     flushes_on_cancel=True,
     hears_when_critical=True,

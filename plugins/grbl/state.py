@@ -83,6 +83,7 @@ class GrblState:
         self._reset_on_opening = False
         self._identify_tries = 0
         self._knows_who = False
+        self._most_free_bytes = 0
         self._verbs_after_reset: list[Verb] = []
         self._expected_mm: dict[str, Point] = {}
         self._expected_dialect = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from fleetctl_plugins.grbl.simulator import GrblSimulator, simulator
@@ -23,12 +24,12 @@ from fleetctl.testing.suite import Bench, Subject
 SEEDS = range(int(os.environ.get("FAULT_SEEDS", "3")))
 FIRMWARES = ("grbl", "grblhal", "fluidnc")
 PROFILES = {"grbl": "generic-mill-3018", "grblhal": "generic-mill-grblhal", "fluidnc": "generic-mill-fluidnc"}
-SMALL = {"grbl": {}, "grblhal": {"rx_bytes": 254, "planner_blocks": 17}, "fluidnc": {}}
-PROGRAM = b"G21 G90 G94\n" + b"".join(b"G1 X-%d.%d Y-%d F1200\n" % (5 + i % 9, i % 10, i % 7) for i in range(80))
+SMALL: dict[str, dict[str, Any]] = {"grbl": {}, "grblhal": {"rx_bytes": 254, "planner_blocks": 17}, "fluidnc": {}}
+PROGRAM = b"G21 G90 G94\n" + b"".join(b"G1 X-%d.%d Y-%d F1200\n" % (5 + i % 9, i % 10, i % 7) for i in range(50))
 ENDED = b"M30\n"
 
 
-def subject(firmware: str, *faults: Fault, program: bytes = PROGRAM + ENDED, **options: object) -> Subject:
+def subject(firmware: str, *faults: Fault, program: bytes = PROGRAM + ENDED, **options: Any) -> Subject:
     """One firmware with faults on its wire, and options of its board."""
 
     def make(seed: int) -> GrblSimulator | FaultyMachine:
@@ -106,7 +107,8 @@ async def test_an_emergency_stop_has_the_number_of_its_firmware(firmware: str, n
     bench.link.wake()
     ended, reason, _ = await bench.end()
     assert ended is EndKind.INTERRUPTED
-    assert f"ALARM:{number} ({word}" in reason or (f"ALARM:{number}" in reason and word in reason)
+    assert f"ALARM:{number} (" in reason
+    assert word in reason
     with pytest.raises(MachineError):
         await bench.driver.home()
     await bench.driver.clear_fault()
@@ -170,7 +172,7 @@ async def test_a_line_lost_on_the_wire_is_found_by_the_buffer(firmware: str, see
     assert ended is EndKind.INTERRUPTED
     assert "lost" in reason
     assert bench.recorder.position_lost
-    assert len(bench.executed) < len(expected(bench)) - 1
+    assert len(bench.executed) < 45
     await finish(bench)
 
 
@@ -245,7 +247,7 @@ async def test_an_echo_that_fits_changes_nothing(firmware: str) -> None:
     ],
 )
 @under_virtual_clock()
-async def test_no_byte_overflows_whatever_the_buffer(firmware: str, options: dict[str, object]) -> None:
+async def test_no_byte_overflows_whatever_the_buffer(firmware: str, options: dict[str, Any]) -> None:
     bench = await begun(subject(firmware, **options))
     ended, _, _ = await bench.end()
     assert ended is EndKind.FINISHED
@@ -271,14 +273,26 @@ async def test_a_link_that_makes_crlf_is_refused_where_it_doubles_answers(firmwa
     await finish(bench)
 
 
-@pytest.mark.parametrize(("firmware", "most"), [("grbl", 79), ("grblhal", 256), ("fluidnc", 254)])
+@pytest.mark.parametrize(
+    ("firmware", "most", "options"),
+    [
+        ("grbl", 79, {}),
+        ("grbl", 62, {"rx_bytes": 64}),
+        ("grblhal", 256, {"rx_bytes": 1024}),
+        ("grblhal", 252, {}),
+        ("fluidnc", 126, {}),
+        ("fluidnc", 254, {"settings": "10=3", "rx_bytes": 512}),
+    ],
+)
 @under_virtual_clock()
-async def test_a_line_is_as_long_as_the_firmware_reads_it_whole(firmware: str, most: int) -> None:
-    """FluidNC would cut the rest off and carry out what is left."""
+async def test_a_line_is_as_long_as_firmware_and_buffer_take_it_whole(
+    firmware: str, most: int, options: dict[str, Any]
+) -> None:
+    """FluidNC would cut the rest off and carry out what is left; a line longer than the buffer would never go out."""
     line = b"G1X-5F600"
     line += b"Y-" + b"0" * (most - len(line) - 3) + b"4"
     for extra, kind in ((b"", EndKind.FINISHED), (b"4", EndKind.FAILED)):
-        bench = await begun(subject(firmware, program=b"G21G90\n" + line + extra + b"\nM30\n"))
+        bench = await begun(subject(firmware, program=b"G21G90\n" + line + extra + b"\nM30\n", **options))
         ended, reason, _ = await bench.end()
         assert ended is kind, reason
         assert kind is EndKind.FINISHED or "line 2" in reason
@@ -321,7 +335,7 @@ async def test_grblhal_carries_out_nothing_behind_an_error() -> None:
 
 @pytest.mark.parametrize("options", [{"auto_report_s": 0.5}, {"legacy_rt": False}])
 @under_virtual_clock()
-async def test_grblhal_that_reports_by_itself_or_keeps_legacy_bytes_as_text(options: dict[str, object]) -> None:
+async def test_grblhal_that_reports_by_itself_or_keeps_legacy_bytes_as_text(options: dict[str, Any]) -> None:
     bench = await begun(subject("grblhal", **options))
     await bench.until_lines(8)
     await bench.driver.pause()
@@ -342,7 +356,7 @@ async def test_a_board_that_wants_homing_says_so_when_it_is_connected(firmware: 
     assert bench.recorder.now is Activity.FAULT
     assert alarm in bench.recorder.activities[-1][1]
     await bench.driver.home()
-    assert bench.recorder.now is Activity.IDLE
+    await bench.until(lambda: bench.recorder.now is Activity.IDLE)
     await finish(bench)
 
 
