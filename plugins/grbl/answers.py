@@ -24,6 +24,8 @@ STALE_S = 0.5
 """A report that was under way when we asked for something else is older than this at most."""
 LOST_ANSWER_S = 0.7
 """More than three reports of Idle with a line unanswered."""
+DWELL_STRETCH = 1.15
+"""A dwell is counted down in steps of 50 ms, and each report that it gives meanwhile comes on top (nuts_bolts.c)."""
 ENDS_A_RUN = {
     "Sleep": "it went to sleep and switched everything off",
     "Check": "it was set to check mode and moves nothing",
@@ -247,7 +249,7 @@ class Answers(Changing):
         dwell_s = words.dwell_s(oldest[0] if isinstance(oldest, tuple) else oldest.text.encode() if oldest else b"")
         if self._idle_since_s is None:
             self._idle_since_s = now
-        elif now - self._idle_since_s > LOST_ANSWER_S + dwell_s:
+        elif now - self._idle_since_s > LOST_ANSWER_S + dwell_s * DWELL_STRETCH:
             reason = f"an acknowledgement was lost{self._at()}"
             self._urgent += self._signs.hold
             self._ended(RunEndKind.INTERRUPTED, reason)

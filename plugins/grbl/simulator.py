@@ -49,7 +49,8 @@ class GrblOptions:
 
     `firmware` is grbl, grblhal or fluidnc; an empty `version` and sizes of 0 are the firmware's usual ones. `echo`:
     each line is sent back as it was read. `legacy_rt`: `?!~` count everywhere (grblHAL's RT+). `auto_report_s`: it
-    reports by itself and ignores queries (0: never). `crlf_link`: something on the way makes CR LF of every LF.
+    reports by itself and ignores queries (0: never). `crlf_link`: something on the way makes CR LF of every LF. `dwell_stretch`: how much longer a dwell
+    takes than it says.
     """
 
     firmware: str = "grbl"
@@ -61,6 +62,7 @@ class GrblOptions:
     legacy_rt: bool = True
     auto_report_s: float = 0.0
     crlf_link: bool = False
+    dwell_stretch: float = 1.0
     settings: str = ""
     work_mm: tuple[float, ...] = (0.0, 0.0, 0.0)
     start_mm: tuple[float, ...] = (0.0, 0.0, 0.0)

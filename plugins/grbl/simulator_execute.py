@@ -68,7 +68,7 @@ class Execution:
     def _dwell(self, seconds: float) -> Task:
         if not self.machine.checking:
             yield self.drained()
-            yield Wait(lambda: False, at_s=self.machine.now_s + seconds)
+            yield Wait(lambda: False, at_s=self.machine.now_s + seconds * self.machine.options.dwell_stretch)
 
     def _once(self, block: Block) -> Task:
         """Offsets. Writing the EEPROM also happens in check mode, as in Grbl 1.1."""

@@ -110,7 +110,8 @@ class System:
 
     def _idle_only(self, text: str) -> Task | None:
         machine = self.machine
-        allowed = ("Idle", "Alarm", "Check") if text in ("$$", "$#") else ("Idle", "Alarm")
+        # `$#` in check mode is error:8; found with the real firmware in simavr.
+        allowed = ("Idle", "Alarm", "Check") if text == "$$" else ("Idle", "Alarm")
         if machine.state not in allowed:
             raise Refused(8)
         if text == "$$":

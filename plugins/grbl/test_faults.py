@@ -360,6 +360,15 @@ async def test_a_board_that_wants_homing_says_so_when_it_is_connected(firmware: 
     await finish(bench)
 
 
+@under_virtual_clock()
+async def test_a_long_dwell_that_takes_longer_than_it_says_is_no_lost_answer() -> None:
+    """Every report that Grbl gives meanwhile is added to it."""
+    bench = await begun(subject("grbl", program=b"G21 G90\nG4 P600\nG0 X-5\nM30\n", dwell_stretch=1.1))
+    ended, reason, _ = await bench.end()
+    assert ended is EndKind.FINISHED, reason
+    await finish(bench)
+
+
 # A tool change
 
 
