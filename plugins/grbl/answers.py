@@ -80,7 +80,7 @@ class Answers(Changing):
         if isinstance(oldest, Ask) and not error and not oldest.was_heard:
             self._strays += 1  # an answer to a line of somebody before us, or one that came twice
             return
-        self._sender.window.answered()
+        self._sender.answered()
         self._idle_since_s = None
         if isinstance(oldest, Ask):
             if error and self._dialect.locks_after_error:

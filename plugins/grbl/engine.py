@@ -38,8 +38,7 @@ class GrblEngine(Answers):
     @property
     def line_most_bytes(self) -> int:
         """The longest line without its end: what the firmware reads whole, and what fits its receive buffer."""
-        budget_bytes = self._sender.window.max_bytes or self._dialect.rx_default_bytes
-        return min(self._dialect.line_most_bytes, budget_bytes - 1)
+        return min(self._dialect.line_most_bytes, self._sender.budget_bytes - 1)
 
     @property
     def status(self) -> Status | None:

@@ -20,6 +20,11 @@ from . import words
 DEFAULT_BUDGET_BYTES = 127
 """Grbl's ring holds 128 bytes; its own document says 127 in one place, so one stays free."""
 
+START_BYTES = 257
+"""As much goes out at once when a program begins, one longest line of grblHAL with its end. What is on the wire a
+real-time byte has to wait for: 1023 bytes are 89 ms at 115200 baud, and much more behind a slow bridge. So a large
+buffer is filled as answers come, a line more for each."""
+
 TAKE_LINES = 16
 
 Done = Callable[["Ask", int], None]
@@ -58,6 +63,7 @@ class Sender:
 
     def __init__(self) -> None:
         self.window: Window[ProgramLine | Ask] = Window(max_bytes=DEFAULT_BUDGET_BYTES)
+        self.budget_bytes = DEFAULT_BUDGET_BYTES
         self.output: list[bytes] = []
         self.asks: list[Ask] = []
         self.feeder: Feeder | None = None
@@ -71,7 +77,8 @@ class Sender:
     def set_budget(self, rx_bytes: int) -> None:
         """The controller said how large its receive buffer is."""
         if rx_bytes > 1:
-            self.window.max_bytes = rx_bytes - 1
+            self.budget_bytes = rx_bytes - 1
+            self.window.max_bytes = min(self.budget_bytes, START_BYTES)
 
     def begin(self, feeder: Feeder) -> None:
         """A program to feed."""
@@ -79,6 +86,7 @@ class Sender:
         self.feeding = True
         self.sent_line = 0
         self.change = None
+        self.window.max_bytes = min(self.budget_bytes, START_BYTES)
         self._ready.clear()
 
     def head(self, most_lines: int) -> list[bytes]:
@@ -114,6 +122,14 @@ class Sender:
         self.asks = []
         self.output.clear()
         return lost
+
+    def answered(self) -> None:
+        """The oldest line was answered; a window that is not as large as the buffer yet grows by a line."""
+        window = self.window
+        limit_bytes = window.max_bytes or 0
+        if limit_bytes < self.budget_bytes:
+            window.max_bytes = min(self.budget_bytes, limit_bytes + self.oldest_bytes)
+        window.answered()
 
     @property
     def unwritten_bytes(self) -> int:

@@ -49,8 +49,8 @@ class GrblOptions:
 
     `firmware` is grbl, grblhal or fluidnc; an empty `version` and sizes of 0 are the firmware's usual ones. `echo`:
     each line is sent back as it was read. `legacy_rt`: `?!~` count everywhere (grblHAL's RT+). `auto_report_s`: it
-    reports by itself and ignores queries (0: never). `crlf_link`: something on the way makes CR LF of every LF. `dwell_stretch`: how much longer a dwell
-    takes than it says.
+    reports by itself and ignores queries (0: never). `crlf_link`: something on the way makes CR LF of every LF.
+    `dwell_stretch`: how much longer a dwell takes than it says.
     """
 
     firmware: str = "grbl"

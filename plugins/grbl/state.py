@@ -164,7 +164,6 @@ class GrblState:
         self._occupied = False
         self._synced = False
         self._changing = self._change_waits = False
-        self._watch.begin()
 
     def _at(self) -> str:
         return f" after line {self._acknowledged_line} of the program" if self._in_run else ""

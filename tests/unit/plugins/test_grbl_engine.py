@@ -296,7 +296,7 @@ def test_a_dwell_looks_idle_and_is_not_a_lost_acknowledgement() -> None:
     talk = running("G4 P10", "G1 X2")
     talk.taken()
     talk.state = "Idle"
-    talk.passes(10.0)
+    talk.passes(12.0)
     assert not talk.events(RunEnded)
     talk.passes(2.0)
     assert talk.events(RunEnded)
