@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from fleetctl_plugins.grbl.simulator import as_executed as grbl_executes
 from fleetctl_plugins.marlin.simulator import as_executed as marlin_executes
+from fleetctl_plugins.tinyg.simulator import as_executed as tinyg_executes
 
 from fleetctl.clock import SystemClock
 from fleetctl.driver.api import Driver, EndKind, MachineSpec
@@ -28,6 +29,7 @@ SPEEDUP = "400"
 
 PRINT = bracket(layers=2)
 CUT = milled_plate(depth_mm=1.0)
+SQUARE = b"G21 G90\nM3 S900\nG1 X-5 Y-5 F900\nX-9\nY-9\nG0 X0 Y0\nM5\nM30\n"
 WORK = "work_mm=" + ",".join(str(value) for value in MILL_OFFSET_MM)
 GRBLHAL, FLUIDNC = ("--set", "firmware=grblhal"), ("--set", "firmware=fluidnc")
 
@@ -99,7 +101,7 @@ async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
 
 def named(state: dict[str, object], lines: list[str], sync: str) -> bool:
     """The simulator executed just these lines and what the driver adds to know that motion is done."""
-    return state["executed_sha256"] == digest([*lines, sync])
+    return state["executed_sha256"] == digest([*lines, *filter(None, [sync])])
 
 
 @pytest.mark.parametrize(
