@@ -16,9 +16,8 @@ from fleetctl.testing.fixtures import under_virtual_clock
 from fleetctl.testing.suite import Bench, Subject
 
 SEEDS = range(int(os.environ.get("FAULT_SEEDS", "3")))
-PROGRAM = b"G21 G90 G94\nM3 S900\n" + b"".join(
-    b"G1 X-%d.%d Y-%d F900\n" % (5 + i % 9, i % 10, i % 7) for i in range(40)
-)
+CUTS = b"".join(b"G1 X-%d.%d Y-%d F900\n" % (5 + i % 9, i % 10, i % 7) for i in range(40))
+PROGRAM = b"G21 G90 G94\nM3 S900\n" + CUTS
 
 
 async def begun(program: bytes, *faults: Fault, seed: int = 1, **options: Any) -> tuple[Bench, TinygSimulator]:

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from fleetctl_plugins.grbl.simulator import as_executed as grbl_executes
 from fleetctl_plugins.marlin.simulator import as_executed as marlin_executes
-from fleetctl_plugins.tinyg.simulator import as_executed as tinyg_executes
 
 from fleetctl.clock import SystemClock
 from fleetctl.driver.api import Driver, EndKind, MachineSpec
@@ -112,20 +111,9 @@ def named(state: dict[str, object], lines: list[str], sync: str) -> bool:
         ("marlin", ("--set", "advanced_ok=1"), PRINT, marlin_executes(PRINT), "M400"),
         ("grbl", ("--set", WORK), CUT, grbl_executes(CUT), "G4P0.01"),
         ("grbl", ("--set", WORK, "--tcp", "127.0.0.1:0"), CUT, grbl_executes(CUT), "G4P0.01"),
-        (
-            "grbl:generic-mill-grblhal",
-            ("--set", WORK, "--set", "firmware=grblhal"),
-            CUT,
-            grbl_executes(CUT),
-            "G4P0.01",
-        ),
-        (
-            "grbl:generic-mill-fluidnc",
-            ("--set", WORK, "--set", "firmware=fluidnc"),
-            CUT,
-            grbl_executes(CUT),
-            "G4P0.01",
-        ),
+        ("grbl:generic-mill-grblhal", ("--set", WORK, *GRBLHAL), CUT, grbl_executes(CUT), "G4P0.01"),
+        ("grbl:generic-mill-fluidnc", ("--set", WORK, *FLUIDNC), CUT, grbl_executes(CUT), "G4P0.01"),
+        ("tinyg", (), SQUARE, tinyg_executes(SQUARE), ""),
     ],
 )
 async def test_a_run_over_a_real_link(
