@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from fleetctl_plugins.grbl.simulator import as_executed as grbl_executes
 from fleetctl_plugins.marlin.simulator import as_executed as marlin_executes
+from fleetctl_plugins.tinyg.simulator import as_executed as tinyg_executes
 
 from fleetctl.clock import SystemClock
 from fleetctl.driver.api import Driver, EndKind, MachineSpec
