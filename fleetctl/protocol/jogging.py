@@ -165,7 +165,7 @@ class JogPlan:
         self.ends_s = 0.0
         self._decimals = decimals
         self._asked: dict[str, float] = {}
-        self._until_s = 0.0
+        self.until_s = 0.0
         self._goes: dict[str, float] = {}
         self._here_mm: dict[str, float] = {}
         self._rest_mm: dict[str, float] = {}
@@ -173,7 +173,7 @@ class JogPlan:
     def renew(self, velocity_mm_s: Mapping[str, float], until_s: float) -> None:
         """A heartbeat. Raises UsageError."""
         self._asked = self.limits.allowed(velocity_mm_s)
-        self._until_s = until_s
+        self.until_s = until_s
 
     def halt(self) -> None:
         """No more moves."""
@@ -187,11 +187,12 @@ class JogPlan:
 
     def wanted(self, now: float) -> bool:
         """Whether somebody still holds the key."""
-        return bool(self._asked) and now < self._until_s
+        return bool(self._asked) and now < self.until_s
 
     def take(self, now: float, within: Envelope | None) -> Move | None:
         """The next move, when it may go out now; None before `due_s`, at the edge, and when nobody asks."""
-        if not self.wanted(now) or self._end_after(now) > self._horizon_s(now) + 1e-9:
+        latest_s = min(self._latest_s(), now + self.limits.queue_s) + 1e-9
+        if not self.wanted(now) or self._end_after(now) > latest_s:
             return None
         way_mm = {axis: speed * self._segment_s() for axis, speed in self._asked.items()}
         if within is not None:
@@ -213,11 +214,12 @@ class JogPlan:
         """When the next move may go out or the heartbeat runs out; None when nobody asks."""
         if not self.wanted(now):
             return None
-        return min(self._until_s, max(now, self._end_after(now) - self.limits.queue_s))
+        end_s = self._end_after(now)
+        return self.until_s if end_s > self._latest_s() else max(now, end_s - self.limits.queue_s)
 
-    def _horizon_s(self, now: float) -> float:
-        """Until when motion may last: the heartbeat's end and the queue's."""
-        return min(self._until_s + AFTER_S + self.limits.stop_within_s - STOP_WITHIN_S, now + self.limits.queue_s)
+    def _latest_s(self) -> float:
+        """Until when motion may last that this heartbeat allows."""
+        return self.until_s + AFTER_S + self.limits.stop_within_s - STOP_WITHIN_S
 
     def _end_after(self, now: float) -> float:
         """When motion would end with one move more."""
