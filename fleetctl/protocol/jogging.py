@@ -56,6 +56,10 @@ class JogLimits(msgspec.Struct, frozen=True, kw_only=True):
     feed_mm_s: dict[str, float] = {}
     accel_mm_s2: dict[str, float] = {}
     stop_within_s: float = STOP_WITHIN_S
+    moves_least: int = 2
+    """Moves that must fit the queue beside the time to speed up."""
+    starts_twice: bool = False
+    """The first move is planned to a stop before the second is there, and is not planned again once it runs."""
 
     @property
     def queue_s(self) -> float:
@@ -64,8 +68,13 @@ class JogLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ramp_most_s(self) -> float:
-        """How long it may take to speed up or slow down: two short moves of the queue remain."""
-        return self.queue_s - 2 * SEGMENT_S
+        """How long it may take to speed up or slow down, so that there is room for some moves in the queue."""
+        return (self.queue_s - self.moves_least * SEGMENT_S) / self.ramps_at_start
+
+    @property
+    def ramps_at_start(self) -> int:
+        """How often it speeds up and slows down, as a whole, when it starts from rest."""
+        return 2 if self.starts_twice else 1
 
     def allowed(self, velocity_mm_s: Mapping[str, float]) -> dict[str, float]:
         """The same direction, as fast as asked or as the limits allow. Raises UsageError for an unknown axis."""
@@ -114,7 +123,10 @@ def check_step(
         raise UsageError(f"A step names axes of {', '.join(JOG_AXES)}.")
     if not (math.isfinite(length_mm) and length_mm > 0 and math.isfinite(feed_mm_s) and feed_mm_s > 0):
         raise UsageError("A step has a length and a feed above 0.")
-    feed_mm_s = min([feed_mm_s, *(limits.feed_mm_s.get(axis, math.inf) for axis, mm in distance_mm.items() if mm)])
+    along_mm_s = (
+        limits.feed_mm_s.get(axis, math.inf) * length_mm / abs(mm) for axis, mm in distance_mm.items() if mm
+    )
+    feed_mm_s = min([feed_mm_s, *along_mm_s])
     blind = within is None and any(distance_mm.get(axis) for axis in AXES)
     if blind and (length_mm > UNKNOWN_STEP_MOST_MM or feed_mm_s > UNKNOWN_FEED_MOST_MM_S):
         raise MachineError(
@@ -223,7 +235,8 @@ class JogPlan:
 
     def _end_after(self, now: float) -> float:
         """When motion would end with one move more."""
-        goes = self._goes if self.ends_s > now else {}
+        rests = self.ends_s <= now
+        goes = {} if rests else self._goes
         change_s = max(
             (
                 abs(self._asked.get(axis, 0.0) - goes.get(axis, 0.0)) / self.limits.accel_of(axis)
@@ -231,7 +244,8 @@ class JogPlan:
             ),
             default=0.0,
         )
-        return max(self.ends_s, now) + change_s + self._segment_s()
+        ramps = self.limits.ramps_at_start if rests else 1
+        return max(self.ends_s, now) + ramps * change_s + self._segment_s()
 
     def _segment_s(self) -> float:
         """Long enough that the planner's blocks hold the way to stop in: s (N-1) >= v^2 / 2a with s = v dt, hence

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-
 import pytest
 from fleetctl_plugins.grbl.driver import DRIVER
 from fleetctl_plugins.grbl.simulator import GrblSimulator, as_executed, simulator
