@@ -167,7 +167,7 @@ async def test_what_the_agent_says_reaches_the_hand(book: Book) -> None:
         assert hand.refused == ""
         desk.agent.peer.close()
         await until(lambda: not desk.link.connected)
-        hand.beat({"X": 5.0})
+        hand.beat({"X": 5.0}, 1.0)
         assert hand.refused
         await hand.close()
 
@@ -190,4 +190,19 @@ async def test_heartbeats_that_lay_somewhere_are_not_passed_on(book: Book) -> No
             hand.beat({"X": 5.0}, at_s)
         passed = len(await beats(desk, 3)) - 3
         assert passed <= 2  # those of the last 100 ms
+        await hand.close()
+
+
+@under_virtual_clock()
+async def test_a_heap_of_heartbeats_that_do_not_say_when_counts_as_one(book: Book) -> None:
+    book.machine()
+    async with desk_of(book) as desk:
+        await desk.connected()
+        hand = await desk.jogging.open("K1", "ann")
+        for _ in range(12):
+            hand.beat({"X": 5.0})
+        assert len(await beats(desk, 1)) == 1
+        await asyncio.sleep(0.08)
+        hand.beat({"X": 5.0})
+        assert len(await beats(desk, 2)) == 2
         await hand.close()
