@@ -60,4 +60,5 @@ class Readings:
             position_mm=self.telemetry.position_mm,
             spindle_rpm=self.telemetry.spindle_rpm,
             message=self.telemetry.message,
+            overrides_percent=self.telemetry.overrides_percent,
         )
