@@ -16,7 +16,7 @@ from fleetctl.errors import ForbiddenByte, LineTooLong
 # A raw line with its comments; slicers write thumbnails and settings as comments of some kilobytes at most.
 cdef enum:
     RAW_LINE_LIMIT_BYTES = 65536
-    LOW_WATER_BYTES = 65536
+    LOW_WATER_BYTES = 16384
 
 def frame_line(unsigned long long number, bytes line not None):
     """`line` (without line end) as Marlin wants it numbered: `N<number> <line>*<checksum>` and a line end.

@@ -39,6 +39,7 @@ class NumberedLane:
     most_lines: int
     receive_bytes: int
     heard_at_s: float
+    named: bool
     wants_step: bool
     def __init__(self, window: Window[Tag], history: History, most_lines: int, receive_bytes: int) -> None: ...
     @property

@@ -154,10 +154,11 @@ cdef struct Reading:
 cdef class NumberedLane:
     """The shortcut of a numbered stream over `window` and `history`; it acts only between `open` and `shut`.
 
-    The engine keeps here what both ways change: `oldest_number` of the lines in flight, `max_lines` and
-    `receive_bytes` that they may have, `sent_line`, `acknowledged_line` and `acknowledged_bytes` of the program.
-    `heard_at_s` is when the lane last took an answer. `wants_step` says that the engine must step: the next line is not
-    a plain move, or there is none yet.
+    The engine keeps here what both ways change: `oldest_number` of the lines in flight, the `max_lines` that they may
+    be, `sent_line`, `acknowledged_line` and `acknowledged_bytes` of the program. `most_lines` bounds what a firmware may
+    ask for, `receive_bytes` is what its receive ring holds. `named`: it acknowledges by `ok N.. P.. B..` (ADVANCED_OK)
+    and is believed; else by `ok`. `heard_at_s` is when the lane last took an answer. `wants_step` says that the engine
+    must step, because the next line is no plain move, or the feeder wants data.
     """
 
     cdef readonly Window window
@@ -165,7 +166,7 @@ cdef class NumberedLane:
     cdef public long long oldest_number, sent_line, acknowledged_line, acknowledged_bytes
     cdef public Py_ssize_t max_lines, most_lines, receive_bytes
     cdef public double heard_at_s
-    cdef public bint wants_step
+    cdef public bint named, wants_step
     cdef Feeder _feeder
     cdef bytes _begun
 
@@ -185,7 +186,16 @@ cdef class NumberedLane:
         return self._feeder is not None
 
     def open(self, Feeder feeder not None):
-        """Until `shut`: a program is streamed from `feeder`, and nothing else is asked, due or waited for."""
+        """From now until `shut` a program is streamed from `feeder`, and nothing else is asked, due or waited for.
+
+        Opens only while no request is unsettled and all that is in flight are plain moves.
+        """
+        if self.history.asked is not None or self.history.replay_from is not None:
+            return
+        for entry in self.window._flight:
+            tag = (<tuple>entry)[1]
+            if not (isinstance(tag, tuple) and is_framed_move((<tuple>tag)[0])):
+                return
         self._feeder = feeder
 
     def shut(self):
@@ -202,13 +212,13 @@ cdef class NumberedLane:
         has changed.
         """
         cdef Reading reading
-        if self._feeder is None or self.history.asked is not None or self.history.replay_from is not None:
+        if self._feeder is None:
             return None
         if self._begun:
             data = self._begun + data
         if not self._read(data, &reading):
             return None
-        self._begun = data[reading.begun:]
+        self._begun = data[reading.begun:] if reading.begun < PyBytes_GET_SIZE(data) else b""
         if reading.answers == 0:
             return b""
         self._take_answers(&reading)
@@ -221,38 +231,37 @@ cdef class NumberedLane:
         cdef const unsigned char* begin = at
         cdef const unsigned char* end = at + PyBytes_GET_SIZE(data)
         cdef const unsigned char* line
-        cdef Py_ssize_t free
+        cdef Py_ssize_t room = min(<Py_ssize_t>len(self.window._flight), <Py_ssize_t>MOST_ANSWERS)
         reading.answers = 0
         while True:
             while at < end and (at[0] == 10 or at[0] == 13):
                 at += 1
             reading.begun = at - begin
             if at == end:
-                break
+                return True
             line = at
             while at < end and at[0] != 10 and at[0] != 13:
                 at += 1
             if at == end:
-                # Kept for the next piece as long as it may become an answer.
-                return begins_answer(line, at) and self._may_take(reading.answers)
-            if reading.answers == MOST_ANSWERS or not read_answer(line, at, &free):
+                return begins_answer(line, at)  # kept for the next piece as long as it may become one
+            if reading.answers == room or not self._read_answer(line, at, reading):
                 return False
-            reading.free[reading.answers] = free
             reading.answers += 1
-        return self._may_take(reading.answers)
 
-    cdef bint _may_take(self, Py_ssize_t answers) except -1:
-        """Whether so many of the oldest lines in flight are lines of the program."""
-        cdef Py_ssize_t number = 0
-        if answers > len(self.window._flight):
+    cdef bint _read_answer(self, const unsigned char* at, const unsigned char* end, Reading* reading) noexcept:
+        """Whether the line acknowledges the line in flight that is next, in this firmware's way."""
+        cdef long long number, lines
+        if end - at < 2 or at[0] != 111 or at[1] != 107:
             return False
-        for entry in self.window._flight:
-            if number == answers:
-                break
-            number += 1
-            if not isinstance((<tuple>entry)[1], tuple):
-                return False
-        return True
+        at += 2
+        reading.free[reading.answers] = NO_FREE_LINES
+        if not self.named:
+            return at == end
+        at = read_field(at, end, b"N", &number)
+        at = read_field(at, end, b"P", &lines)
+        at = read_field(at, end, b"B", &lines)
+        reading.free[reading.answers] = lines
+        return at == end and number == self.oldest_number + reading.answers
 
     cdef int _take_answers(self, Reading* reading) except -1:
         cdef tuple line
@@ -308,6 +317,15 @@ cdef inline bint is_plain_move(const unsigned char* line, Py_ssize_t size) noexc
     return 48 <= line[at] <= 51 and (at + 1 == size or not (is_digit(line[at + 1]) or line[at + 1] == 46))
 
 
+cdef inline bint is_framed_move(bytes framed) except -1:
+    """The same of a line `N<number> <line>*<checksum>`."""
+    cdef const unsigned char* line = <const unsigned char*>PyBytes_AS_STRING(framed)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(framed), at = 0
+    while at < size and line[at] != 32:
+        at += 1
+    return at < size and is_plain_move(line + at + 1, size - at - 1)
+
+
 cdef inline bint begins_answer(const unsigned char* at, const unsigned char* end) noexcept nogil:
     """Whether `ok`, or `ok ` and the beginning of an ADVANCED_OK, may still come of it."""
     if end - at < 3:
@@ -315,22 +333,15 @@ cdef inline bint begins_answer(const unsigned char* at, const unsigned char* end
     return at[0] == 111 and at[1] == 107 and at[2] == 32 and end - at < 48
 
 
-cdef inline bint read_answer(const unsigned char* at, const unsigned char* end, Py_ssize_t* free) noexcept nogil:
-    """Whether the line is `ok`, or `ok N<number> P<planner> B<lines>` (Marlin, queue.cpp, ADVANCED_OK)."""
-    cdef Py_ssize_t value = 0
-    free[0] = NO_FREE_LINES
-    if end - at < 2 or at[0] != 111 or at[1] != 107:
-        return False
+cdef inline const unsigned char* read_field(const unsigned char* at, const unsigned char* end, char letter,
+                                            long long* value) noexcept nogil:
+    """Reads ` <letter><digits>` and gives where it ends; NULL when it is not there, or `at` was NULL."""
+    value[0] = 0
+    if at == NULL or end - at < 3 or end - at > 40 or at[0] != 32 or at[1] != <unsigned char>letter or not is_digit(at[2]):
+        return NULL
     at += 2
-    if at == end:
-        return True
-    for letter in b"NPB":
-        if end - at < 3 or at[0] != 32 or at[1] != letter or not is_digit(at[2]):
-            return False
-        at += 2
-        value = 0
-        while at < end and is_digit(at[0]):
-            value = min(10 * value + (at[0] - 48), 1000000)
-            at += 1
-    free[0] = value
-    return at == end
+    while at < end and is_digit(at[0]):
+        if value[0] < 1000000000:
+            value[0] = 10 * value[0] + (at[0] - 48)
+        at += 1
+    return at

@@ -15,9 +15,14 @@ from fleetctl.driver.api import ProgramSource
 from fleetctl.errors import FleetctlError, LinkError, OurProtocolError
 from fleetctl.protocol.engine import Engine, EngineEvent
 from fleetctl.protocol.feeder import Feeder
+from fleetctl.protocol.lane import HasLane, Lane
 from fleetctl.transport.base import Transport
 
-BLOCK_BYTES = 65_536
+BLOCK_BYTES = 16_384
+"""What is read ahead, beyond the feeder's own low water: seconds of any serial link, and little for each machine."""
+
+GLANCE_S = 0.1
+"""How long after the lane acted the engine is asked what to tell; more often nobody could use it."""
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +59,8 @@ class Streamer:
         self._hungry = asyncio.Event()
         self._pumping = False
         self._pump_again = False
+        self._lane: Lane | None = engine.lane if isinstance(engine, HasLane) else None
+        self._glance: asyncio.TimerHandle | None = None
 
     async def open(self, deadline_s: float) -> None:
         """Open the link and let the engine begin to identify the machine. Raises LinkUnavailable."""
@@ -69,6 +76,9 @@ class Streamer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._glance is not None:
+            self._glance.cancel()
+            self._glance = None
         self._transport.close()
 
     # The program
@@ -122,8 +132,34 @@ class Streamer:
     # What the transport calls
 
     def data_received(self, data: bytes, now_s: float) -> None:
-        """Bytes from the machine."""
-        self.guarded(lambda: self.engine.receive(data, now_s))
+        """Bytes from the machine: first to the lane, which knows most of them; else to the engine."""
+        if self._lane is not None:
+            output = self._lane.receive(data, now_s)
+            if output is not None:
+                self._lane_acted(output, now_s)
+                return
+        try:
+            self.engine.receive(data, now_s)
+        except Exception as error:  # noqa: BLE001 - the boundary, as in `guarded`
+            self._engine_broke(error)
+        else:
+            self.pump()
+
+    def _lane_acted(self, output: bytes, now_s: float) -> None:
+        assert self._lane is not None
+        if output:
+            self._transport.write(output)
+            if self._glance is None:
+                self._glance = asyncio.get_running_loop().call_at(now_s + GLANCE_S, self._look)
+        if self._lane.wants_step:
+            self._lane.wants_step = False
+            self.guarded(lambda: self.engine.receive(b"", now_s))
+
+    def _look(self) -> None:
+        """Have told what the lane did meanwhile."""
+        self._glance = None
+        if self.is_open:
+            self.guarded(lambda: self.engine.elapse(self._clock.monotonic()))
 
     def lost(self, reason: LinkError) -> None:
         """The link is gone."""

@@ -8,7 +8,7 @@ from fleetctl.driver.stream import StreamDriver
 from fleetctl.protocol.feeder import Feeder
 from fleetctl.transport.base import Transport
 
-from .engine import MarlinEngine
+from .lane import LanedMarlinEngine
 from .state import PLANNER_DEPTH
 
 CAPABILITIES = Capabilities(facets=frozenset({Facet.STREAM}))
@@ -23,7 +23,7 @@ def make(spec: MachineSpec, transport: Transport, clock: Clock, listener: Listen
         transport,
         clock,
         listener,
-        engine=MarlinEngine(),
+        engine=LanedMarlinEngine(),
         capabilities=CAPABILITIES,
         make_feeder=lambda: Feeder(line_limit_bytes=limit_bytes, text_commands=True),
         planner_depth=PLANNER_DEPTH,

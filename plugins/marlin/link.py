@@ -52,6 +52,7 @@ class NumberedLink:
         self.window: Window[Sent] = Window(max_lines=1)
         self.output: list[bytes] = []
         self.max_lines = 1
+        self.receive_bytes = RECEIVE_BYTES
         self._again: deque[Sent] = deque()
         self._oldest_number = 1
 
@@ -100,13 +101,17 @@ class NumberedLink:
         have taken none of them.
         """
         last: ProgramLine | None = None
-        while self.room() > 0 and (len(self.window) == 0 or self.window.used_bytes < RECEIVE_BYTES - 96):
+        while self.room() > 0 and (not self.window or self._fits(feeder)):
             lines = feeder.take_numbered(1, self.history.next_number)
             if not lines:
                 break
             last = lines[0]
             self._enter(last[0], last)
         return last
+
+    def _fits(self, feeder: Feeder) -> bool:
+        size_bytes = feeder.numbered_size(self.history.next_number)
+        return self.window.used_bytes + size_bytes <= self.receive_bytes
 
     def repeat(self) -> None:
         """Send the lines that were asked for again, as far as there is room."""
