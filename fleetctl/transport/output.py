@@ -30,6 +30,15 @@ class OutputBuffer:
         """Unsent bytes in both lanes."""
         return len(self._ordinary) + sum(len(data) for data, _ in self._urgent)
 
+    def __bool__(self) -> bool:
+        """Whether there is anything unsent."""
+        return bool(self._ordinary or self._urgent)
+
+    def overtaken_by(self, data: bytes) -> None:
+        """Ordinary bytes left without being pushed, while nothing was unsent."""
+        if data:
+            self._inside_line = data[-1] != LINE_FEED[0]
+
     def push(self, data: bytes) -> None:
         """Put ordinary bytes behind all others."""
         self._ordinary += data

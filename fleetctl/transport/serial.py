@@ -1,7 +1,9 @@
 """A machine on a serial port (USB, UART or pseudo-terminal), over pyserial-asyncio.
 
-Moves bytes through an open port; `serial_port` opens it. It must not know baud rates of firmwares, lines or
-greetings; speed and the policy for the modem lines come from the machine's settings.
+Moves bytes through an open port; `serial_port` opens it. pyserial-asyncio holds the link and writes what the port does
+not take at once; the common case of both ways goes straight to the descriptor, because its stream layer doubles what
+a line costs (docs/benchmarks.md). It must not know baud rates of firmwares, lines or greetings; speed and the policy
+for the modem lines come from the machine's settings.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ from fleetctl.transport.base import Receiver
 from fleetctl.transport.opening import open_in_thread
 from fleetctl.transport.output import OutputBuffer, StallWatch
 from fleetctl.transport.serial_port import ModemLines, Port, SerialSettings, open_port
+
+READ_BYTES = 4096
+"""What the kernel keeps of a terminal's input at most (n_tty.c, N_TTY_BUF_SIZE)."""
 
 # Long enough for an AVR board to see the edge on its reset capacitor.
 PULSE_S = 0.1
@@ -55,12 +60,24 @@ class SerialTransport(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self._link = serial_asyncio.SerialTransport(loop, self, port)
         self._link.set_write_buffer_limits(high=0)
+        loop.call_soon(self._read_ourselves, self._link, port)
 
     def write(self, data: bytes) -> None:
         """Queue `data`; the port takes at once what it has room for."""
-        if self._link is not None:
-            self._output.push(data)
-            self._pump()
+        if self._port is None:
+            return
+        if not self._output:
+            try:
+                taken = self._port.write(data)
+            except serial.SerialException as error:
+                self._give_up(_lost(self._path, error))
+                return
+            self._output.overtaken_by(data[:taken])
+            data = data[taken:]
+            if not data:
+                return
+        self._output.push(data)
+        self._pump()
 
     @property
     def unsent_bytes(self) -> int:
@@ -117,6 +134,23 @@ class SerialTransport(asyncio.Protocol):
             receiver.lost(self._reason or _lost(self._path, exc))
 
     # Ours
+
+    def _read_ourselves(self, link: serial_asyncio.SerialTransport, port: Port) -> None:
+        """Takes the place of pyserial-asyncio's reader, which has just been added and goes when its link closes."""
+        if link is self._link:
+            asyncio.get_running_loop().add_reader(port.fileno(), self._readable)
+
+    def _readable(self) -> None:
+        receiver, port = self._receiver, self._port
+        if receiver is None or port is None:
+            return
+        try:
+            data = port.read(READ_BYTES)
+        except serial.SerialException as error:
+            self._give_up(_lost(self._path, error))
+            return
+        if data:
+            receiver.data_received(data, self._clock.monotonic())
 
     async def _pulse(self, port: Port) -> None:
         try:
