@@ -156,10 +156,12 @@ class Streamer:
             self.guarded(lambda: self.engine.receive(b"", now_s))
 
     def _look(self) -> None:
-        """Have told what the lane did meanwhile."""
+        """Tell how far the lane has come meanwhile."""
         self._glance = None
-        if self.is_open:
-            self.guarded(lambda: self.engine.elapse(self._clock.monotonic()))
+        if self.is_open and isinstance(self.engine, HasLane):
+            progress = self.engine.progress()
+            if progress is not None:
+                self._on_event(progress)
 
     def lost(self, reason: LinkError) -> None:
         """The link is gone."""

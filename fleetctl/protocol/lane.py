@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 from fleetctl._ext.flight import NumberedLane
+from fleetctl.protocol.engine import Progress
 
 __all__ = ["HasLane", "Lane", "NumberedLane"]
 
@@ -30,8 +31,12 @@ class Lane(Protocol):
 class HasLane(Protocol):
     """What an engine has besides when it keeps a lane.
 
-    What the lane did appears in `events`, `next_deadline` and every verb as if the engine had done it; progress is
-    told by the next `elapse`, so the streamer calls that in time.
+    What the lane did counts in `next_deadline` and every verb as if the engine had done it. Only `Progress` does not
+    come by itself: the streamer asks for it while the lane acts.
     """
 
     lane: Lane
+
+    def progress(self) -> Progress | None:
+        """How far the run is, if that was not told yet; it counts as told now."""
+        ...

@@ -6,13 +6,14 @@ must not know how the lane reads or writes.
 
 from __future__ import annotations
 
+from fleetctl.protocol.engine import Progress
 from fleetctl.protocol.lane import NumberedLane
 from fleetctl.protocol.numbering import NumberedHistory
 from fleetctl.protocol.window import Window
 
 from .engine import MarlinEngine
 from .link import MOST_LINES, RECEIVE_BYTES, NumberedLink, Sent
-from .state import Phase
+from .state import RUN_IN_HAND, Phase
 from .watch import Pace
 
 
@@ -76,6 +77,14 @@ class LanedMarlinEngine(MarlinEngine):
         """The earliest of all that is due."""
         self._catch_up()
         return super().next_deadline()
+
+    def progress(self) -> Progress | None:
+        """How far the run is, if that was not told yet."""
+        told = (self.lane.acknowledged_line, self.lane.sent_line)
+        if told == self._told or self._phase_now not in RUN_IN_HAND:
+            return None
+        self._told = told
+        return Progress(*told, self.lane.acknowledged_bytes)
 
     def _catch_up(self) -> None:
         """The clock for a missing answer runs from the last answer, whoever took it."""
