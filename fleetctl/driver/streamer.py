@@ -59,7 +59,9 @@ class Streamer:
         self._hungry = asyncio.Event()
         self._pumping = False
         self._pump_again = False
-        self._lane: Lane | None = engine.lane if isinstance(engine, HasLane) else None
+        # Looked up once: asking a protocol with `isinstance` costs more than a line.
+        self._laned = engine if isinstance(engine, HasLane) else None
+        self._lane: Lane | None = None if self._laned is None else self._laned.lane
         self._glance: asyncio.TimerHandle | None = None
 
     async def open(self, deadline_s: float) -> None:
@@ -133,11 +135,21 @@ class Streamer:
 
     def data_received(self, data: bytes, now_s: float) -> None:
         """Bytes from the machine: first to the lane, which knows most of them; else to the engine."""
-        if self._lane is not None:
-            output = self._lane.receive(data, now_s)
+        lane = self._lane
+        if lane is not None:
+            output = lane.receive(data, now_s)
             if output is not None:
-                self._lane_acted(output, now_s)
+                if output:
+                    self._transport.write(output)
+                    if self._glance is None:
+                        self._glance = asyncio.get_running_loop().call_at(now_s + GLANCE_S, self._look)
+                if lane.wants_step:
+                    lane.wants_step = False
+                    self._received(b"", now_s)
                 return
+        self._received(data, now_s)
+
+    def _received(self, data: bytes, now_s: float) -> None:
         try:
             self.engine.receive(data, now_s)
         except Exception as error:  # noqa: BLE001 - the boundary, as in `guarded`
@@ -145,21 +157,11 @@ class Streamer:
         else:
             self.pump()
 
-    def _lane_acted(self, output: bytes, now_s: float) -> None:
-        assert self._lane is not None
-        if output:
-            self._transport.write(output)
-            if self._glance is None:
-                self._glance = asyncio.get_running_loop().call_at(now_s + GLANCE_S, self._look)
-        if self._lane.wants_step:
-            self._lane.wants_step = False
-            self.guarded(lambda: self.engine.receive(b"", now_s))
-
     def _look(self) -> None:
         """Tell how far the lane has come meanwhile."""
         self._glance = None
-        if self.is_open and isinstance(self.engine, HasLane):
-            progress = self.engine.progress()
+        if self.is_open and self._laned is not None:
+            progress = self._laned.progress()
             if progress is not None:
                 self._on_event(progress)
 

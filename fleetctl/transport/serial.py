@@ -17,7 +17,7 @@ from fleetctl.clock import Clock
 from fleetctl.errors import LinkError
 from fleetctl.transport.base import Receiver
 from fleetctl.transport.opening import open_in_thread
-from fleetctl.transport.output import OutputBuffer, StallWatch
+from fleetctl.transport.output import LINE_FEED, OutputBuffer, StallWatch
 from fleetctl.transport.serial_port import ModemLines, Port, SerialSettings, open_port
 
 READ_BYTES = 4096
@@ -64,18 +64,20 @@ class SerialTransport(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Queue `data`; the port takes at once what it has room for."""
-        if self._port is None:
+        port = self._port
+        if port is None:
             return
-        if not self._output:
+        if self._output.unsent_bytes == 0:
             try:
-                taken = self._port.write(data)
+                taken = port.write(data)
             except serial.SerialException as error:
                 self._give_up(_lost(self._path, error))
                 return
-            self._output.overtaken_by(data[:taken])
-            data = data[taken:]
-            if not data:
+            if taken:
+                self._output.inside_line = data[taken - 1] != LINE_FEED[0]
+            if taken == len(data):
                 return
+            data = data[taken:]
         self._output.push(data)
         self._pump()
 
