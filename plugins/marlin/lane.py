@@ -101,7 +101,7 @@ class LanedMarlinEngine(MarlinEngine):
         self.lane.shut()
         super()._step(now)
         if self._phase is Phase.RUNNING and self._feeder is not None and self._only_streams():
-            self.lane.named = False
+            self.lane.named = self._laned.max_lines > 1
             self.lane.open(self._feeder)
 
     def _only_streams(self) -> bool:
