@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from fleetctl.clock import Clock
 from fleetctl.driver.api import ProgramSource
+from fleetctl.driver.glances import Glances, glances
 from fleetctl.errors import FleetctlError, LinkError, OurProtocolError
 from fleetctl.protocol.engine import Engine, EngineEvent
 from fleetctl.protocol.feeder import Feeder
@@ -20,9 +21,6 @@ from fleetctl.transport.base import Transport
 
 BLOCK_BYTES = 16_384
 """What is read ahead, beyond the feeder's own low water: seconds of any serial link, and little for each machine."""
-
-GLANCE_S = 0.1
-"""How long after the lane acted the engine is asked what to tell; more often nobody could use it."""
 
 _log = logging.getLogger(__name__)
 
@@ -62,12 +60,14 @@ class Streamer:
         # Looked up once: asking a protocol with `isinstance` costs more than a line.
         self._laned = engine if isinstance(engine, HasLane) else None
         self._lane: Lane | None = None if self._laned is None else self._laned.lane
-        self._glance: asyncio.TimerHandle | None = None
+        self._glances: Glances | None = None
+        self._seen = True
 
     async def open(self, deadline_s: float) -> None:
         """Open the link and let the engine begin to identify the machine. Raises LinkUnavailable."""
         await self._transport.open(self, deadline_s)
         self.is_open = True
+        self._glances = glances()
         self.engine.connected(self._clock.monotonic())
         self.pump()
 
@@ -78,9 +78,6 @@ class Streamer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._glance is not None:
-            self._glance.cancel()
-            self._glance = None
         self._transport.close()
 
     # The program
@@ -141,8 +138,9 @@ class Streamer:
             if output is not None:
                 if output:
                     self._transport.write(output)
-                    if self._glance is None:
-                        self._glance = asyncio.get_running_loop().call_at(now_s + GLANCE_S, self._look)
+                    if self._seen and self._glances is not None:
+                        self._seen = False
+                        self._glances.ask(self._look)
                 if lane.wants_step:
                     lane.wants_step = False
                     self._received(b"", now_s)
@@ -159,7 +157,7 @@ class Streamer:
 
     def _look(self) -> None:
         """Tell how far the lane has come meanwhile."""
-        self._glance = None
+        self._seen = True
         if self.is_open and self._laned is not None:
             progress = self._laned.progress()
             if progress is not None:

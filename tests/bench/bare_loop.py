@@ -41,7 +41,10 @@ class Port:
 async def main() -> None:
     """Stream for some seconds after a second of warming up."""
     seconds = float(sys.argv[1])
-    lines = [framed(n, b"G1 X%d.%03d Y%d.5 E0.%05d" % (n % 97 + 100, n % 1000, n % 89, n % 99991)) for n in range(1, 200_000)]
+    lines = [
+        framed(n, b"G1 X%d.%03d Y%d.5 E0.%05d" % (n % 97 + 100, n % 1000, n % 89, n % 99991))
+        for n in range(1, 200_000)
+    ]
     ports = [Port(path, lines, asyncio.get_running_loop()) for path in sys.argv[2:]]
     await asyncio.sleep(1.0)
     sys.stdout.write("begun\n")

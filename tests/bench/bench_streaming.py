@@ -87,7 +87,7 @@ def main() -> None:
     compiled_load()
     machines, rate, window, seconds = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
     if len(sys.argv) > 6:
-        os.setpriority(os.PRIO_PROCESS, 0, int(sys.argv[6]))
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     for _ in range(int(sys.argv[5])):
         say(json.dumps(asyncio.run(with_agent(machines, rate, window, seconds))))
         if window == 1:

@@ -6,7 +6,8 @@
  * WINDOW above 1 it keeps that many lines and says so in every answer (ADVANCED_OK).
  *
  * usage: machines PREFIX COUNT RATE WINDOW      makes the links PREFIX0, PREFIX1, ...
- * then, on standard input: `mark` begins to count anew, `tell` prints what was counted as JSON, `quit` ends.
+ * then, on standard input: `rate R` changes the rate, `mark` begins to count anew, `tell` prints what was counted as
+ * JSON, `quit` ends.
  *
  * Times are CLOCK_MONOTONIC. A round trip is from just before an answer is written that leaves the machine with
  * nothing to do, to just after its next line was read: scheduling of this process is in it, for every host alike.
@@ -264,6 +265,7 @@ static int obey(void) {
     text[got] = 0;
     if (strstr(text, "tell")) tell();
     if (strstr(text, "mark")) mark();
+    if (strstr(text, "rate ")) period = 1e9 / atof(strstr(text, "rate ") + 5);
     return strstr(text, "quit") == NULL;
 }
 

@@ -54,7 +54,9 @@ def compiled_load() -> Path:
 
 def program(lines: int) -> bytes:
     """A program of short moves as slicers write them, 29 bytes a line."""
-    moves = [f"G1 X{100 + n % 97}.{n % 1000:03d} Y{100 + n % 89}.{n % 997:03d} E0.{n % 99991:05d}\n" for n in range(997)]
+    moves = [
+        f"G1 X{100 + n % 97}.{n % 1000:03d} Y{100 + n % 89}.{n % 997:03d} E0.{n % 99991:05d}\n" for n in range(997)
+    ]
     body = "".join(moves).encode() * (lines // len(moves) + 1)
     return b"G90\nM83\nG1 F3000\n" + body
 

@@ -31,7 +31,19 @@ GREETING = (
 )
 
 MOVES = ("G1 X10.123 Y20.456 E0.01234", "g0 x1", "G01 X2", "G2 X1 Y1 I1 J0", "G1 X3 ; comment", "G1 X5.5 Y6.25 F3000")
-OTHERS = ("M109 S200", "G28", "M117 hello", "G4 P100", "M104 S210", "", "; nothing", "M110 N5", "G10", "G1.1 X1", "M0")
+OTHERS = (
+    "M109 S200",
+    "G28",
+    "M117 hello",
+    "G4 P100",
+    "M104 S210",
+    "",
+    "; nothing",
+    "M110 N5",
+    "G10",
+    "G1.1 X1",
+    "M0",
+)
 
 
 @dataclass
