@@ -11,8 +11,8 @@ from weakref import WeakKeyDictionary
 
 SLOTS = 9
 TICK_S = 0.0125
-"""(SLOTS - 1) * TICK_S is the tenth of a second after which progress is told; more often nobody could use it. A slot is what
-is looked at in one turn of the loop: of 300 machines 38, which takes some tenths of a millisecond."""
+"""(SLOTS - 1) * TICK_S is the tenth of a second after which progress is told; more often nobody could use it. A slot
+is what is looked at in one turn of the loop: of 300 machines 38, which takes some tenths of a millisecond."""
 
 _of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Glances] = WeakKeyDictionary()
 

@@ -1,8 +1,8 @@
 """The shortcut that an engine may have: answers to plain moves in, the next plain moves out, compiled.
 
 A lane belongs to its engine, which opens it only while nothing but a program is under way. The streamer offers it
-each input first (`fleetctl.driver.streamer`). It must do exactly what the engine would: the engine's own way stays the
-reference, and a test compares both byte by byte. This module is the only door to `ext/flight.pyx`'s lanes.
+each input first (`fleetctl.driver.streamer`). It must do exactly what the engine would: the engine's own way stays
+the reference, and a test compares both byte by byte. This module is the only door to the lanes of `ext/flight.pyx`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Lane(Protocol):
     """What the streamer needs of a lane."""
 
     wants_step: bool
-    """Set by `receive` when the engine must be stepped too: by `engine.receive(b"", now)`. Whoever does it clears it."""
+    """Set by `receive` when the engine must be stepped too, by `engine.receive(b"", now)`; whoever does so clears it."""
 
     def receive(self, data: bytes, now_s: float) -> bytes | None:
         """Bytes to write when the lane dealt with `data` whole, possibly none; None, and nothing has changed, when

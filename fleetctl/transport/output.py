@@ -18,8 +18,8 @@ class OutputBuffer:
     Ordinary bytes leave in order. Urgent bytes leave before them, in order among themselves: at once, or,
     when pushed with `at_line_start`, as soon as the last byte taken was a line end.
 
-    While `unsent_bytes` is 0, ordinary bytes may leave without being pushed; whoever sends them so sets `inside_line`:
-    whether the last of them was no line end.
+    While `unsent_bytes` is 0, ordinary bytes may leave without being pushed; whoever sends them so sets
+    `inside_line`: whether the last of them was no line end.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
 """A machine on a serial port (USB, UART or pseudo-terminal), over pyserial-asyncio.
 
-Moves bytes through an open port; `serial_port` opens it. pyserial-asyncio holds the link and writes what the port does
-not take at once; the common case of both ways goes straight to the descriptor, because its stream layer doubles what
-a line costs (docs/benchmarks.md). It must not know baud rates of firmwares, lines or greetings; speed and the policy
+Moves bytes through an open port; `serial_port` opens it. pyserial-asyncio holds the link and writes what the port
+does not take at once; the common case of both ways goes straight to the port, because that layer doubles what a line
+costs (docs/benchmarks.md). It must not know baud rates of firmwares, lines or greetings; speed and the policy
 for the modem lines come from the machine's settings.
 """
 
