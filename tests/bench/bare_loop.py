@@ -1,4 +1,4 @@
-"""Run by bench_streaming.py: what asyncio alone costs. One `add_reader` callback a port, nothing kept, nothing checked.
+"""Run by bench_streaming.py: what asyncio alone costs. One `add_reader` callback a port; nothing is kept.
 
 usage: bare_loop.py SECONDS PORT...      prints one JSON object: lines, CPU seconds of this process, seconds
 """
@@ -41,10 +41,8 @@ class Port:
 async def main() -> None:
     """Stream for some seconds after a second of warming up."""
     seconds = float(sys.argv[1])
-    lines = [
-        framed(n, b"G1 X%d.%03d Y%d.5 E0.%05d" % (n % 97 + 100, n % 1000, n % 89, n % 99991))
-        for n in range(1, 200_000)
-    ]
+    moves = [b"G1 X%d.%03d Y%d.5 E0.%05d" % (n % 97 + 100, n, n % 89, n) for n in range(997)]
+    lines = [framed(n, moves[n % len(moves)]) for n in range(1, 50_000)]
     ports = [Port(path, lines, asyncio.get_running_loop()) for path in sys.argv[2:]]
     await asyncio.sleep(1.0)
     sys.stdout.write("begun\n")

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fleetctl.errors import LinkUnavailable
 from fleetctl.model.machine import Activity, Link
 from fleetctl.model.messages import (
     PROTOCOL_VERSION,
@@ -227,15 +228,24 @@ async def agent(data: Path, wrapper: list[str] | None = None) -> AsyncIterator[A
     """A real agent with its journal in `data`; `wrapper` runs it (a profiler) instead of the interpreter."""
     command = [*(wrapper or [sys.executable]), "-m", "fleetctl", "agent", "--data", str(data)]
     with (data / "agent.log").open("ab") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    loop = asyncio.get_running_loop()
-    deadline_s = loop.time() + 20.0
-    while not (data / "agent.sock").exists():
-        if loop.time() > deadline_s or process.poll() is not None:
-            raise SystemExit((data / "agent.log").read_text())
-        await asyncio.sleep(0.02)
-    under_test = AgentUnderTest(process, await connect_peer(data / "agent.sock", deadline_s))
+        process = await asyncio.to_thread(subprocess.Popen, command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        link = await _connected(data, process)
+    except BaseException:
+        process.kill()
+        raise
+    under_test = AgentUnderTest(process, link)
     try:
         yield under_test
     finally:
         await under_test.close()
+
+
+async def _connected(data: Path, process: subprocess.Popen[bytes]) -> StreamPeerLink:
+    loop = asyncio.get_running_loop()
+    deadline_s = loop.time() + 20.0
+    while loop.time() < deadline_s and process.poll() is None:
+        with contextlib.suppress(LinkUnavailable):
+            return await connect_peer(data / "agent.sock", deadline_s)
+        await asyncio.sleep(0.05)
+    raise SystemExit(f"the agent did not come up: {(data / 'agent.log').read_text()}")
