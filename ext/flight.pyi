@@ -38,8 +38,11 @@ class NumberedLane:
     max_lines: int
     most_lines: int
     receive_bytes: int
+    read_at_s: float
     heard_at_s: float
-    named: bool
+    takes_bare: bool
+    takes_named: bool
+    checks_number: bool
     wants_step: bool
     def __init__(self, window: Window[Tag], history: History, most_lines: int, receive_bytes: int) -> None: ...
     @property

@@ -155,18 +155,19 @@ cdef class NumberedLane:
     """The shortcut of a numbered stream over `window` and `history`; it acts only between `open` and `shut`.
 
     The engine keeps here what both ways change: `oldest_number` of the lines in flight, the `max_lines` that they may
-    be, `sent_line`, `acknowledged_line` and `acknowledged_bytes` of the program. `most_lines` bounds what a firmware may
-    ask for, `receive_bytes` is what its receive ring holds. `named`: it acknowledges by `ok N.. P.. B..` (ADVANCED_OK)
-    and is believed; else by `ok`. `heard_at_s` is when the lane last took an answer. `wants_step` says that the engine
-    must step, because the next line is no plain move, or the feeder wants data.
+    be, `sent_line`, `acknowledged_line` and `acknowledged_bytes` of the program. `most_lines` bounds what a firmware
+    may ask for, `receive_bytes` is what its receive ring holds. `takes_bare` and `takes_named` say whether `ok` and
+    `ok N.. P.. B..` (ADVANCED_OK) acknowledge a line; with `checks_number` only the right number does. `heard_at_s` is
+    when the lane last took an answer, `read_at_s` when it took anything. `wants_step` says that the engine must step,
+    because the next line is no plain move, or the feeder wants data.
     """
 
     cdef readonly Window window
     cdef readonly History history
     cdef public long long oldest_number, sent_line, acknowledged_line, acknowledged_bytes
     cdef public Py_ssize_t max_lines, most_lines, receive_bytes
-    cdef public double heard_at_s
-    cdef public bint named, wants_step
+    cdef public double read_at_s, heard_at_s
+    cdef public bint takes_bare, takes_named, checks_number, wants_step
     cdef Feeder _feeder
     cdef bytes _begun
 
@@ -219,6 +220,7 @@ cdef class NumberedLane:
         if not self._read(data, &reading):
             return None
         self._begun = data[reading.begun:] if reading.begun < PyBytes_GET_SIZE(data) else b""
+        self.read_at_s = now_s
         if reading.answers == 0:
             return b""
         self._take_answers(&reading)
@@ -255,13 +257,15 @@ cdef class NumberedLane:
             return False
         at += 2
         reading.free[reading.answers] = NO_FREE_LINES
-        if not self.named:
-            return at == end
+        if at == end:
+            return self.takes_bare
+        if not self.takes_named:
+            return False
         at = read_field(at, end, b"N", &number)
         at = read_field(at, end, b"P", &lines)
         at = read_field(at, end, b"B", &lines)
         reading.free[reading.answers] = lines
-        return at == end and number == self.oldest_number + reading.answers
+        return at == end and (not self.checks_number or number == self.oldest_number + reading.answers)
 
     cdef int _take_answers(self, Reading* reading) except -1:
         cdef tuple line

@@ -24,6 +24,7 @@ class LanedLink(NumberedLink):
         window: Window[Sent] = Window(max_lines=1)
         history = NumberedHistory()
         self.lane = NumberedLane(window, history, MOST_LINES, RECEIVE_BYTES)
+        self.lane.takes_bare = self.lane.takes_named = True
         super().__init__()
         self.window, self.history = window, history
 
@@ -101,7 +102,6 @@ class LanedMarlinEngine(MarlinEngine):
         self.lane.shut()
         super()._step(now)
         if self._phase is Phase.RUNNING and self._feeder is not None and self._only_streams():
-            self.lane.named = self._laned.max_lines > 1
             self.lane.open(self._feeder)
 
     def _only_streams(self) -> bool:
