@@ -133,23 +133,21 @@ class Streamer:
     def data_received(self, data: bytes, now_s: float) -> None:
         """Bytes from the machine: first to the lane, which knows most of them; else to the engine."""
         lane = self._lane
-        if lane is not None:
-            output = lane.receive(data, now_s)
-            if output is not None:
+        try:
+            output = None if lane is None else lane.receive(data, now_s)
+            if output is None:
+                self.engine.receive(data, now_s)
+            else:
+                assert lane is not None
                 if output:
                     self._transport.write(output)
                     if self._seen and self._glances is not None:
                         self._seen = False
                         self._glances.ask(self._look)
-                if lane.wants_step:
-                    lane.wants_step = False
-                    self._received(b"", now_s)
-                return
-        self._received(data, now_s)
-
-    def _received(self, data: bytes, now_s: float) -> None:
-        try:
-            self.engine.receive(data, now_s)
+                if not lane.wants_step:
+                    return
+                lane.wants_step = False
+                self.engine.receive(b"", now_s)
         except Exception as error:  # noqa: BLE001 - the boundary, as in `guarded`
             self._engine_broke(error)
         else:
