@@ -46,7 +46,7 @@ STOPPED_MACHINES = 250
 WINDOW = 8
 WINDOWED_MACHINES = 8
 PEER = BUILD / "peer-printcore"
-PEER_LINES = 8000
+PEER_LINES = 3000
 
 
 def say(text: str) -> None:
