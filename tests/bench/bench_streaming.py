@@ -161,10 +161,12 @@ def printcore() -> dict[str, float] | str:
         load = Load(Path(folder) / "port", 1, 0, 1)
         try:
             command = [str(python), str(HERE / "peer_printcore.py"), str(file), load.ports[0]]
-            printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         finally:
             load.close()
-    own = json.loads(printed.splitlines()[-1])
+    if ended.returncode != 0:
+        return f"gave up: {ended.stderr.strip().splitlines()[-1:]}"
+    own = json.loads(ended.stdout.splitlines()[-1])
     return {"us_per_line": own["cpu_s"] / own["lines"] * 1e6, "lines_s": own["lines"] / own["seconds"]}
 
 
