@@ -161,7 +161,7 @@ def printcore() -> dict[str, float] | str:
         load = Load(Path(folder) / "port", 1, 0, 1)
         try:
             command = [str(python), str(HERE / "peer_printcore.py"), str(file), load.ports[0]]
-            ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            ended = subprocess.run(command, capture_output=True, text=True)
         finally:
             load.close()
     if ended.returncode != 0:
