@@ -21,8 +21,8 @@ VERIFY_BYTES = 1024 * 1024
 """Size of a verifying read."""
 
 BLOCK_BYTES = 32 * 1024
-"""Size of the read-ahead: two such blocks for each machine, of which one lasts seconds on a serial link. A program that
-fits in one block is hashed again whole before its first byte is given out."""
+"""Size of the read-ahead: two such blocks for each machine, of which one lasts seconds on a serial link. A program
+that fits in one block is hashed again whole before its first byte is given out."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

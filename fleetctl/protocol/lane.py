@@ -19,7 +19,7 @@ class Lane(Protocol):
     """What the streamer needs of a lane."""
 
     wants_step: bool
-    """Set by `receive` when the engine must be stepped too, by `engine.receive(b"", now)`; whoever does so clears it."""
+    """Set by `receive` when the engine must be stepped, by `engine.receive(b"", now)`; whoever does so clears it."""
 
     def receive(self, data: bytes, now_s: float) -> bytes | None:
         """Bytes to write when the lane dealt with `data` whole, possibly none; None, and nothing has changed, when
