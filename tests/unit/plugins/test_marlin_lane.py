@@ -175,6 +175,10 @@ def same(reference: Host, laned: Host) -> None:
     assert laned.events == reference.events
     assert laned.progress == reference.progress
     assert laned.engine.next_deadline() == reference.engine.next_deadline()
+    ours, theirs = laned.engine._link, reference.engine._link
+    assert ours._oldest_number == theirs._oldest_number
+    assert (len(ours.window), ours.window.used_bytes) == (len(theirs.window), theirs.window.used_bytes)
+    assert ours.window.max_lines == theirs.window.max_lines
 
 
 def test_the_lane_takes_what_is_plain_and_nothing_else() -> None:
