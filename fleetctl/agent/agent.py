@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from fleetctl.agent.blocking import RunBlocking
@@ -30,6 +30,7 @@ from fleetctl.clock import Clock
 from fleetctl.driver.api import DriverType
 from fleetctl.model.identity import NewId
 from fleetctl.model.messages import PROTOCOL_VERSION, Welcome
+from fleetctl.transport.hotplug import PortWatch
 from fleetctl.transport.peer import PeerLink
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class Surroundings:
     pid: int = 0
     reports_in_flight: int = 1
     watch_loop: bool = False
+    port_watch: PortWatch = field(default_factory=PortWatch)
 
 
 class Agent:
@@ -83,6 +85,7 @@ class Agent:
             drivers=around.drivers,
             open_transport=around.open_transport,
             run_ended=asyncio.Event(),
+            port_watch=around.port_watch,
         )
         self.supervisor = Supervisor(self.shared)
         self.commands = Commands(self.shared, self.supervisor, self._post)

@@ -59,4 +59,5 @@ class Readings:
             temperatures_degc=self.telemetry.temperatures_degc,
             position_mm=self.telemetry.position_mm,
             spindle_rpm=self.telemetry.spindle_rpm,
+            message=self.telemetry.message,
         )

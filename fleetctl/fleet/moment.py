@@ -78,12 +78,15 @@ class Moment:
             sentence=_sentence(shown, reason, shaped_run),
             since_s=machine.since_s,
             version=machine.version,
+            board=machine.board,
+            board_refused=machine.board_answered if machine.board.contradiction(machine.board_answered) else None,
             why=reason,
             run=shaped_run,
             parts_to_clear=tuple(self.parts(parts_on(self.conn, machine))) if run is None else (),
             temperatures_degc=reading.temperatures_degc if reading else {},
             position_mm=reading.position_mm if reading else None,
             spindle_rpm=reading.spindle_rpm if reading else None,
+            message=reading.message if reading else "",
             telemetry_at_s=reading.at_s if reading else None,
         )
 

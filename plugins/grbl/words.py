@@ -53,8 +53,9 @@ def dwell_s(line: bytes) -> float:
 
 
 def facts(lines: list[str]) -> dict[str, str]:
-    """Facts from the answers to `$I`, `$$`, `$#` and `$G`: `version`, `build`, `planner_blocks`, `rx_bytes`,
-    `options` (grblHAL), settings as `$n`, offsets as `G54`..`G59.3`, `G92`, `TLO`, and `modes`."""
+    """Facts from the answers to `$I`, `$$`, `$#` and `$G`: `version`, `build` and `board` (what somebody named it),
+    `planner_blocks`, `rx_bytes`, `options` (grblHAL), settings as `$n`, offsets as `G54`..`G59.3`, `G92`, `TLO`, and
+    `modes`."""
     found: dict[str, str] = {}
     for line in lines:
         if match := SETTING.match(line):
@@ -64,7 +65,7 @@ def facts(lines: list[str]) -> dict[str, str]:
         elif match := OPTIONS.match(line):
             found["planner_blocks"], found["rx_bytes"] = match[1], match[2]
         elif match := BUILD.match(line):
-            found["version"], found["build"] = match[1], match[2]
+            found["version"], found["build"], found["board"] = match[1], match[2], match[2]
         elif match := MODES.match(line):
             found["modes"] = match[1]
         elif match := _NEW_OPTIONS.match(line):
