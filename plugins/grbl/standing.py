@@ -1,10 +1,10 @@
 """How a Grbl controller stands before a program: its modes and offsets, compared with what the gate assumed.
 
 The preflight gate proves a program in G17 and G94, in G54 until the program says otherwise, without G92, tool length
-and scaling, with the spindle off, and with the work offsets and the places of G28 and G30 on record. A controller keeps
-all of these over programs, and so it does F, S and the motion mode, which is G1 behind every M30 (Grbl 1.1, commands.md
-"$# and $G"; gcode.c). This module judges; it must not know how the answers came, and changes nothing on the machine:
-somebody may have set a G92 on purpose.
+and scaling, with the spindle off, and with the work offsets and the places of G28 and G30 on record. A controller
+keeps all of these over programs, and so it does F, S and the motion mode, which is G1 behind every M30 (Grbl 1.1,
+commands.md "$# and $G"; gcode.c). This module judges; it must not know how the answers came, and changes nothing on
+the machine: somebody may have set a G92 on purpose.
 """
 
 from __future__ import annotations
