@@ -29,7 +29,7 @@ from fleetctl.agent.telemetry import TelemetryBoard
 from fleetctl.clock import Clock
 from fleetctl.driver.api import DriverType
 from fleetctl.model.identity import NewId
-from fleetctl.model.messages import PROTOCOL_VERSION, Welcome
+from fleetctl.model.messages import PROTOCOL_VERSION, JogReport, Welcome
 from fleetctl.transport.hotplug import PortWatch
 from fleetctl.transport.peer import PeerLink
 
@@ -88,7 +88,7 @@ class Agent:
             port_watch=around.port_watch,
         )
         self.supervisor = Supervisor(self.shared)
-        self.commands = Commands(self.shared, self.supervisor, self._post)
+        self.commands = Commands(self.shared, self.supervisor, self._post, self._tell)
         self.link = ControllerLink(self.shared, self.commands.take, self._welcome, around.reports_in_flight)
         self._tasks: asyncio.TaskGroup | None = None
         self._serving: set[asyncio.Task[None]] = set()
@@ -131,6 +131,9 @@ class Agent:
 
     def _post(self, outcome: Outcome) -> None:
         self.link.post(outcome)
+
+    def _tell(self, report: JogReport) -> None:
+        self.link.tell(report)
 
     def _welcome(self) -> Welcome:
         content = self.journal.state.content

@@ -8,12 +8,15 @@ from fleetctl.driver.stream import StreamDriver
 from fleetctl.errors import UsageError
 from fleetctl.model.profile import Process
 from fleetctl.protocol.feeder import Feeder
+from fleetctl.protocol.jogging import limits_of
 from fleetctl.transport.base import Transport
 
 from .engine import GrblEngine
 from .state import DEFAULT_PLANNER_BLOCKS
 
-CAPABILITIES = Capabilities(facets=frozenset({Facet.STREAM}))
+CAPABILITIES = Capabilities(
+    facets=frozenset({Facet.STREAM}), jog=True, override=True, set_work_offsets=True, probe=True
+)
 
 
 def make(spec: MachineSpec, transport: Transport, clock: Clock, listener: Listener) -> Driver:
@@ -32,6 +35,8 @@ def make(spec: MachineSpec, transport: Transport, clock: Clock, listener: Listen
         """Lines as long as profile and firmware allow; by now it is known which firmware answered."""
         most_bytes = min(profile.line_max_bytes, engine.line_most_bytes)
         return Feeder(line_limit_bytes=most_bytes, remove_spaces=True)
+
+    engine.limit_jogs(limits_of(spec.profile, spec.options))
 
     return StreamDriver(
         spec,

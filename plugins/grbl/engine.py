@@ -15,8 +15,8 @@ from fleetctl.protocol.engine import EngineEvent, RunEndKind, Verb, VerbDone
 from fleetctl.protocol.feeder import Feeder
 
 from . import words
-from .answers import Answers
 from .dialects import Dialect
+from .probing import Probing
 from .sender import Ask, Done
 from .state import Phase
 from .status import Point, Status
@@ -25,7 +25,7 @@ FLUSHED = 998
 """Given to `Done` for a line that was taken back, or flushed, before it was answered."""
 
 
-class GrblEngine(Answers):
+class GrblEngine(Probing):
     """`fleetctl.protocol.engine.Engine` for Grbl 1.1, grblHAL and FluidNC, with `ChecksFirst`."""
 
     urgent_is_lines = False
@@ -72,7 +72,7 @@ class GrblEngine(Answers):
 
     def next_deadline(self) -> float | None:
         """The earliest of all that is due."""
-        due = (self._poll_due_s, self._phase_due_s, self._silent_due_s)
+        due = (self._poll_due_s, self._phase_due_s, self._silent_due_s, self._jog_due_s)
         return min((time for time in due if time is not None), default=None)
 
     def take_output(self) -> bytes:
@@ -189,6 +189,7 @@ class GrblEngine(Answers):
         self._need_ears()
         if self._state == "Check" and words.STORING.search(line.upper().replace(" ", "").encode()):
             raise MachineError(f"{line!r} would be written in check mode all the same.", hint="Leave check mode: $C.")
+        self._need_no_jog()
         self._tickets += 1
         if line.upper() == "$C":
             self._ask_check_mode(self._tickets, now)
@@ -209,6 +210,7 @@ class GrblEngine(Answers):
         if self._in_run or self._occupied or self._phase not in (Phase.IDLE, Phase.FAULT):
             raise MachineBusy("The machine is doing something else.")
         self._need_ears()
+        self._need_no_jog()
         self._ask(Ask("$H", self._homed), now)
         self._show(Activity.RUNNING, "homing")
 

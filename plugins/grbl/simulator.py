@@ -140,6 +140,7 @@ class GrblSimulator(RealTimeBytes):
         self._suspended = False
         self._cancelling = False
         self._query_pending = False
+        self._override_at_s: dict[int, float] = {}
         self._resume_at_s: float | None = None
         self.status.refresh()
         if self._silent_until_s is None:

@@ -46,6 +46,7 @@ class RealTimeBytes(SimulatedMachine):
     _wait: Wait | None
     _suspended: bool
     _cancelling: bool
+    _override_at_s: dict[int, float]
     _query_pending: bool
     _resume_at_s: float | None
 
@@ -154,6 +155,10 @@ class RealTimeBytes(SimulatedMachine):
             self.planner.hold(self.now_s)
 
     def _override(self, byte: int) -> None:
+        """Each byte is one flag: the same one twice before the main loop looks is one step (serial.c)."""
+        if self._override_at_s.get(byte) == self.now_s:
+            return
+        self._override_at_s[byte] = self.now_s
         percent = self.override_percent
         if 0x90 <= byte <= 0x94:
             percent["feed"] = _stepped(percent["feed"], byte - 0x90)

@@ -8,7 +8,7 @@ from fleetctl_plugins.grbl.driver import DRIVER
 from fleetctl_plugins.grbl.simulator import GrblSimulator, as_executed, simulator
 
 from fleetctl.driver.api import EndKind
-from fleetctl.testing.suite import DriverSuite, FaultSuite, Subject
+from fleetctl.testing.suite import ByHandSuite, DriverSuite, FaultSuite, Subject
 
 MOVES = b"".join(b"G1 X-%d Y-%d F900 (a cut)\n" % (10 + 17 * i % 200, 10 + 31 * i % 150) for i in range(60))
 
@@ -39,7 +39,7 @@ def fluidnc(seed: int) -> GrblSimulator:
     return simulator(seed, firmware="fluidnc", settings="10=3")
 
 
-class TestGrbl(DriverSuite, FaultSuite):
+class TestGrbl(DriverSuite, FaultSuite, ByHandSuite):
     """Everything that a driver must do."""
 
     subject = SUBJECT
