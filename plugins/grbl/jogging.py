@@ -17,13 +17,10 @@ from fleetctl.model.profile import Envelope
 from fleetctl.protocol.engine import CommandDone
 from fleetctl.protocol.jogging import AXES, JogLimits, JogPlan, Move, check_step
 
-from . import words
 from .answers import Answers
 from .sender import Ask
 from .state import Phase
 from .status import Status
-
-JOG_CANCEL = b"\x85"
 
 JOG_POLL_S = 0.1
 CANCEL_POLL_S = 0.05
@@ -193,10 +190,10 @@ class Jogging(Answers):
     def _jog_answered(self, ask: Ask, error: int) -> None:
         self._jog_lines.discard(ask)
         if error and not ask.ticket:
-            self._jog_refused = words.error_text(error)
+            self._jog_refused = self._dialect.error_text(error)
             self._plan.halt()
         if ask.ticket:
-            lines = (words.error_text(error),) if error else ()
+            lines = (self._dialect.error_text(error),) if error else ()
             self._events.append(CommandDone(ask.ticket, lines, ok=not error))
 
     # Coming to rest
@@ -233,18 +230,14 @@ class Jogging(Answers):
         self._cancel(now)
 
     def _cancel(self, now: float) -> None:
-        self._urgent += JOG_CANCEL
-        if self._cancel_flushes:
+        self._urgent += self._signs.jog_cancel
+        if self._jog_lines and self._dialect.cancel_flushes:
             for ask in self._sender.reset():
                 if ask.ticket:
                     self._events.append(CommandDone(ask.ticket, ("it was stopped",), ok=False))
             self._jog_lines.clear()
+            self._sender.asks = [Ask("$G", expects="[GC:")]  # an answer that was under way is not taken for another
         self._poll(now)
-
-    @property
-    def _cancel_flushes(self) -> bool:
-        """grblHAL empties its receive buffer at 0x85, whatever it does: nothing in it is answered any more."""
-        return self._facts.get("firmware", "") == "grblHAL"
 
     def _status(self, status: Status, now: float) -> None:
         super()._status(status, now)
