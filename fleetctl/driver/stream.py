@@ -196,10 +196,10 @@ class StreamDriver(ByHand):
     # Safety and service
 
     def stop(self) -> None:
-        """Drop unsent output and send the fastest stop, now."""
+        """Drop unsent output and send the fastest stop, now; what it brings is told in the next turn of the loop."""
         if self._streamer.is_open:
             self._expect(Verb.STOP)
-            self._streamer.guarded(lambda: self._engine.stop(self._clock.monotonic()))
+            self._streamer.at_once(lambda: self._engine.stop(self._clock.monotonic()))
 
     async def stopped(self) -> bool:
         """True once the firmware confirmed the last stop, False after three seconds without a word."""

@@ -9,7 +9,7 @@ from fleetctl.protocol.feeder import Feeder
 from fleetctl.protocol.jogging import limits_of
 from fleetctl.transport.base import Transport
 
-from .engine import MarlinEngine
+from .lane import LanedMarlinEngine
 from .link import MOST_LINES
 from .speeds import SPEED_PROBE
 
@@ -21,7 +21,7 @@ CAPABILITIES = Capabilities(facets=frozenset({Facet.STREAM}), jog=True, override
 def make(spec: MachineSpec, transport: Transport, clock: Clock, listener: Listener) -> Driver:
     """A driver for one machine; does no I/O."""
     # A bridge sends in bursts and has no flow control towards the board: no more than one line at a time.
-    engine = MarlinEngine(most_lines=1 if spec.port.startswith(BRIDGES) else MOST_LINES)
+    engine = LanedMarlinEngine(most_lines=1 if spec.port.startswith(BRIDGES) else MOST_LINES)
     engine.limit_jogs(limits_of(spec.profile, spec.options))
 
     def make_feeder() -> Feeder:
