@@ -25,6 +25,7 @@ from fleetctl.model.messages import (
     Assign,
     Hello,
     Leave,
+    Question,
     Release,
     Start,
     Stop,
@@ -43,12 +44,19 @@ STOPPED = "everything is stopped until a person releases it"
 class Commands:
     """Takes messages of the controller, in order, each in one turn of the loop."""
 
-    def __init__(self, shared: Shared, supervisor: Supervisor, post: Callable[[Outcome], None]) -> None:
-        """`post` sends an outcome if there is a line, and forgets it if there is none."""
+    def __init__(
+        self,
+        shared: Shared,
+        supervisor: Supervisor,
+        post: Callable[[Outcome], None],
+        ask: Callable[[Question], None],
+    ) -> None:
+        """`post` sends an outcome if there is a line, and forgets it if there is none. `ask` takes questions."""
         self._shared = shared
         self._journal = shared.journal
         self._supervisor = supervisor
         self._post = post
+        self._ask = ask
         self._under_way: set[str] = set()
 
     def take(self, message: ToAgent) -> None:
@@ -72,6 +80,8 @@ class Commands:
                 self._acknowledge(sequence)
             case Leave(when=when):
                 self._leave(when)
+            case Question():
+                self._ask(message)
 
     def _first_time(self, command_id: str) -> bool:
         """Whether the command is new; if not, its outcome goes out again as soon as there is one."""

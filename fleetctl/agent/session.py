@@ -13,6 +13,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from fleetctl.agent.backoff import BackOff
+from fleetctl.agent.console import Console
 from fleetctl.agent.early import make_safe_while_connecting
 from fleetctl.agent.ears import Ears
 from fleetctl.agent.execution import END_PATIENCE_S, PRESS_CYCLE_START, STOPPED_UNBEGUN, Execution
@@ -20,6 +21,7 @@ from fleetctl.agent.facts import Facts
 from fleetctl.agent.records import MadeSafe
 from fleetctl.agent.shared import Shared
 from fleetctl.agent.telemetry import Readings
+from fleetctl.agent.wire import Wire
 from fleetctl.driver.api import Driver, EndKind, MachineSpec, Progress, TakesWorkOffsets, Telemetry
 from fleetctl.errors import FleetctlError, LinkError, UsageError
 from fleetctl.model.machine import Activity, Link
@@ -55,6 +57,8 @@ class Session:
         self.facts = Facts(assignment.machine_id, position, shared)
         self.hand: Execution | None = None
         self.driver: Driver | None = None
+        self.wire = Wire()
+        self.console = Console(self.wire, shared.clock)
         self._shared = shared
         self._backoff = BackOff(shared.rng)
         self._tasks: asyncio.TaskGroup | None = None
@@ -130,7 +134,7 @@ class Session:
         if driver_type is None:
             known = ", ".join(sorted(self._shared.drivers)) or "none"
             raise UsageError(f"There is no driver {assignment.driver!r}; installed: {known}.")
-        transport = self._shared.open_transport(assignment.port, assignment.profile)
+        transport = self.wire.over(self._shared.open_transport(assignment.port, assignment.profile))
         spec = MachineSpec(
             name=assignment.name,
             port=assignment.port,
@@ -220,6 +224,7 @@ class Session:
     def start(self, start: Start, obstacle: str = "") -> None:
         """Take the run in hand, or refuse it with the reason. `obstacle`: one that the caller knows of."""
         execution = Execution(start, self.assignment, self._shared, self._run_changed)
+        execution.note = self.wire.verb
         obstacle = obstacle or self._obstacle()
         if obstacle:
             execution.end(RunState.REFUSED, obstacle)
@@ -263,6 +268,7 @@ class Session:
     async def _make_safe(self, driver: Driver) -> None:
         """Heaters and spindle off where the firmware still listens; the machine stays marked until it worked."""
         self._making_safe = True
+        self.wire.verb("make-safe")
         try:
             async with asyncio.timeout(MAKE_SAFE_PATIENCE_S):
                 await driver.make_safe()
@@ -303,6 +309,7 @@ class Session:
         if self.hand is not None and not self.hand.started:
             # The fault that the stop brings would refuse it, and that would count against its job.
             self.hand.end_as(RunState.CANCELLED, STOPPED_UNBEGUN)
+        self.wire.verb("stop")
         try:
             self.driver.stop()
         except Exception:  # the boundary of a session: one bad driver must not keep the stop from the others
@@ -378,8 +385,13 @@ class Session:
 
     # What the driver tells
 
+    def _told(self, text: str) -> None:
+        self.wire.told(text)
+        self.console.told(text)
+
     def heard_activity(self, activity: Activity, reason: str, position_lost: bool) -> None:
         """The firmware changed what it does."""
+        self._told(f"{activity.value}: {reason}" if reason else activity.value)
         self.facts.activity, self.facts.activity_reason = activity, reason
         if position_lost:
             self.facts.lose_position()
@@ -404,6 +416,7 @@ class Session:
 
     def heard_ended(self, kind: EndKind, reason: str, progress: Progress) -> None:
         """The run in hand ended."""
+        self._told(f"run {kind.value}: {reason}" if reason else f"run {kind.value}")
         if self.hand is not None:
             self.hand.heard_ended(kind, reason, progress)
 

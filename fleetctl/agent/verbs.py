@@ -72,6 +72,7 @@ async def _done(verb: Verb, session: Session, deed: Deed) -> Answer:
         async with asyncio.timeout(PATIENCE_S):
             lines = await deed()
     except FleetctlError as error:
+        session.console.refused(f"{verb.verb}: {error}")
         return Answer(command_id=verb.command_id, error=str(error))
     except TimeoutError:
         return Answer(command_id=verb.command_id, error=f"{verb.verb} took too long; look at the machine.")
@@ -93,6 +94,7 @@ async def _pause(_verb: Verb, session: Session, driver: Driver) -> list[str]:
     hand = _hand(session)
     if not hand.started:
         raise Conflict("The run has not begun; cancel it instead.", machine=session.name)
+    session.wire.verb("pause")
     await driver.pause()
     return []
 
@@ -101,6 +103,7 @@ async def _resume(_verb: Verb, session: Session, driver: Driver) -> list[str]:
     hand = _hand(session)
     if hand.at_gate or hand.state not in (RunState.PAUSED, RunState.WAITING):
         raise Conflict(f"The run is {hand.state.value}, not paused.", machine=session.name)
+    session.wire.verb("resume")
     await driver.resume()
     return []
 
@@ -121,6 +124,7 @@ async def _cycle_start(verb: Verb, session: Session, driver: Driver) -> list[str
 
 async def _clear_fault(_verb: Verb, session: Session, driver: Driver) -> list[str]:
     _no_hand(session)
+    session.wire.verb("clear-fault")
     await driver.clear_fault()
     return []
 
@@ -128,6 +132,7 @@ async def _clear_fault(_verb: Verb, session: Session, driver: Driver) -> list[st
 async def _home(_verb: Verb, session: Session, driver: Driver) -> list[str]:
     _no_hand(session)
     lost_before = session.facts.positions_lost
+    session.wire.verb("home")
     await driver.home()
     if session.facts.positions_lost != lost_before:
         raise MachineError("It homed, and then its position was lost again.", machine=session.name)
@@ -147,6 +152,7 @@ async def _trust_position(_verb: Verb, session: Session, _driver: Driver) -> lis
 
 
 async def _make_safe(_verb: Verb, session: Session, driver: Driver) -> list[str]:
+    session.wire.verb("make-safe")
     await driver.make_safe()
     session.made_safe()
     return []
@@ -155,7 +161,11 @@ async def _make_safe(_verb: Verb, session: Session, driver: Driver) -> list[str]
 async def _command(verb: Verb, session: Session, driver: Driver) -> list[str]:
     if session.hand is not None and not session.hand.started:
         _no_hand(session)
-    return await driver.command(verb.text)
+    session.wire.verb("command", verb.text)
+    session.console.asked(verb.text)
+    lines = await driver.command(verb.text)
+    session.console.answered(lines)
+    return lines
 
 
 _DEEDS: dict[str, Callable[[Verb, Session, Driver], Coroutine[Any, Any, list[str]]]] = {

@@ -122,6 +122,25 @@ class Leave(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="le
     when: str
 
 
+class Question(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="question"):
+    """Ask what the agent knows of a machine, or have its link captured. Nothing of it reaches the machine, so it is
+    not journalled and may be asked again. `about` is one of QUESTIONS; the other fields are for those that name them.
+    """
+
+    command_id: str
+    machine_id: str
+    about: str
+    after: int = 0
+    """console: entries numbered above this. capture-read: the offset in the file, bytes."""
+    traffic: bool = False
+    """console: all that goes over the link too, as long as somebody asks for it."""
+    seconds: float = 0.0
+    """capture-begin: how long."""
+
+
+QUESTIONS = ("console", "capture-begin", "capture-end", "capture-status", "capture-read")
+
+
 # --- agent to controller -------------------------------------------------------------------------------------
 
 
@@ -185,6 +204,44 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="a
     lines: tuple[str, ...] = ()
 
 
+class Reply(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="reply"):
+    """The answer to a Question: `error` empty when there is one, `data` the record (MessagePack) or bytes of a file."""
+
+    command_id: str
+    error: str = ""
+    data: bytes = b""
+
+
+class ConsoleEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a machine's console. `way`: asked (by a person), answer, refused, told (by the driver), out, in."""
+
+    number: int
+    at_s: float
+    way: str
+    text: str
+
+
+class ConsoleLines(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest lines of a console, oldest first. `first`: the lowest number that is still kept."""
+
+    first: int = 1
+    entries: tuple[ConsoleEntry, ...] = ()
+
+
+class CaptureState(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest capture of a machine's link; `begun_s` None when there is none. `ended` says why it ended."""
+
+    begun_s: float | None = None
+    ends_s: float | None = None
+    size_bytes: int = 0
+    ended: str = ""
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it still records."""
+        return self.begun_s is not None and not self.ended
+
+
 class StopOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """How one machine took a stop: sent, confirmed or unreachable."""
 
@@ -213,8 +270,8 @@ class TelemetryReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     spindle_rpm: float | None = None
 
 
-ToAgent = Hello | Assign | Start | Withdraw | Verb | Stop | Release | Acknowledge | Leave
-ToController = Welcome | MachineReport | RunReport | Answer | StopReport | TelemetryReport
+ToAgent = Hello | Assign | Start | Withdraw | Verb | Stop | Release | Acknowledge | Leave | Question
+ToController = Welcome | MachineReport | RunReport | Answer | StopReport | TelemetryReport | Reply
 Report = MachineReport | RunReport
 
 _encoder = msgspec.msgpack.Encoder()
