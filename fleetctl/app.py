@@ -35,6 +35,7 @@ from fleetctl.fleet.jobs import Jobs
 from fleetctl.fleet.link import AgentLink, Dial
 from fleetctl.fleet.local_agent import LocalAgent
 from fleetctl.fleet.machines import Machines
+from fleetctl.fleet.panel import Panels
 from fleetctl.fleet.parts import Parts
 from fleetctl.fleet.paths import Paths
 from fleetctl.fleet.record import Record
@@ -94,6 +95,7 @@ def build_controller(site: str, seams: Seams) -> Controller:
     views = Views(record, agents, telemetry, gate)
     stop = StopButton(record, agents, views, seams.clock)
     profiles = {name: driver.profiles for name, driver in seams.drivers.items()}
+    machines = Machines(record, agents, views, profiles)
     return Controller(
         record=record,
         agents=agents,
@@ -102,7 +104,8 @@ def build_controller(site: str, seams: Seams) -> Controller:
         intake=Intake(record, seams.blobs, views, seams.off_loop),
         transforming=Transforming(record, seams.blobs, views, seams.off_loop),
         paths=Paths(seams.blobs, views, seams.off_loop),
-        machines=Machines(record, agents, views, profiles),
+        machines=machines,
+        panels=Panels(record, agents, machines, telemetry),
         discovery=Discovery(hooks),
         runs=Runs(record, agents),
         jobs=Jobs(record),

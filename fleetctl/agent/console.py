@@ -54,7 +54,7 @@ class Console:
         self._add("told", text)
 
     def lines(self, after: int, traffic: bool) -> ConsoleLines:
-        """Entries numbered above `after`, the newest ones if there are many. `traffic`: watch the link for a while."""
+        """Entries numbered above `after`, the newest if there are many. `traffic`: watch the link for a while."""
         if traffic:
             self._watch()
         newer = [entry for entry in self._entries if entry.number > after]

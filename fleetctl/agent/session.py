@@ -163,6 +163,8 @@ class Session:
         self.facts.firmware = f"{identity.firmware} {identity.version}".strip()
         self.facts.link, self.facts.link_reason = Link.ONLINE, ""
         self.facts.tell()
+        self._readings.driver = driver
+        self._readings.post()
 
     async def _close(self, driver: Driver) -> None:
         try:

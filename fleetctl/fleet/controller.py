@@ -19,6 +19,7 @@ from fleetctl.fleet.dispatcher import Dispatcher
 from fleetctl.fleet.intake import Intake
 from fleetctl.fleet.jobs import Jobs
 from fleetctl.fleet.machines import Machines
+from fleetctl.fleet.panel import Panels
 from fleetctl.fleet.parts import Parts
 from fleetctl.fleet.paths import Paths
 from fleetctl.fleet.record import Record
@@ -47,6 +48,7 @@ class Controller:
     transforming: Transforming
     paths: Paths
     machines: Machines
+    panels: Panels
     discovery: Discovery
     runs: Runs
     jobs: Jobs

@@ -18,7 +18,7 @@ from fleetctl.fleet.shapes import MachineShape, NewMachine
 from fleetctl.fleet.views import Views
 from fleetctl.model.machine import Machine, MachineFacts, Service
 from fleetctl.model.profile import PROFILES, Profile, Setup, configuration_hash
-from fleetctl.store import machines, runs
+from fleetctl.store import machines, panel, runs
 from fleetctl.transport.opener import device_of
 
 MOVES = frozenset({"home", "command"})
@@ -109,6 +109,7 @@ class Machines:
                     f"{name} is named by runs on record and stays there; lock it out instead.", machine=name
                 )
             machines.remove(conn, machine.id)
+            panel.remove(conn, machine.id)
             log_event(conn, stamp, "machine.removed", name)
             return machine.agent
 

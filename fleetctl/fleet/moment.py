@@ -85,6 +85,8 @@ class Moment:
             position_mm=reading.position_mm if reading else None,
             spindle_rpm=reading.spindle_rpm if reading else None,
             telemetry_at_s=reading.at_s if reading else None,
+            can=reading.can if reading else (),
+            prompt=reading.prompt if reading else None,
         )
 
     def run(self, run: Run) -> RunShape:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from fleetctl.model.messages import PromptShown
 from fleetctl.model.profile import Profile, Setup
 from fleetctl.scheduling.reason import Reason
 
@@ -104,6 +105,9 @@ class MachineShape(msgspec.Struct, frozen=True, kw_only=True):
     position_mm: tuple[float, float, float] | None = None
     spindle_rpm: float | None = None
     telemetry_at_s: float | None = None
+    can: tuple[str, ...] = ()
+    """What its driver claims, by name; empty while nobody hears it."""
+    prompt: PromptShown | None = None
 
 
 class JobShape(msgspec.Struct, frozen=True, kw_only=True):

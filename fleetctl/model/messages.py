@@ -205,7 +205,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="a
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="reply"):
-    """The answer to a Question: `error` empty when there is one, `data` the record (MessagePack) or bytes of a file."""
+    """The answer to a Question: `error` empty when there is one, `data` a record (MessagePack) or bytes of a file."""
 
     command_id: str
     error: str = ""
@@ -257,6 +257,13 @@ class StopReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     last_byte_s: float
 
 
+class PromptShown(msgspec.Struct, frozen=True, kw_only=True):
+    """What the firmware asks a person now, and the answers that it takes, in order; none: not to be answered here."""
+
+    text: str
+    choices: tuple[str, ...] = ()
+
+
 class TelemetryReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="telemetry"):
     """Latest readings of one machine; bounded and droppable (I9). Temperatures are (now, target) in degC."""
 
@@ -268,6 +275,9 @@ class TelemetryReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     temperatures_degc: dict[str, tuple[float, float]] = {}
     position_mm: tuple[float, float, float] | None = None
     spindle_rpm: float | None = None
+    can: tuple[str, ...] = ()
+    """What the driver claims to be able to do (`Capabilities`), by name."""
+    prompt: PromptShown | None = None
 
 
 ToAgent = Hello | Assign | Start | Withdraw | Verb | Stop | Release | Acknowledge | Leave | Question
