@@ -21,7 +21,7 @@ from fleetctl.agent.facts import Facts
 from fleetctl.agent.records import MadeSafe
 from fleetctl.agent.shared import Shared
 from fleetctl.agent.telemetry import Readings
-from fleetctl.agent.wire import Wire
+from fleetctl.agent.wire import Wire, told_activity, told_end
 from fleetctl.driver.api import Driver, EndKind, MachineSpec, Progress, TakesWorkOffsets, Telemetry
 from fleetctl.errors import FleetctlError, LinkError, UsageError
 from fleetctl.model.machine import Activity, Link
@@ -393,7 +393,7 @@ class Session:
 
     def heard_activity(self, activity: Activity, reason: str, position_lost: bool) -> None:
         """The firmware changed what it does."""
-        self._told(f"{activity.value}: {reason}" if reason else activity.value)
+        self._told(told_activity(activity, reason))
         self.facts.activity, self.facts.activity_reason = activity, reason
         if position_lost:
             self.facts.lose_position()
@@ -418,7 +418,7 @@ class Session:
 
     def heard_ended(self, kind: EndKind, reason: str, progress: Progress) -> None:
         """The run in hand ended."""
-        self._told(f"run {kind.value}: {reason}" if reason else f"run {kind.value}")
+        self._told(told_end(kind, reason))
         if self.hand is not None:
             self.hand.heard_ended(kind, reason, progress)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+from fleetctl.driver.api import EndKind
+from fleetctl.model.machine import Activity
 from fleetctl.transport.base import Transport
 from fleetctl.transport.tap import TapTransport, Way
 
@@ -18,6 +20,16 @@ UTF-8 text."""
 
 Listening = Callable[[Heard, bytes], None]
 """Called from the loop's thread for each thing heard; must neither wait nor raise."""
+
+
+def told_activity(activity: Activity, reason: str) -> str:
+    """How it is written down that the driver told an activity."""
+    return f"{activity.value}: {reason}" if reason else activity.value
+
+
+def told_end(kind: EndKind, reason: str) -> str:
+    """How it is written down that the driver told the end of a run."""
+    return f"run {kind.value}: {reason}" if reason else f"run {kind.value}"
 
 
 class Wire:

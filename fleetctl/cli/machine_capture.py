@@ -66,7 +66,7 @@ async def capture_machine(
 
 
 async def _until_done(client: Client, name: str) -> None:
-    while not decode(await client.get(f"machines/{name}/capture"), CaptureState).ended:
+    while not decode(await client.get(f"machines/{name}/capture"), CaptureState).ended:  # noqa: ASYNC110 - asked afar
         await asyncio.sleep(LOOK_EVERY_S)
 
 
