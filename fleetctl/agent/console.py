@@ -59,7 +59,7 @@ class Console:
             self._watch()
         newer = [entry for entry in self._entries if entry.number > after]
         first = self._entries[0].number if self._entries else self._last + 1
-        return ConsoleLines(first=first, entries=tuple(newer[-ANSWERED_MOST:]))
+        return ConsoleLines(first=first, last=self._last, entries=tuple(newer[-ANSWERED_MOST:]))
 
     def _watch(self) -> None:
         self._watched_until_s = self._clock.monotonic() + WATCHED_S

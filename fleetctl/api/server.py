@@ -27,6 +27,7 @@ from fleetctl.api import (
     machines,
     octoprint,
     openapi,
+    operate,
     pages,
     panel,
     parts,
@@ -66,7 +67,7 @@ CLIENT_LEFT = 499
 
 _RESOURCES = (
     machines, panel, jobs, runs, parts, programs, events, estop, tokens, health,
-    octoprint, openapi, pages, fragments, assets,
+    octoprint, openapi, pages, operate, fragments, assets,
 )  # fmt: skip
 
 ROUTES: tuple[Route, ...] = tuple(route for resource in _RESOURCES for route in resource.routes.table)

@@ -13,7 +13,7 @@ import jinja2
 import msgspec
 from aiohttp import web
 
-from fleetctl.api import grouping, looks, reading
+from fleetctl.api import grouping, hand, looks, reading
 from fleetctl.api.permission import Permission
 from fleetctl.api.statics import Statics
 from fleetctl.model import job, machine, part, run
@@ -50,6 +50,7 @@ class Templates:
             self.environment.filters[kind.__name__] = kind
         self.environment.globals.update(
             looks=looks,
+            hand=hand,
             rank=grouping.rank,
             url=statics.url,
             has_file=statics.__contains__,

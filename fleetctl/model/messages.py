@@ -222,9 +222,10 @@ class ConsoleEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConsoleLines(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest lines of a console, oldest first. `first`: the lowest number that is still kept."""
+    """The newest lines of a console, oldest first. `first` and `last`: the numbers that are kept."""
 
     first: int = 1
+    last: int = 0
     entries: tuple[ConsoleEntry, ...] = ()
 
 

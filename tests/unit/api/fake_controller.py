@@ -40,6 +40,7 @@ from fleetctl.gcode.transform import Preview, PreviewLine
 from fleetctl.model.profile import PROFILES
 from fleetctl.plugin.hookspecs import FoundPort
 from fleetctl.scheduling.reason import Action, Need, Reason
+from tests.unit.api.fake_panels import FakePanels
 
 replace = msgspec.structs.replace
 
@@ -96,6 +97,7 @@ class FakeController:
         self.transforming = FakeTransforming(self)
         self.paths = FakePaths(self)
         self.machines = FakeMachines(self)
+        self.panels = FakePanels(self)
         self.runs = FakeRuns(self)
         self.jobs = FakeJobs(self)
         self.parts = FakeParts(self)
