@@ -32,9 +32,11 @@ from fleetctl.fleet.gate import Gate
 from fleetctl.fleet.hooks import Hooks, HookSource, RunInThread
 from fleetctl.fleet.intake import Intake, OffLoop
 from fleetctl.fleet.jobs import Jobs
+from fleetctl.fleet.jogging import Jogging
 from fleetctl.fleet.link import AgentLink, Dial
 from fleetctl.fleet.local_agent import LocalAgent
 from fleetctl.fleet.machines import Machines
+from fleetctl.fleet.operating import Operating
 from fleetctl.fleet.panel import Panels
 from fleetctl.fleet.parts import Parts
 from fleetctl.fleet.paths import Paths
@@ -106,6 +108,8 @@ def build_controller(site: str, seams: Seams) -> Controller:
         paths=Paths(seams.blobs, views, seams.off_loop),
         machines=machines,
         panels=Panels(record, agents, machines, telemetry),
+        operating=Operating(record, agents),
+        jogging=Jogging(record, agents, seams.clock),
         discovery=Discovery(hooks),
         runs=Runs(record, agents),
         jobs=Jobs(record),

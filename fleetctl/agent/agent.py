@@ -32,7 +32,7 @@ from fleetctl.agent.telemetry import TelemetryBoard
 from fleetctl.clock import Clock
 from fleetctl.driver.api import DriverType
 from fleetctl.model.identity import NewId
-from fleetctl.model.messages import PROTOCOL_VERSION, Reply, Welcome
+from fleetctl.model.messages import PROTOCOL_VERSION, JogReport, Reply, Welcome
 from fleetctl.transport.peer import PeerLink
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class Agent:
         self.supervisor = Supervisor(self.shared)
         captures = Captures(around.captures, around.captures_blocking, around.clock)
         questions = Questions(self.supervisor, captures, self._post)
-        self.commands = Commands(self.shared, self.supervisor, self._post, questions.take)
+        self.commands = Commands(self.shared, self.supervisor, self._post, self._tell, questions.take)
         self.link = ControllerLink(self.shared, self.commands.take, self._welcome, around.reports_in_flight)
         self._tasks: asyncio.TaskGroup | None = None
         self._serving: set[asyncio.Task[None]] = set()
@@ -137,6 +137,9 @@ class Agent:
 
     def _post(self, outcome: Outcome | Reply) -> None:
         self.link.post(outcome)
+
+    def _tell(self, report: JogReport) -> None:
+        self.link.tell(report)
 
     def _welcome(self) -> Welcome:
         content = self.journal.state.content

@@ -19,7 +19,8 @@ class _Told(NamedTuple):
 class Facts:
     """Link, activity and position of one machine as the session knows them.
 
-    `waits_for` stands for a wait of our own (cycle start), which the firmware does not know of.
+    `waits_for` stands for a wait of our own (cycle start), which the firmware does not know of; `by_hand` says that
+    somebody moves the machine, and keeps runs off it.
     """
 
     def __init__(self, machine_id: str, position: Position, shared: Shared) -> None:
@@ -32,6 +33,7 @@ class Facts:
         self.positions_lost = 0
         self.firmware = ""
         self.waits_for = ""
+        self.by_hand = ""
         self._machine_id = machine_id
         self._shared = shared
         self._told: _Told | None = None
@@ -56,6 +58,8 @@ class Facts:
             return f"the machine is {self.activity.value}" + (
                 f" ({self.activity_reason})" if self.activity_reason else ""
             )
+        if self.by_hand:
+            return f"the machine is {self.by_hand}"
         if self.position is not Position.KNOWN:
             return "the position of the machine is suspect; home it"
         return ""
@@ -65,4 +69,6 @@ class Facts:
             return _Told(self.link, Activity.IDLE, self.position, self.link_reason, self.firmware)
         if self.waits_for and self.activity is Activity.IDLE:
             return _Told(self.link, Activity.WAITING, self.position, self.waits_for, self.firmware)
+        if self.by_hand and self.activity in (Activity.IDLE, Activity.RUNNING):
+            return _Told(self.link, Activity.RUNNING, self.position, self.by_hand, self.firmware)
         return _Told(self.link, self.activity, self.position, self.activity_reason, self.firmware)

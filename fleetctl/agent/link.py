@@ -19,6 +19,7 @@ from fleetctl.agent.shared import Shared
 from fleetctl.model.messages import (
     PROTOCOL_VERSION,
     Hello,
+    JogReport,
     Reply,
     Stop,
     ToAgent,
@@ -98,6 +99,11 @@ class ControllerLink:
             asker.send(outcome)
         if self._line is not None:
             self._line.post(outcome)
+
+    def tell(self, report: JogReport) -> None:
+        """Send it now if there is a line with room; it is not kept."""
+        if self._line is not None:
+            self._line.send(report)
 
     async def delivered(self, deadline_s: float) -> None:
         """Wait until the controller has everything, at the latest until `deadline_s`; or it is not there."""

@@ -18,6 +18,8 @@ from fleetctl.agent.early import make_safe_while_connecting
 from fleetctl.agent.ears import Ears
 from fleetctl.agent.execution import END_PATIENCE_S, PRESS_CYCLE_START, STOPPED_UNBEGUN, Execution
 from fleetctl.agent.facts import Facts
+from fleetctl.agent.jogging import JogHand
+from fleetctl.agent.preheat import Preheat
 from fleetctl.agent.records import MadeSafe
 from fleetctl.agent.shared import Shared
 from fleetctl.agent.telemetry import Readings
@@ -68,6 +70,8 @@ class Session:
         self._stale = False
         self._making_safe = False
         self._readings = Readings(assignment.machine_id, shared.clock, shared.telemetry)
+        self.jog_hand = JogHand(self)
+        self.preheat = Preheat(self)
 
     @property
     def name(self) -> str:
@@ -84,10 +88,21 @@ class Session:
         """Whether a run is in hand, or one that ended badly is still being made safe."""
         return self.hand is not None or self._making_safe
 
+    def now_s(self) -> float:
+        """The clock of deadlines."""
+        return self._shared.clock.monotonic()
+
     # The task
 
     async def run(self) -> None:
         """Hold the link, again and again, until `retire`."""
+        try:
+            await self._hold_links()
+        finally:
+            self.jog_hand.let_go()
+            self.preheat.close()
+
+    async def _hold_links(self) -> None:
         while not self._retired:
             self._retry_now.clear()
             self.facts.tell()
@@ -282,6 +297,11 @@ class Session:
             self._making_safe = False
             self._shared.run_ended.set()
 
+    def switch_off(self) -> None:
+        """Heat and spindle off, now, if the link holds and nothing else does so already."""
+        if self.driver is not None and not self.busy:
+            self.spawn(self._make_safe(self.driver), "make safe")
+
     async def _switch_off_what_was_left_on(self, driver: Driver) -> None:
         """A program may end with heat or spindle on, and nobody need be there to see it."""
         self._making_safe = True
@@ -407,6 +427,7 @@ class Session:
     def heard_telemetry(self, telemetry: Telemetry) -> None:
         """New readings."""
         self._readings.telemetry = telemetry
+        self.preheat.read(telemetry)
         self._readings.post()
 
     def heard_progress(self, progress: Progress) -> None:

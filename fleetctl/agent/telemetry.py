@@ -68,4 +68,5 @@ class Readings:
             position_mm=self.telemetry.position_mm,
             spindle_rpm=self.telemetry.spindle_rpm,
             can=claims(self.driver.capabilities) if self.driver is not None else (),
+            overrides_percent=self.telemetry.overrides_percent,
         )

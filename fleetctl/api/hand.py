@@ -121,7 +121,7 @@ OVERRIDES = {
 
 def overrides(m: MachineShape) -> dict[str, float]:
     """The overrides that the machine has, in per cent, in a fixed order; feed when it does not tell any."""
-    told = getattr(m, "overrides_percent", {}) or {"feed": 100.0}
+    told = m.overrides_percent or {"feed": 100.0}
     return {what: told[what] for what in OVERRIDES if what in told}
 
 

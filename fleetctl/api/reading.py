@@ -98,6 +98,7 @@ def live_values(machine: MachineShape) -> dict[str, str]:
         values["xyz"] = place(*machine.position_mm)
     if machine.spindle_rpm is not None:
         values["rpm"] = f"{machine.spindle_rpm:.0f} rpm"
+    values |= {f"o-{what}": f"{percent:.0f} %" for what, percent in machine.overrides_percent.items()}
     if machine.run is not None:
         progress = machine.run.progress
         values["p"] = percent(progress.fraction)

@@ -28,6 +28,7 @@ from fleetctl.api import (
     octoprint,
     openapi,
     operate,
+    operating,
     pages,
     panel,
     parts,
@@ -66,7 +67,7 @@ CLIENT_LEFT = 499
 """What the access log says of a request whose client went away; the number is a common custom of web servers."""
 
 _RESOURCES = (
-    machines, panel, jobs, runs, parts, programs, events, estop, tokens, health,
+    machines, operating, panel, jobs, runs, parts, programs, events, estop, tokens, health,
     octoprint, openapi, pages, operate, fragments, assets,
 )  # fmt: skip
 

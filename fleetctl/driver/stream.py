@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from fleetctl.clock import Clock
 from fleetctl.driver.api import Capabilities, EndKind, Identity, Listener, MachineSpec, ProgramSource, Telemetry
 from fleetctl.driver.api import Progress as ApiProgress
+from fleetctl.driver.operating import ByHand
 from fleetctl.driver.progress import ProgressTeller
 from fleetctl.driver.streamer import Streamer
 from fleetctl.errors import FleetctlError, LinkError, MachineBusy, MachineError
@@ -24,6 +25,8 @@ from fleetctl.protocol.engine import (
     EngineEvent,
     Identified,
     MachineFault,
+    Measured,
+    Overrides,
     Position,
     PositionSuspect,
     Progress,
@@ -51,7 +54,7 @@ COMMAND_PATIENCE_S = 900.0
 """Probing a bed or heating a chamber by hand takes many minutes."""
 
 
-class StreamDriver:
+class StreamDriver(ByHand):
     """`Driver` over an engine. `planner_depth` is how many acknowledged lines the machine may not have executed.
 
     `make_feeder` gives a new feeder with the line limit and the cleaning that the firmware wants.
@@ -91,6 +94,7 @@ class StreamDriver:
         self._begun: asyncio.Future[None] | None = None
         self._verbs: dict[Verb, asyncio.Future[str]] = {}
         self._commands: dict[int, asyncio.Future[CommandDone]] = {}
+        self._measured: dict[int, dict[str, tuple[float, ...]]] = {}
         self._run_in_hand = False
         self._unreadable_reason = ""
 
@@ -209,19 +213,23 @@ class StreamDriver:
         """Run one line outside a run. Raises MachineError with the firmware's answer when it refused."""
         self._need_link()
         ticket = self._engine.command(text, self._clock.monotonic())
+        done = await self._answer(ticket, repr(text), COMMAND_PATIENCE_S)
+        if not done.ok:
+            raise MachineError(f"{text!r} was refused: {' '.join(done.lines)}", machine=self._spec.name)
+        return list(done.lines)
+
+    async def _answer(self, ticket: int, what: str, patience_s: float) -> CommandDone:
+        """Send what the engine wants sent, and wait for the answer to this ticket. Raises MachineError."""
         answer: asyncio.Future[CommandDone] = asyncio.get_running_loop().create_future()
         self._commands[ticket] = answer
         self._streamer.pump()
         try:
-            async with asyncio.timeout(COMMAND_PATIENCE_S):
-                done = await answer
+            async with asyncio.timeout(patience_s):
+                return await answer
         except TimeoutError as error:
-            raise MachineError(f"No answer to {text!r}.", machine=self._spec.name) from error
+            raise MachineError(f"No answer to {what}.", machine=self._spec.name) from error
         finally:
             self._commands.pop(ticket, None)
-        if not done.ok:
-            raise MachineError(f"{text!r} was refused: {' '.join(done.lines)}", machine=self._spec.name)
-        return list(done.lines)
 
     # How verbs go to the engine
 
@@ -277,6 +285,8 @@ class StreamDriver:
                     feed_mm_s=event.feed_mm_s,
                     spindle_rpm=event.spindle_rpm,
                 )
+            case Overrides(percent=percent):
+                self._tell_telemetry(overrides_percent={**self._telemetry.overrides_percent, **percent})
             case StateChanged(activity=activity, reason=reason):
                 self._tell_activity(activity, reason)
             case WaitingForPerson(reason=reason):
@@ -316,6 +326,8 @@ class StreamDriver:
             case Ready():
                 if self._ready is not None and not self._ready.done():
                     self._ready.set_result(None)
+            case Measured(ticket=ticket, values=values):
+                self._measured[ticket] = values
             case CommandDone(ticket=ticket):
                 answer = self._commands.get(ticket)
                 if answer is not None and not answer.done():
@@ -332,6 +344,7 @@ class StreamDriver:
         position_mm: tuple[float, float, float] | None = None,
         feed_mm_s: float | None = None,
         spindle_rpm: float | None = None,
+        overrides_percent: dict[str, float] | None = None,
     ) -> None:
         old = self._telemetry
         self._telemetry = Telemetry(
@@ -339,6 +352,7 @@ class StreamDriver:
             position_mm=old.position_mm if position_mm is None else position_mm,
             feed_mm_s=old.feed_mm_s if feed_mm_s is None else feed_mm_s,
             spindle_rpm=old.spindle_rpm if spindle_rpm is None else spindle_rpm,
+            overrides_percent=old.overrides_percent if overrides_percent is None else overrides_percent,
         )
         self._listener.telemetry(self._telemetry)
 

@@ -31,6 +31,7 @@ from fleetctl.model.messages import (
     Acknowledge,
     Answer,
     Assign,
+    JogReport,
     MachineReport,
     Question,
     Reply,
@@ -80,6 +81,7 @@ class AgentLink:
     ) -> None:
         self.name = name
         self.connected = False
+        self.on_jog: Callable[[JogReport], None] | None = None
         self._site = site
         self._dial = dial
         self._record = record
@@ -236,6 +238,9 @@ class AgentLink:
         if isinstance(message, TelemetryReport):
             if name := self._names.get(message.machine_id):
                 self._telemetry.update(name, message)
+        elif isinstance(message, JogReport):
+            if self.on_jog is not None:
+                self.on_jog(message)
         elif isinstance(message, MachineReport | RunReport):
             if reports.full():
                 # Leaving one out and acknowledging a later one would lose it; a new line brings all again.

@@ -104,10 +104,28 @@ class MachineShape(msgspec.Struct, frozen=True, kw_only=True):
     temperatures_degc: dict[str, tuple[float, float]] = {}
     position_mm: tuple[float, float, float] | None = None
     spindle_rpm: float | None = None
+    overrides_percent: dict[str, float] = {}
     telemetry_at_s: float | None = None
     can: tuple[str, ...] = ()
     """What its driver claims, by name; empty while nobody hears it."""
     prompt: PromptShown | None = None
+
+
+class WorkOffsetsShape(msgspec.Struct, frozen=True, kw_only=True):
+    """Work offsets by frame, machine coordinates in mm: as the machine has them, as the set-up on record says, and
+    the frames in which the two differ. While they differ no run starts there."""
+
+    offsets_mm: dict[str, tuple[float, float, float]]
+    on_record_mm: dict[str, tuple[float, float, float]]
+    differ: tuple[str, ...]
+
+
+class ProbeShape(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a probe made contact, by axis in mm: machine coordinates, and in each work offset on record."""
+
+    axis: str
+    contact_mm: dict[str, float]
+    work_mm: dict[str, dict[str, float]]
 
 
 class JobShape(msgspec.Struct, frozen=True, kw_only=True):

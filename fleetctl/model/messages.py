@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from fleetctl.model.deeds import Deed
 from fleetctl.model.machine import Activity, Link, Position
 from fleetctl.model.profile import Profile
 
@@ -80,6 +81,17 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="ver
     verb: str
     run_id: str | None = None
     text: str = ""
+    deed: Deed | None = None
+    """What exactly, for the verbs of `model.deeds`."""
+    not_after_s: float
+
+
+class Jog(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="jog"):
+    """One heartbeat of somebody who holds a key: move like this, mm/s by axis; none: stop. Neither journalled nor
+    answered nor sent again; void after `not_after_s` (Unix time), and motion ends by itself soon after."""
+
+    machine_id: str
+    velocity_mm_s: dict[str, float] = {}
     not_after_s: float
 
 
@@ -94,6 +106,12 @@ VERBS = (
     "make-safe",
     "command",
     "reconnect",
+    "jog-step",
+    "override",
+    "heat",
+    "work-offsets",
+    "set-work-offset",
+    "probe",
 )
 
 
@@ -202,6 +220,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="a
     command_id: str
     error: str = ""
     lines: tuple[str, ...] = ()
+    values: dict[str, tuple[float, ...]] = {}
+    """What was found out: work offsets by frame, a probe's contact by axis; mm, machine coordinates."""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="reply"):
@@ -279,10 +299,18 @@ class TelemetryReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     can: tuple[str, ...] = ()
     """What the driver claims to be able to do (`Capabilities`), by name."""
     prompt: PromptShown | None = None
+    overrides_percent: dict[str, float] = {}
 
 
-ToAgent = Hello | Assign | Start | Withdraw | Verb | Stop | Release | Acknowledge | Leave | Question
-ToController = Welcome | MachineReport | RunReport | Answer | StopReport | TelemetryReport | Reply
+class JogReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="jog-report"):
+    """Why a machine is not jogged although somebody holds a key; empty when it is again. Droppable."""
+
+    machine_id: str
+    refused: str = ""
+
+
+ToAgent = Hello | Assign | Start | Withdraw | Verb | Jog | Stop | Release | Acknowledge | Leave | Question
+ToController = Welcome | MachineReport | RunReport | Answer | StopReport | TelemetryReport | JogReport | Reply
 Report = MachineReport | RunReport
 
 _encoder = msgspec.msgpack.Encoder()

@@ -13,8 +13,8 @@ from fleetctl.model.machine import Activity
 from fleetctl.protocol.engine import EngineEvent, RunEndKind, Verb, VerbDone
 from fleetctl.protocol.feeder import Feeder
 
-from .answers import Answers
 from .ending import HOLD, RESET, RESUME, SPINDLE_STOP
+from .probing import Probing
 from .sender import Ask
 from .state import Phase
 from .status import Point
@@ -26,7 +26,7 @@ DEAF_FAULTS = frozenset({"alarm:1", "alarm:2"})
 """EXEC_ALARM_HARD_LIMIT and EXEC_ALARM_SOFT_LIMIT: "Reset to continue" (gnea/grbl, protocol.c)."""
 
 
-class GrblEngine(Answers):
+class GrblEngine(Probing):
     """`fleetctl.protocol.engine.Engine` for Grbl 1.1, with `ChecksFirst`."""
 
     urgent_is_lines = False
@@ -56,7 +56,7 @@ class GrblEngine(Answers):
 
     def next_deadline(self) -> float | None:
         """The earliest of all that is due."""
-        due = (self._poll_due_s, self._phase_due_s, self._silent_due_s)
+        due = (self._poll_due_s, self._phase_due_s, self._silent_due_s, self._jog_due_s)
         return min((time for time in due if time is not None), default=None)
 
     def take_output(self) -> bytes:
@@ -151,6 +151,7 @@ class GrblEngine(Answers):
         if self._in_run or self._occupied or self._phase not in (Phase.IDLE, Phase.FAULT):
             raise MachineBusy("The machine is doing something else.")
         self._need_ears()
+        self._need_no_jog()
         self._tickets += 1
         self._ask(Ask(line, self._command_done, ticket=self._tickets), now)
         return self._tickets
@@ -168,6 +169,7 @@ class GrblEngine(Answers):
         if self._in_run or self._occupied or self._phase not in (Phase.IDLE, Phase.FAULT):
             raise MachineBusy("The machine is doing something else.")
         self._need_ears()
+        self._need_no_jog()
         self._ask(Ask("$H", self._homed), now)
         self._show(Activity.RUNNING, "homing")
 

@@ -5,7 +5,7 @@ Fields come in any order and most of them only now and then (Grbl 1.1, interface
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Point = tuple[float, float, float]
 
@@ -15,13 +15,15 @@ MOVING = frozenset({"Run", "Jog", "Home"})
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One report: positions in mm, machine coordinates; `feed_mm_s` and `spindle_rpm` as far as they were told."""
+    """One report: positions in mm, machine coordinates; `feed_mm_s` and `spindle_rpm` as far as they were told;
+    `overrides_percent` has `feed`, `rapid` and `spindle` as they were told last."""
 
     state: str
     sub_state: int
     position_mm: Point | None
     feed_mm_s: float | None
     spindle_rpm: float | None
+    overrides_percent: dict[str, float] = field(default_factory=dict)
 
     @property
     def at_rest_in_hold(self) -> bool:
@@ -35,6 +37,7 @@ class StatusReader:
     def __init__(self) -> None:
         self.inches = False
         self._offset: Point | None = None
+        self._overrides: dict[str, float] = {}
 
     def read(self, line: bytes) -> Status | None:
         """One line `<...>`; None when it is garbled."""
@@ -60,6 +63,9 @@ class StatusReader:
         elif "WPos" in values and self._offset is not None:
             work = _point(values["WPos"], scale)
             position = (work[0] + self._offset[0], work[1] + self._offset[1], work[2] + self._offset[2])
+        if "Ov" in values:
+            percents = [float(each) for each in values["Ov"].split(",")]
+            self._overrides = dict(zip(("feed", "rapid", "spindle"), percents, strict=False))
         feed, _, spindle = values.get("FS", values.get("F", "")).partition(",")
         return Status(
             state,
@@ -67,6 +73,7 @@ class StatusReader:
             position,
             float(feed) * scale / 60 if feed else None,
             float(spindle) if spindle else None,
+            overrides_percent=self._overrides,
         )
 
 

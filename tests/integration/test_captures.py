@@ -24,7 +24,7 @@ async def replay_scene(scene: Scene, wrap: Callable[[Transport], Transport] = la
 @EACH
 @under_virtual_clock()
 async def test_a_committed_capture_is_replayed(scene: Scene) -> None:
-    """When a driver is meant to say something else: `python -m tests.integration.make_captures`, and read the diff."""
+    """Is a driver meant to say something else? `python -m tests.integration.make_captures`, read the diff."""
     await replay_scene(scene)
 
 

@@ -54,18 +54,18 @@ function connect() {
   const mine = socket = new WebSocket(location.origin.replace(/^http/, 'ws') + address('jog'))
   mine.onmessage = message => {
     const told = JSON.parse(message.data)
-    if (told.refused) { release(); say(box()?.dataset.refused + ' ' + told.refused) }
+    say(told.refused ? box()?.dataset.refused + ' ' + told.refused : '')
   }
-  mine.onclose = () => {
+  mine.onclose = closed => {
     if (socket !== mine) return
     socket = null
-    if (moving) { release(); say(box()?.dataset.broke) }
+    if (moving) { release(); say(closed.reason || box()?.dataset.broke) }
   }
 }
 
 function send(velocity) {
   // A line that takes nothing would deliver old heartbeats late: then none is sent, and motion ends.
-  if (socket?.readyState === WebSocket.OPEN && socket.bufferedAmount < CLOGGED_BYTES) socket.send(JSON.stringify({ velocity_mm_s: velocity }))
+  if (socket?.readyState === WebSocket.OPEN && socket.bufferedAmount < CLOGGED_BYTES) socket.send(JSON.stringify({ velocity_mm_s: velocity, at_ms: performance.now() }))
 }
 
 function hold(axis, sign, by) {

@@ -40,6 +40,7 @@ from fleetctl.gcode.transform import Preview, PreviewLine
 from fleetctl.model.profile import PROFILES
 from fleetctl.plugin.hookspecs import FoundPort
 from fleetctl.scheduling.reason import Action, Need, Reason
+from tests.unit.api.fake_operating import FakeJogging, FakeOperating
 from tests.unit.api.fake_panels import FakePanels
 
 replace = msgspec.structs.replace
@@ -98,6 +99,8 @@ class FakeController:
         self.paths = FakePaths(self)
         self.machines = FakeMachines(self)
         self.panels = FakePanels(self)
+        self.operating = FakeOperating(self)
+        self.jogging = FakeJogging(self)
         self.runs = FakeRuns(self)
         self.jobs = FakeJobs(self)
         self.parts = FakeParts(self)
