@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from fleetctl.agent.wire import JogAsked
 from fleetctl.driver.api import Driver, Jogs
 from fleetctl.errors import FleetctlError, LatchClosed, LinkError, MachineBusy, MachineError
 from fleetctl.model.machine import Activity, Link, Position
@@ -49,7 +50,9 @@ class JogHand:
             if not stops:
                 self.hold()
             self._moving = not stops
-            driver.jog({} if stops else jog.velocity_mm_s, valid_s, within=bounds(session))
+            velocity_mm_s, within = {} if stops else jog.velocity_mm_s, bounds(session)
+            session.wire.by_hand("jog", JogAsked(velocity_mm_s=velocity_mm_s, valid_s=valid_s, within=within))
+            driver.jog(velocity_mm_s, valid_s, within=within)
         except FleetctlError as error:
             return str(error)
         except Exception as error:  # noqa: BLE001 - the boundary of a session: a driver may raise anything

@@ -13,7 +13,9 @@ from typing import Any
 
 from fleetctl.agent import by_hand
 from fleetctl.agent.execution import Execution
+from fleetctl.agent.jogging import bounds
 from fleetctl.agent.session import Session
+from fleetctl.agent.wire import DeedAsked
 from fleetctl.driver.api import Driver
 from fleetctl.errors import Conflict, FleetctlError, LatchClosed, LinkError, MachineBusy, MachineError, UsageError
 from fleetctl.model.machine import Activity, Link, Position
@@ -72,6 +74,8 @@ async def _done(verb: Verb, session: Session, deed: Deed) -> Answer:
     try:
         _not_stopped(verb, session)  # again: this is a later turn of the loop
         async with asyncio.timeout(PATIENCE_S):
+            if verb.deed is not None:
+                session.wire.by_hand(verb.verb, DeedAsked(deed=verb.deed, within=bounds(session)))
             found = await deed()
     except FleetctlError as error:
         session.console.refused(f"{verb.verb}: {error}")

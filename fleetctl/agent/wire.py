@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+import msgspec
+
 from fleetctl.driver.api import EndKind
+from fleetctl.model.deeds import Deed
 from fleetctl.model.machine import Activity
+from fleetctl.model.profile import Envelope
 from fleetctl.transport.base import Transport
 from fleetctl.transport.tap import TapTransport, Way
 
@@ -20,6 +24,21 @@ UTF-8 text."""
 
 Listening = Callable[[Heard, bytes], None]
 """Called from the loop's thread for each thing heard; must neither wait nor raise."""
+
+
+class DeedAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """The text behind the verb of a deed by hand, as JSON: what exactly, and the bounds that it had to keep."""
+
+    deed: Deed
+    within: Envelope | None = None
+
+
+class JogAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """The text behind `jog`, as JSON: one heartbeat, mm/s by axis, valid for so long."""
+
+    velocity_mm_s: dict[str, float] = {}
+    valid_s: float = 0.0
+    within: Envelope | None = None
 
 
 def told_activity(activity: Activity, reason: str) -> str:
@@ -61,6 +80,11 @@ class Wire:
         """The driver is about to be asked for `verb`."""
         if self._listening:
             self._hear("verb", f"{verb} {text}".strip().encode())
+
+    def by_hand(self, verb: str, asked: DeedAsked | JogAsked) -> None:
+        """The driver is about to be asked for a deed by hand."""
+        if self._listening:
+            self.verb(verb, msgspec.json.encode(asked).decode())
 
     def told(self, text: str) -> None:
         """The driver told something, or a verb came to its end."""

@@ -6,9 +6,11 @@ import msgspec
 from aiohttp import web
 
 from fleetctl.api.machines import ONE
+from fleetctl.api.operating import WorkOffsetRequest, set_work_offset
 from fleetctl.api.permission import Permission
 from fleetctl.api.routing import Call, Empty, Routes
 from fleetctl.errors import NotFound, UsageError
+from fleetctl.fleet.shapes import WorkOffsetsShape
 from fleetctl.fleet.temperatures import TemperatureColumns
 from fleetctl.model.messages import CaptureState, ConsoleLines
 
@@ -134,6 +136,22 @@ async def camera(call: Call[None]) -> web.Response:
 async def set_camera(call: Call[CameraRequest]) -> None:
     """Say where the camera of a machine gives a picture, or that it has none."""
     await call.controller.panels.set_camera(call.path["name"], call.body.url, call.actor)
+
+
+# Work offsets
+
+
+@routes.route(
+    "POST",
+    f"{ONE}/work-offsets",
+    permission=Permission.OPERATE,
+    body=WorkOffsetRequest,
+    answer=WorkOffsetsShape,
+    page=operate_page,
+)
+async def set_work_offset_by_form(call: Call[WorkOffsetRequest]) -> WorkOffsetsShape:
+    """Give the place where the tool is now coordinates in a frame; the same as PUT, for forms."""
+    return await set_work_offset(call)
 
 
 # Captures

@@ -14,12 +14,14 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from fleetctl.agent.wire import told_activity, told_end
+from fleetctl.agent.wire import DeedAsked, JogAsked, told_activity, told_end
 from fleetctl.driver.api import Driver, DriverType, EndKind, MachineSpec, Progress, Telemetry
 from fleetctl.errors import FleetctlError, LinkUnavailable
+from fleetctl.model.deeds import DEEDS, Heat, JogStep, Override, Probe, SetWorkOffset, WorkOffsets
 from fleetctl.model.machine import Activity
 from fleetctl.model.profile import PROFILES, Profile
 from fleetctl.testing.loop import VirtualClock
@@ -74,10 +76,34 @@ async def perform(driver: Driver, verb: str, text: str, program: bytes | None) -
     with contextlib.suppress(FleetctlError):
         if verb == "stop":
             driver.stop()
+        elif verb == "jog" or verb in DEEDS.values():
+            await _by_hand(driver, verb, text)
         elif verb in deeds:
             await deeds[verb]()
         else:
             raise ReplayDiffers(f"The capture asks for {verb!r}, which cannot be replayed.")
+
+
+async def _by_hand(driver: Any, verb: str, text: str) -> None:
+    """A deed by hand. A driver that no longer has it differs, and says so by what it does not have."""
+    if verb == "jog":
+        beat = msgspec.json.decode(text, type=JogAsked)
+        driver.jog(beat.velocity_mm_s, beat.valid_s, within=beat.within)
+        return
+    asked = msgspec.json.decode(text, type=DeedAsked)
+    match asked.deed:
+        case JogStep(distance_mm=distance_mm, feed_mm_s=feed_mm_s):
+            await driver.jog_step(distance_mm, feed_mm_s, within=asked.within)
+        case Override(what=what, percent=percent):
+            await driver.override(what, percent)
+        case Heat(heater=heater, target_degc=target_degc):
+            await driver.heat(heater, target_degc)
+        case WorkOffsets():
+            await driver.work_offsets()
+        case SetWorkOffset(frame=frame, axes_mm=axes_mm):
+            await driver.set_work_offset(frame, axes_mm)
+        case Probe(axis=axis, direction=direction, distance_mm=distance_mm, feed_mm_s=feed_mm_s):
+            await driver.probe(axis, direction, distance_mm, feed_mm_s, within=asked.within)
 
 
 def _source(program: bytes | None, sha256: str) -> Source:
