@@ -202,3 +202,18 @@ async def capture_file(call: Call[None]) -> web.StreamResponse:
         await response.write(piece)
     await response.write_eof()
     return response
+
+
+# Questions of the firmware
+
+
+class PromptAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Which of the offered answers, counted from 0."""
+
+    choice: int
+
+
+@routes.route("POST", f"{ONE}/prompt", permission=Permission.OPERATE, body=PromptAnswer, answer=Empty)
+async def answer_prompt(call: Call[PromptAnswer]) -> None:
+    """Answer what the firmware asks, also during a run."""
+    await call.controller.machines.answer_prompt(call.path["name"], call.body.choice, call.actor)

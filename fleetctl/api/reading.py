@@ -91,11 +91,20 @@ def size(size_bytes: int) -> str:
     return f"{size_bytes / 1000:.0f} kB" if size_bytes < 1_000_000 else f"{size_bytes / 1e6:.1f} MB"
 
 
+def work_positions(machine: MachineShape) -> dict[str, tuple[float, float, float]]:
+    """Where the tool is in each work frame on record, mm."""
+    if machine.position_mm is None:
+        return {}
+    x_mm, y_mm, z_mm = machine.position_mm
+    return {frame: (x_mm - x, y_mm - y, z_mm - z) for frame, (x, y, z) in machine.setup.offsets_mm.items()}
+
+
 def live_values(machine: MachineShape) -> dict[str, str]:
     """The texts of one machine that change all the time, by the key its nodes carry (`data-k`)."""
     values = {f"t-{name}": temperature(*pair) for name, pair in machine.temperatures_degc.items()}
     if machine.position_mm:
         values["xyz"] = place(*machine.position_mm)
+        values |= {f"w-{frame}": place(*at) for frame, at in work_positions(machine).items()}
     if machine.spindle_rpm is not None:
         values["rpm"] = f"{machine.spindle_rpm:.0f} rpm"
     values |= {f"o-{what}": f"{percent:.0f} %" for what, percent in machine.overrides_percent.items()}

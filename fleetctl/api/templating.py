@@ -57,6 +57,7 @@ class Templates:
             lines=reading.lines,
             temperature=reading.temperature,
             place=reading.place,
+            work_positions=reading.work_positions,
             PHRASE={
                 "job": {state.value: text for state, text in job.PHRASE.items()},
                 "machine": {word.value: text for word, text in machine.PHRASE.items()},

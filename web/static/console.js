@@ -84,7 +84,7 @@ addEventListener('change', event => {
   look()
 })
 addEventListener('input', event => {
-  const shown = event.target.type === 'range' && event.target.closest('form')?.querySelector('output')
+  const shown = event.target.type === 'range' && event.target.closest('form')?.querySelector('[data-k]')
   if (shown) shown.textContent = event.target.value + ' %'
 })
 

@@ -50,7 +50,7 @@ function changed({ seq, about }) {
 function later() { if (!timer && wanted.size) timer = setTimeout(fetchWanted, QUIET_MS) }
 
 // A thing under a finger, or with text being typed into it, is left as it is until it is let go.
-const busy = box => pressed || box.querySelector('[data-dirty]') || (box.contains(document.activeElement) && document.activeElement.matches('input:not([type=hidden]),select,textarea'))
+const busy = box => pressed || box.querySelector('[data-dirty]') || (box.contains(document.activeElement) && document.activeElement.matches('input:not([type=hidden],[type=radio],[type=checkbox],[type=range]),select,textarea'))
 
 async function fetchWanted() {
   const names = [...wanted].filter(name => { const box = find(name); return !box || !busy(box) }).slice(0, 100)

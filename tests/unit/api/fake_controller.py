@@ -493,6 +493,10 @@ class FakeMachines:
     async def reconnect(self, name: str, actor: str) -> None:
         self._world.calls.append(("reconnect", name, actor))
 
+    async def answer_prompt(self, name: str, choice: int, actor: str) -> None:
+        one(self._world.machine, name, "machine")
+        self._world.calls.append(("prompt", name, choice, actor))
+
     async def command(self, name: str, text: str, actor: str) -> list[str]:
         one(self._world.machine, name, "machine")
         return [f"echo:{text}", "ok"]
