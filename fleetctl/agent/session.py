@@ -24,10 +24,10 @@ from fleetctl.agent.records import MadeSafe
 from fleetctl.agent.shared import Shared
 from fleetctl.agent.telemetry import Readings
 from fleetctl.agent.wire import Wire, told_activity, told_end
-from fleetctl.driver.api import Driver, EndKind, MachineSpec, Progress, TakesWorkOffsets, Telemetry
+from fleetctl.driver.api import AnswersPrompts, Driver, EndKind, MachineSpec, Progress, TakesWorkOffsets, Telemetry
 from fleetctl.errors import FleetctlError, LinkError, UsageError
 from fleetctl.model.machine import Activity, Link
-from fleetctl.model.messages import MachineAssignment, Start
+from fleetctl.model.messages import MachineAssignment, PromptShown, Start
 from fleetctl.model.run import RunState
 
 T = TypeVar("T")
@@ -414,6 +414,7 @@ class Session:
     def heard_activity(self, activity: Activity, reason: str, position_lost: bool) -> None:
         """The firmware changed what it does."""
         self._told(told_activity(activity, reason))
+        self._look_for_a_prompt()
         self.facts.activity, self.facts.activity_reason = activity, reason
         if position_lost:
             self.facts.lose_position()
@@ -424,8 +425,19 @@ class Session:
         if self.hand is not None:
             self.hand.heard_activity(activity, reason)
 
+    def _look_for_a_prompt(self) -> None:
+        """What the firmware asks a person, if its driver says so; shown with the readings."""
+        driver = self.driver
+        asks = driver is not None and driver.capabilities.prompts and isinstance(driver, AnswersPrompts)
+        prompt = driver.prompt() if asks else None  # type: ignore[union-attr]
+        shown = None if prompt is None else PromptShown(text=prompt.text, choices=prompt.choices)
+        if shown != self._readings.prompt:
+            self._readings.prompt = shown
+            self._readings.post()
+
     def heard_telemetry(self, telemetry: Telemetry) -> None:
         """New readings."""
+        self._look_for_a_prompt()
         self._readings.telemetry = telemetry
         self.preheat.read(telemetry)
         self._readings.post()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from fleetctl.clock import Clock
 from fleetctl.driver.api import Capabilities, Driver, Progress, Telemetry
-from fleetctl.model.messages import TelemetryReport
+from fleetctl.model.messages import PromptShown, TelemetryReport
 
 
 class TelemetryBoard:
@@ -49,6 +49,7 @@ class Readings:
         self.progress = Progress(0, 0, 0)
         self.run_id: str | None = None
         self.driver: Driver | None = None
+        self.prompt: PromptShown | None = None
         self._machine_id = machine_id
         self._clock = clock
         self._board = board
@@ -67,6 +68,7 @@ class Readings:
             temperatures_degc=self.telemetry.temperatures_degc,
             position_mm=self.telemetry.position_mm,
             spindle_rpm=self.telemetry.spindle_rpm,
+            prompt=self.prompt,
             can=claims(self.driver.capabilities) if self.driver is not None else (),
             overrides_percent=self.telemetry.overrides_percent,
         )

@@ -16,7 +16,7 @@ from fleetctl.agent.execution import Execution
 from fleetctl.agent.jogging import bounds
 from fleetctl.agent.session import Session
 from fleetctl.agent.wire import DeedAsked
-from fleetctl.driver.api import Driver
+from fleetctl.driver.api import AnswersPrompts, Driver
 from fleetctl.errors import Conflict, FleetctlError, LatchClosed, LinkError, MachineBusy, MachineError, UsageError
 from fleetctl.model.machine import Activity, Link, Position
 from fleetctl.model.messages import Answer, Verb
@@ -166,6 +166,17 @@ async def _make_safe(_verb: Verb, session: Session, driver: Driver) -> list[str]
     return []
 
 
+async def _answer_prompt(verb: Verb, session: Session, driver: Driver) -> list[str]:
+    """A person answers what the firmware asks; that is what a run may wait for."""
+    if not driver.capabilities.prompts or not isinstance(driver, AnswersPrompts):
+        raise MachineError("This machine asks nothing that can be answered from here.", machine=session.name)
+    if not verb.text.isdecimal():
+        raise UsageError(f"{verb.text!r} is not the number of an answer.")
+    session.wire.verb("answer-prompt", verb.text)
+    await driver.answer_prompt(int(verb.text))
+    return []
+
+
 async def _command(verb: Verb, session: Session, driver: Driver) -> list[str]:
     if session.hand is not None and not session.hand.started:
         _no_hand(session)
@@ -186,6 +197,7 @@ _DEEDS: dict[str, Callable[[Verb, Session, Driver], Coroutine[Any, Any, Found]]]
     "trust-position": _trust_position,
     "make-safe": _make_safe,
     "command": _command,
+    "answer-prompt": _answer_prompt,
     "jog-step": by_hand.jog_step,
     "override": by_hand.override,
     "heat": by_hand.heat,

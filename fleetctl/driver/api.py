@@ -38,6 +38,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     facets: frozenset[Facet]
     pause: bool = True
     home: bool = True
+    prompts: bool = False
     jog: bool = False
     override: bool = False
     heat: bool = False
@@ -250,6 +251,27 @@ class Probes(Protocol):
     ) -> dict[str, float]:
         """Move until contact, at most `distance_mm`; where it was, machine coordinates by axis. Raises MachineError
         without contact, and then most firmware is in a fault."""
+        ...
+
+
+class Prompt(msgspec.Struct, frozen=True):
+    """A question of the firmware to a person. An answer is the index of one of `choices`; none means 0, go on."""
+
+    text: str
+    choices: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class AnswersPrompts(Protocol):
+    """What a driver has besides when its machine can ask a person something; claimed by `Capabilities.prompts`."""
+
+    def prompt(self) -> Prompt | None:
+        """What is asked now; None when nothing is. Its text and choices are the reason of WAITING too."""
+        ...
+
+    async def answer_prompt(self, choice: int) -> None:
+        """Give a person's answer, the index of one of the choices, in a run as well. Raises MachineError when nothing
+        is asked, the index is none of them, or the firmware would not hear it."""
         ...
 
 

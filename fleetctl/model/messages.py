@@ -106,6 +106,7 @@ VERBS = (
     "make-safe",
     "command",
     "reconnect",
+    "answer-prompt",
     "jog-step",
     "override",
     "heat",

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from fleetctl.agent.wire import DeedAsked, JogAsked, told_activity, told_end
-from fleetctl.driver.api import Driver, DriverType, EndKind, MachineSpec, Progress, Telemetry
+from fleetctl.driver.api import AnswersPrompts, Driver, DriverType, EndKind, MachineSpec, Progress, Telemetry
 from fleetctl.errors import FleetctlError, LinkUnavailable
 from fleetctl.model.deeds import DEEDS, Heat, JogStep, Override, Probe, SetWorkOffset, WorkOffsets
 from fleetctl.model.machine import Activity
@@ -78,6 +78,8 @@ async def perform(driver: Driver, verb: str, text: str, program: bytes | None) -
             driver.stop()
         elif verb == "jog" or verb in DEEDS.values():
             await _by_hand(driver, verb, text)
+        elif verb == "answer-prompt" and isinstance(driver, AnswersPrompts):
+            await driver.answer_prompt(int(text))
         elif verb in deeds:
             await deeds[verb]()
         else:
