@@ -56,6 +56,10 @@ class JogLimits(msgspec.Struct, frozen=True, kw_only=True):
     feed_mm_s: dict[str, float] = {}
     accel_mm_s2: dict[str, float] = {}
     stop_within_s: float = STOP_WITHIN_S
+    moves_least: int = 2
+    """Moves that must fit the queue beside the time to speed up."""
+    starts_twice: bool = False
+    """The first move is planned to a stop before the second is there, and is not planned again once it runs."""
 
     @property
     def queue_s(self) -> float:
@@ -64,8 +68,13 @@ class JogLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ramp_most_s(self) -> float:
-        """How long it may take to speed up or slow down: two short moves of the queue remain."""
-        return self.queue_s - 2 * SEGMENT_S
+        """How long it may take to speed up or slow down, so that there is room for some moves in the queue."""
+        return (self.queue_s - self.moves_least * SEGMENT_S) / self.ramps_at_start
+
+    @property
+    def ramps_at_start(self) -> int:
+        """How often it speeds up and slows down, as a whole, when it starts from rest."""
+        return 2 if self.starts_twice else 1
 
     def allowed(self, velocity_mm_s: Mapping[str, float]) -> dict[str, float]:
         """The same direction, as fast as asked or as the limits allow. Raises UsageError for an unknown axis."""
@@ -114,7 +123,10 @@ def check_step(
         raise UsageError(f"A step names axes of {', '.join(JOG_AXES)}.")
     if not (math.isfinite(length_mm) and length_mm > 0 and math.isfinite(feed_mm_s) and feed_mm_s > 0):
         raise UsageError("A step has a length and a feed above 0.")
-    feed_mm_s = min([feed_mm_s, *(limits.feed_mm_s.get(axis, math.inf) for axis, mm in distance_mm.items() if mm)])
+    along_mm_s = (
+        limits.feed_mm_s.get(axis, math.inf) * length_mm / abs(mm) for axis, mm in distance_mm.items() if mm
+    )
+    feed_mm_s = min([feed_mm_s, *along_mm_s])
     blind = within is None and any(distance_mm.get(axis) for axis in AXES)
     if blind and (length_mm > UNKNOWN_STEP_MOST_MM or feed_mm_s > UNKNOWN_FEED_MOST_MM_S):
         raise MachineError(
@@ -165,7 +177,7 @@ class JogPlan:
         self.ends_s = 0.0
         self._decimals = decimals
         self._asked: dict[str, float] = {}
-        self._until_s = 0.0
+        self.until_s = 0.0
         self._goes: dict[str, float] = {}
         self._here_mm: dict[str, float] = {}
         self._rest_mm: dict[str, float] = {}
@@ -173,7 +185,7 @@ class JogPlan:
     def renew(self, velocity_mm_s: Mapping[str, float], until_s: float) -> None:
         """A heartbeat. Raises UsageError."""
         self._asked = self.limits.allowed(velocity_mm_s)
-        self._until_s = until_s
+        self.until_s = until_s
 
     def halt(self) -> None:
         """No more moves."""
@@ -187,11 +199,12 @@ class JogPlan:
 
     def wanted(self, now: float) -> bool:
         """Whether somebody still holds the key."""
-        return bool(self._asked) and now < self._until_s
+        return bool(self._asked) and now < self.until_s
 
     def take(self, now: float, within: Envelope | None) -> Move | None:
         """The next move, when it may go out now; None before `due_s`, at the edge, and when nobody asks."""
-        if not self.wanted(now) or self._end_after(now) > self._horizon_s(now) + 1e-9:
+        latest_s = min(self._latest_s(), now + self.limits.queue_s) + 1e-9
+        if not self.wanted(now) or self._end_after(now) > latest_s:
             return None
         way_mm = {axis: speed * self._segment_s() for axis, speed in self._asked.items()}
         if within is not None:
@@ -213,15 +226,17 @@ class JogPlan:
         """When the next move may go out or the heartbeat runs out; None when nobody asks."""
         if not self.wanted(now):
             return None
-        return min(self._until_s, max(now, self._end_after(now) - self.limits.queue_s))
+        end_s = self._end_after(now)
+        return self.until_s if end_s > self._latest_s() else max(now, end_s - self.limits.queue_s)
 
-    def _horizon_s(self, now: float) -> float:
-        """Until when motion may last: the heartbeat's end and the queue's."""
-        return min(self._until_s + AFTER_S + self.limits.stop_within_s - STOP_WITHIN_S, now + self.limits.queue_s)
+    def _latest_s(self) -> float:
+        """Until when motion may last that this heartbeat allows."""
+        return self.until_s + AFTER_S + self.limits.stop_within_s - STOP_WITHIN_S
 
     def _end_after(self, now: float) -> float:
         """When motion would end with one move more."""
-        goes = self._goes if self.ends_s > now else {}
+        rests = self.ends_s <= now
+        goes = {} if rests else self._goes
         change_s = max(
             (
                 abs(self._asked.get(axis, 0.0) - goes.get(axis, 0.0)) / self.limits.accel_of(axis)
@@ -229,7 +244,8 @@ class JogPlan:
             ),
             default=0.0,
         )
-        return max(self.ends_s, now) + change_s + self._segment_s()
+        ramps = self.limits.ramps_at_start if rests else 1
+        return max(self.ends_s, now) + ramps * change_s + self._segment_s()
 
     def _segment_s(self) -> float:
         """Long enough that the planner's blocks hold the way to stop in: s (N-1) >= v^2 / 2a with s = v dt, hence

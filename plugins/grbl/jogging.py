@@ -163,13 +163,12 @@ class Jogging(Answers):
         if self._jog is Jog.MOVING:
             if not self._plan.wanted(now):
                 self._stop_jog(now)
-            elif not self._jog_lines:
-                move = self._plan.take(now, self._jog_within)
+            else:
+                move = None if self._jog_lines else self._plan.take(now, self._jog_within)
                 if move is not None:
                     self._send_move(move.distance_mm, move.feed_mm_s, 0)
-                self._jog_due_s = self._plan.due_s(now)
-            else:
-                self._jog_due_s = self._plan.due_s(now)
+                # One line at a time: the answer to it brings the next.
+                self._jog_due_s = self._plan.until_s if self._jog_lines else self._plan.due_s(now)
         elif self._jog is Jog.STEPPING:
             while self._steps:
                 distance_mm, feed_mm_s, ticket = self._steps.pop(0)

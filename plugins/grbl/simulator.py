@@ -113,6 +113,7 @@ class GrblSimulator(SimulatedMachine):
         self._suspended = False
         self._cancelling = False
         self._query_pending = False
+        self._override_at_s: dict[int, float] = {}
         self._resume_at_s: float | None = None
         self.status.refresh()
         if self._silent_until_s is None:
@@ -379,6 +380,10 @@ class GrblSimulator(SimulatedMachine):
             self.planner.hold(self.now_s)
 
     def _override(self, byte: int) -> None:
+        """Each byte is one flag: the same one twice before the main loop looks is one step (serial.c)."""
+        if self._override_at_s.get(byte) == self.now_s:
+            return
+        self._override_at_s[byte] = self.now_s
         percent = self.override_percent
         if 0x90 <= byte <= 0x94:
             percent["feed"] = _stepped(percent["feed"], byte - 0x90)
