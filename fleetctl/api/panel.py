@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 from aiohttp import web
 
-from fleetctl.api.machines import ONE
+from fleetctl.api.machines import ONE, seen
 from fleetctl.api.operating import WorkOffsetRequest, set_work_offset
 from fleetctl.api.permission import Permission
 from fleetctl.api.routing import Call, Empty, Routes
-from fleetctl.errors import NotFound, UsageError
+from fleetctl.errors import Conflict, NotFound, UsageError
 from fleetctl.fleet.shapes import WorkOffsetsShape
 from fleetctl.fleet.temperatures import TemperatureColumns
 from fleetctl.model.messages import CaptureState, ConsoleLines
@@ -27,9 +27,10 @@ class Macro(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MacroNamed(msgspec.Struct, frozen=True, kw_only=True):
-    """Which macro."""
+    """Which macro. `version` is the machine's version that was seen."""
 
     name: str
+    version: int | None = None
 
 
 class MacroAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +110,7 @@ async def remove_macro(call: Call[MacroNamed]) -> None:
 @routes.route("POST", f"{ONE}/macros/run", permission=Permission.OPERATE, body=MacroNamed, answer=MacroAnswer)
 async def run_macro(call: Call[MacroNamed]) -> MacroAnswer | web.Response:
     """Send the lines of a macro, one after the other, outside a run, and give what the machine said."""
-    name = call.path["name"]
+    name = await seen(call)
     lines = await call.controller.panels.run_macro(name, call.body.name, call.actor)
     if call.wants_page:
         return await call.page("console.html", machine=name, text=call.body.name, lines=lines)
@@ -208,12 +209,18 @@ async def capture_file(call: Call[None]) -> web.StreamResponse:
 
 
 class PromptAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Which of the offered answers, counted from 0."""
+    """Which of the offered answers, counted from 0. `asked`: the question that was seen; `version`: the machine's."""
 
     choice: int
+    asked: str | None = None
+    version: int | None = None
 
 
 @routes.route("POST", f"{ONE}/prompt", permission=Permission.OPERATE, body=PromptAnswer, answer=Empty)
 async def answer_prompt(call: Call[PromptAnswer]) -> None:
     """Answer what the firmware asks, also during a run."""
-    await call.controller.machines.answer_prompt(call.path["name"], call.body.choice, call.actor)
+    name = await seen(call)
+    prompt = (await call.controller.views.machine(name)).prompt
+    if call.body.asked is not None and (prompt is None or prompt.text != call.body.asked):
+        raise Conflict("It asks something else now, or nothing; look again before you answer.", machine=name)
+    await call.controller.machines.answer_prompt(name, call.body.choice, call.actor)

@@ -60,7 +60,10 @@ class Panels:
                 raise UsageError(f"There are {MACROS_MOST} macros already.", hint="Remove one first.")
             return msgspec.structs.replace(panel, macros=kept)
 
-        await self._change(name, change, "machine.macro", actor, macro=macro, lines=len(lines))
+        def note(conn: sa.Connection, stamp: Stamp) -> None:
+            log_event(conn, stamp, "machine.macro", name, macro=macro, lines=len(lines))
+
+        await self._change(name, change, note, actor)
 
     async def remove_macro(self, name: str, macro: str, actor: str) -> None:
         """Forget a macro. Raises NotFound."""
@@ -71,7 +74,10 @@ class Panels:
                 raise NotFound(f"There is no macro {macro[:MACRO_NAME_MOST]!r} of {name}.")
             return msgspec.structs.replace(panel, macros=kept)
 
-        await self._change(name, change, "machine.macro", actor, macro=macro, lines=0)
+        def note(conn: sa.Connection, stamp: Stamp) -> None:
+            log_event(conn, stamp, "machine.macro", name, macro=macro, lines=0)
+
+        await self._change(name, change, note, actor)
 
     async def run_macro(self, name: str, macro: str, actor: str) -> list[str]:
         """Send the lines of a macro one after the other, each when the one before was answered; all answers.
@@ -100,16 +106,26 @@ class Panels:
     async def set_camera(self, name: str, url: str, actor: str) -> None:
         """Say where the camera of a machine gives a picture; empty: it has none. Raises UsageError, NotFound."""
         url = _camera_url(url)
-        change: Callable[[Panel], Panel] = lambda panel: msgspec.structs.replace(panel, camera_url=url)  # noqa: E731
-        await self._change(name, change, "machine.camera", actor, on=bool(url))
+
+        def change(panel: Panel) -> Panel:
+            return msgspec.structs.replace(panel, camera_url=url)
+
+        def note(conn: sa.Connection, stamp: Stamp) -> None:
+            log_event(conn, stamp, "machine.camera", name, on=bool(url))
+
+        await self._change(name, change, note, actor)
 
     async def _change(
-        self, name: str, change: Callable[[Panel], Panel], kind: str, actor: str, **data: object
+        self,
+        name: str,
+        change: Callable[[Panel], Panel],
+        note: Callable[[sa.Connection, Stamp], None],
+        actor: str,
     ) -> None:
         def unit(conn: sa.Connection, stamp: Stamp) -> None:
             machine = machines.named(conn, name)
             store.put(conn, machine.id, change(store.get(conn, machine.id)))
-            log_event(conn, stamp, kind, name, **data)
+            note(conn, stamp)
 
         await self._record.change(actor, unit)
 

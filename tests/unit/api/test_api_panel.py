@@ -214,6 +214,10 @@ async def test_a_question_without_choices_can_be_gone_on_from(
     world.machine["K2"] = replace(world.machine["K2"], prompt=PromptShown(text="M0/1 Break Called"))
     html = await operate(operator, "K2")
     assert "M0/1 Break Called" in html and 'name="choice" value="0"' in html and "Go on" in html
+    late = {"choice": 0, "asked": "Filament runout"}
+    assert (await operator.post("/api/v1/machines/K2/prompt", json=late)).status == 409
+    assert (await operator.post("/api/v1/machines/K2/prompt", json={"choice": 0, "version": 1})).status == 409
+    assert not world.calls
     assert (await operator.post("/api/v1/machines/K2/prompt", json={"choice": 0})).status == 200
     assert ("prompt", "K2", 0, "operator:lan") in world.calls
 
