@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fleetctl.agent.wire import JogAsked
 from fleetctl.driver.api import Driver, Jogs
 from fleetctl.errors import FleetctlError, LatchClosed, LinkError, MachineBusy, MachineError
+from fleetctl.model.deeds import BY_HAND
 from fleetctl.model.machine import Activity, Link, Position
 from fleetctl.model.messages import Jog
 from fleetctl.model.profile import Envelope
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 HANDS_OFF_S = 3.0
 """How long after the last heartbeat or step nothing starts."""
-
-BY_HAND = "moved by hand"
 
 
 class JogHand:

@@ -11,6 +11,7 @@ import msgspec
 from fleetctl.api.reading import heater as heater_name
 from fleetctl.fleet.shapes import FloorShape, MachineShape
 from fleetctl.fleet.temperatures import TemperatureColumns
+from fleetctl.model.deeds import BY_HAND
 
 TABLE_EVERY_S = 120.0
 """Rows of the table under the chart, so far apart."""
@@ -37,7 +38,7 @@ def why_not(m: MachineShape, floor: FloorShape) -> str:
         return f"{m.name} has a fault: look at it, then reset the fault."
     if m.run is not None:
         return f"Run {m.run.code} is on {m.name}: wait for its end, or cancel it."
-    if m.activity != "idle":
+    if m.activity != "idle" and m.reason != BY_HAND:
         return f"{m.name} is {m.activity}{f' ({m.reason})' if m.reason else ''}: wait until it is idle."
     return ""
 
@@ -120,8 +121,9 @@ OVERRIDES = {
 
 
 def overrides(m: MachineShape) -> dict[str, float]:
-    """The overrides that the machine has, in per cent, in a fixed order; feed when it does not tell any."""
-    told = m.overrides_percent or {"feed": 100.0}
+    """The overrides that the machine has, in per cent, in a fixed order; those usual for its kind until it tells."""
+    usual = ("feed", "flow") if m.process == "additive" else ("feed", "rapid", "spindle")
+    told = m.overrides_percent or dict.fromkeys(usual, 100.0)
     return {what: told[what] for what in OVERRIDES if what in told}
 
 

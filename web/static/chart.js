@@ -31,16 +31,17 @@ const degrees = (...of) => { const value = newest(...of); return value === null 
 function options(here, names) {
   const titles = JSON.parse(here.dataset.names || '{}')
   const axis = { stroke: colour('--ink-2'), grid: { stroke: colour('--hair'), width: 1 }, ticks: { stroke: colour('--hair'), width: 1 }, font: '12px system-ui' }
+  const points = { show: false }
   const lines = names.flatMap((name, i) => {
     const stroke = colour(LINES[i % LINES.length]), title = titles[name] || name
     return [
-      { label: title, stroke, width: 2, value: degrees, spanGaps: false },
-      { label: title + ', ' + here.dataset.target, stroke, width: 1, dash: [6, 4], value: degrees, spanGaps: false },
+      { label: title, stroke, width: 2, value: degrees, spanGaps: false, points },
+      { label: title + ', ' + here.dataset.target, stroke, width: 1, dash: [6, 4], value: degrees, spanGaps: false, points },
     ]
   })
   return {
     width: here.clientWidth, height: HEIGHT_PX, cursor: { drag: { x: false, y: false } }, legend: { live: true },
-    scales: { x: { range: (_, least, most) => [Math.max(least, most - KEPT_S), most] }, y: { range: (_, least, most) => [0, Math.max(50, most * 1.08)] } },
+    scales: { x: { range: (_, least, most) => [most - KEPT_S, most] }, y: { range: (_, least, most) => [0, Math.max(50, most * 1.08)] } },
     series: [{ label: here.dataset.time, value: (...of) => clock(newest(...of)) }, ...lines],
     axes: [{ ...axis, space: 60, values: (_, ticks) => ticks.map(clock) }, { ...axis, size: 44 }],
   }

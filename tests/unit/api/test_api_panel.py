@@ -188,6 +188,8 @@ async def test_each_obstacle_has_its_sentence(world: FakeController) -> None:
     floor = await world.views.floor()
     ready = replace(world.machine["K3"], activity="idle")
     assert hand.why_not(ready, floor) == ""
+    jogged = replace(ready, activity="running", reason="moved by hand")
+    assert hand.why_not(jogged, floor) == "", "whoever jogs it goes on doing so"
     running(world, "K3", "R-0009", 0.1)
     for machine, words in (
         (replace(ready, link="offline"), "is offline"),
