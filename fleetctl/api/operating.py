@@ -92,11 +92,11 @@ async def jog(call: Call[None]) -> web.StreamResponse:
     The machine stops 150 ms after the last frame, at `{}` and when the socket closes.
     """
     socket = web.WebSocketResponse(max_msg_size=FRAME_MOST_BYTES, compress=False)
-    if not socket.can_prepare(call.request).ok:
-        raise UsageError("This is a WebSocket.", hint="Open it with Upgrade: websocket.")
     check_origin(call.request, call.visitor, changes=True)
     channel = await call.controller.jogging.open(call.path["name"], call.actor)
     try:
+        if not socket.can_prepare(call.request).ok:
+            raise UsageError("This is a WebSocket.", hint="Open it with Upgrade: websocket.")
         await socket.prepare(call.request)
         watching = asyncio.ensure_future(_watch(call, socket, channel))
         try:

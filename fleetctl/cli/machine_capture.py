@@ -11,7 +11,7 @@ import click
 from fleetctl.cli.client import Client, decode
 from fleetctl.cli.command import json_option, with_daemon
 from fleetctl.cli.machine import name_argument
-from fleetctl.cli.machine_setup import machine
+from fleetctl.cli.machine_operate import machine
 from fleetctl.cli.output import error_console, say, show_json
 from fleetctl.errors import UsageError
 from fleetctl.model.messages import CaptureState

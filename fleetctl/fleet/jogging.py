@@ -27,6 +27,9 @@ VALID_S = 0.15
 LATE_S = 0.1
 """A heartbeat that took so much longer than the quickest one of its sender lay somewhere: its hand may be gone."""
 
+BURST_S = 0.02
+"""Heartbeats that follow each other so closely without saying when they were sent lay in one heap."""
+
 HELD_S = 1.0
 """After so long without a heartbeat another hand may take the machine."""
 
@@ -103,6 +106,7 @@ class JogChannel:
         self.refused = ""
         self.news = asyncio.Event()
         self.beat_s = 0.0
+        self._came_s = -BURST_S
         self._jogging = jogging
         self._moved = False
         self._moving = False
@@ -114,11 +118,13 @@ class JogChannel:
         if not moving:
             self._stop()
             return
-        if self._is_late(at_s):
+        before_s, now_s = self._came_s, self._jogging.clock.monotonic()
+        self._came_s = now_s
+        if self._is_late(at_s) if at_s is not None else now_s - before_s < BURST_S:
             return
         try:
             self._jogging.hold(self)
-            self.beat_s = self._jogging.clock.monotonic()
+            self.beat_s = now_s
             self._moving = self._moved = True
             self._jogging.send(self, velocity_mm_s)
         except (AgentUnavailable, Conflict) as error:
@@ -147,10 +153,8 @@ class JogChannel:
         except AgentUnavailable as error:
             self.told(f"{error} It comes to rest by itself.")
 
-    def _is_late(self, at_s: float | None) -> bool:
+    def _is_late(self, at_s: float) -> bool:
         """Clocks differ; how much longer than the quickest one it took does not depend on them."""
-        if at_s is None:
-            return False
         took_s = self._jogging.clock.monotonic() - at_s
         if self._quickest_s is None or took_s < self._quickest_s:
             self._quickest_s = took_s

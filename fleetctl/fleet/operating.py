@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 import sqlalchemy as sa
 
-from fleetctl.errors import UsageError
+from fleetctl.errors import MachineError, UsageError
 from fleetctl.fleet.agents import Agents
 from fleetctl.fleet.changes import Stamp, log_event
 from fleetctl.fleet.commands import withdraw_what_is_void
@@ -62,6 +62,8 @@ class Operating:
         """
         _, answer = await self._ask(name, wanted)
         stored = _points(answer)
+        if wanted.frame not in stored:
+            raise MachineError(f"It does not say what {wanted.frame} is now; ask it for its offsets.", machine=name)
         text = " ".join([wanted.frame, *(f"{axis}{mm:g}" for axis, mm in wanted.axes_mm.items())])
 
         def unit(conn: sa.Connection, stamp: Stamp) -> Machine:

@@ -6,7 +6,7 @@ from fleetctl_plugins.grbl.driver import DRIVER
 from fleetctl_plugins.grbl.simulator import as_executed, simulator
 
 from fleetctl.driver.api import EndKind
-from fleetctl.testing.suite import DriverSuite, FaultSuite, Subject
+from fleetctl.testing.suite import ByHandSuite, DriverSuite, FaultSuite, Subject
 
 MOVES = b"".join(b"G1 X-%d Y-%d F900 (a cut)\n" % (10 + 17 * i % 200, 10 + 31 * i % 150) for i in range(60))
 
@@ -27,7 +27,7 @@ SUBJECT = Subject(
 )
 
 
-class TestGrbl(DriverSuite, FaultSuite):
+class TestGrbl(DriverSuite, FaultSuite, ByHandSuite):
     """Everything that a driver must do."""
 
     subject = SUBJECT

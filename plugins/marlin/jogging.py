@@ -11,7 +11,8 @@ switch the endstops on and off!); elsewhere G90 and the mode of E that was seen 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from enum import Enum, auto
 
 import msgspec
@@ -37,6 +38,10 @@ STEP_UNHEARD_MOST_S = 5.0
 """Without an emergency parser nothing ends a step before its end."""
 
 JOGGED = "jogged"
+
+SETTING = re.compile(r"\b(M20[134])\b((?:\s+[A-Z]-?\d+\.?\d*)+)")
+VALUE = re.compile(r"([A-Z])(\d+\.?\d*)")
+"""Lines of M503: M203 feeds in mm/s (RepRapFirmware: mm/min), M201 accelerations, M204 T that of travel moves."""
 
 STEPPERS_OFF = frozenset({b"M18", b"M84"})
 
@@ -70,6 +75,7 @@ class Jogging(Answers):
         self._homed_here = False
         self._relative_e = False
         self._keeps_modes = False
+        self._limits_told = False
 
     def limit_jogs(self, limits: JogLimits) -> None:
         """What the profile says of feeds and accelerations."""
@@ -165,9 +171,17 @@ class Jogging(Answers):
 
     def _ask_where(self) -> None:
         self._jog = Jog.ASKING
+        if not self._limits_told:
+            self._asks.append(Ask("M503", self._settings_told))
         self._jog_line = Ask("M114", self._told_where, wants_answer=True)
         self._asks.append(self._jog_line)
         self._tell(Activity.RUNNING, JOGGED)
+
+    def _settings_told(self, ask: Ask, now: float) -> None:
+        """A firmware that is slower than its profile would take longer for the queue than we reckon."""
+        self._limits_told = True
+        self._limits = slower(self._limits, ask.lines)
+        self._plan.limits = self._limits
 
     def _told_where(self, ask: Ask, now: float) -> None:
         self._jog_line = None
@@ -286,3 +300,20 @@ class Jogging(Answers):
         self._jog, self._jog_line, self._jog_due_s = Jog.NONE, None, None
         self._forget_position()
         super()._abandon(reason)
+
+
+def slower(limits: JogLimits, lines: Iterable[str]) -> JogLimits:
+    """The limits, lowered to what the firmware says of itself (M503)."""
+    feed, accel, travel = dict(limits.feed_mm_s), dict(limits.accel_mm_s2), None
+    for line in lines:
+        for code, words_of in SETTING.findall(line):
+            values = {axis: float(number) for axis, number in VALUE.findall(words_of) if float(number) > 0}
+            if code == "M204":
+                travel = values.get("T", travel)
+            lowest = feed if code == "M203" else accel
+            for axis in JOG_AXES if code != "M204" else ():
+                if axis in values:
+                    lowest[axis] = min(lowest.get(axis, values[axis]), values[axis])
+    if travel is not None:
+        accel = {axis: min(value, travel) for axis, value in (dict.fromkeys(AXES, travel) | accel).items()}
+    return msgspec.structs.replace(limits, feed_mm_s=feed, accel_mm_s2=accel)

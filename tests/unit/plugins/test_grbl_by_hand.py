@@ -205,7 +205,7 @@ async def test_a_probe_that_would_leave_the_travel_or_makes_no_sense_is_not_begu
     await mill.ready()
     await mill.bench.clock.sleep(2.0)
     heard = mill.mill.executed.count
-    with pytest.raises(MachineError, match="the machine|it reaches"):
+    with pytest.raises(MachineError, match="it reaches"):
         await mill.probes.probe("Z", -1, 30.0, 2.0, within=WITHIN)
     for axis, direction, distance, feed in (("A", -1, 1.0, 1.0), ("Z", 0, 1.0, 1.0), ("Z", -1, 0.0, 1.0),
                                             ("Z", -1, 101.0, 1.0), ("Z", -1, 1.0, 11.0)):  # fmt: skip

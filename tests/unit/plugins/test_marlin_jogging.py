@@ -103,6 +103,20 @@ def test_a_hand_that_vanishes_leaves_the_tool_at_rest_within_200_ms(
     held()
 
 
+@under_virtual_clock()
+async def test_a_firmware_that_is_slower_than_its_profile_is_believed() -> None:
+    """Else its queue would take longer than it is reckoned with, and the tool would travel on."""
+    hand = Hand()
+    await hand.connect(home=False)
+    await hand.bench.driver.command("M203 X8")
+    await hand.bench.driver.command("M204 T80")
+    await hand.bench.driver.home()
+    last_beat_s = await hand.hold({"X": 44.0}, 1.5)
+    await hand.rests(last_beat_s)
+    assert 1.0 < hand.here_mm()[0] < 8.0
+    await hand.close()
+
+
 @pytest.mark.parametrize("gone", ["closed", "cut", "let go"])
 @pytest.mark.parametrize("held_s", [0.08, 0.4, 1.5])
 def test_whoever_dies_leaves_no_long_motion(gone: str, held_s: float) -> None:
