@@ -14,7 +14,6 @@ from fleetctl.model.deeds import Heat, JogStep, Override, SetWorkOffset
 from fleetctl.model.messages import PromptShown
 from fleetctl.store.panel import Panel
 from tests.browser.browser_room import Room
-from tests.unit.api.fake_controller import replace
 from tests.unit.api.fake_floor import running
 from tests.unit.api.fake_operating import FakeChannel
 
@@ -209,13 +208,16 @@ async def test_the_camera_comes_through_the_daemon(calm: Room) -> None:
 
 
 async def test_a_prompt_of_the_firmware_has_its_answers(calm: Room) -> None:
-    asks = PromptShown(text="Filament runout", choices=("Purge more", "Continue"))
-    calm.world.machine["K2"] = replace(calm.world.machine["K2"], prompt=asks)
     page = await calm.page("/machines/K2/operate")
+    await expect(page.get_by_text("K2 asks:")).to_have_count(0)
+    # It comes with the readings, which are no event.
+    calm.world.read("K2", prompt=PromptShown(text="Filament runout", choices=("Purge more", "Continue")))
     group = page.get_by_role("group", name="K2 asks: Filament runout")
     await expect(group.get_by_role("button")).to_have_text(["Purge more", "Continue"])
     await group.get_by_role("button", name="Continue").click()
     await until(lambda: ("prompt", "K2", 1, "admin:lan") in calm.world.calls)
+    calm.world.read("K2", prompt=None)
+    await expect(page.get_by_text("K2 asks:")).to_have_count(0)
 
 
 async def test_everything_but_jogging_works_without_scripts(calm: Room) -> None:
