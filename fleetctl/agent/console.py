@@ -62,8 +62,11 @@ class Console:
         return ConsoleLines(first=first, last=self._last, entries=tuple(newer[-ANSWERED_MOST:]))
 
     def _watch(self) -> None:
-        self._watched_until_s = self._clock.monotonic() + WATCHED_S
-        self._partial.clear()
+        now_s = self._clock.monotonic()
+        if self._watched_until_s is None or self._watched_until_s < now_s:
+            self._partial.clear()  # what was begun then is not continued by what comes now
+            self._blankers.clear()
+        self._watched_until_s = now_s + WATCHED_S
         self._wire.listen(self._hear)
 
     def _hear(self, way: Heard, data: bytes) -> None:

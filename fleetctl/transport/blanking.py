@@ -10,8 +10,8 @@ import re
 
 BLANK = b"*"
 
-LINE_KEPT_BYTES = 512
-"""How much of an unfinished line is looked at; commands are far shorter."""
+TAIL_KEPT_BYTES = 64
+"""How much of an unfinished line is looked at again with its next piece: the longest name of a secret fits."""
 
 _LINE_END = re.compile(rb"(?<=[\r\n])")
 
@@ -37,7 +37,7 @@ class Blanker:
 
     def __init__(self) -> None:
         """At the begin of a line."""
-        self._line = b""
+        self._tail = b""
         self._secret = False
 
     def blank(self, data: bytes) -> bytes:
@@ -50,14 +50,14 @@ class Blanker:
         if self._secret:
             shown = BLANK * len(text)
         else:
-            before = len(self._line)
-            self._line = (self._line + text)[:LINE_KEPT_BYTES]
-            found = _SECRET.search(self._line)
-            keep = len(text) if found is None else max(0, found.end() - before)
+            window = self._tail + text
+            found = _SECRET.search(window)
+            keep = len(text) if found is None else max(0, found.end() - len(self._tail))
+            self._tail = window[-TAIL_KEPT_BYTES:]
             self._secret = found is not None
             shown = text[:keep] + BLANK * (len(text) - keep)
         if len(text) < len(piece):
-            self._line = b""
+            self._tail = b""
             self._secret = False
         return shown + piece[len(text) :]
 

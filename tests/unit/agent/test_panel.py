@@ -112,6 +112,8 @@ async def test_traffic_is_listened_to_only_while_somebody_looks() -> None:
         await asked(controller, "console", ConsoleLines, traffic=True)
         ours.write(b"M105\n")
         ours.data_received(b"ok T:2", 0.0)  # type: ignore[attr-defined]
+        await asyncio.sleep(2)
+        await asked(controller, "console", ConsoleLines, traffic=True)  # as a page does, in the middle of a line
         ours.data_received(b"1\r\nbusy\r\n", 0.0)  # type: ignore[attr-defined]
         ours.urgent(b"?")
         lines = await asked(controller, "console", ConsoleLines, traffic=True)

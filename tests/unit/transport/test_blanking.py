@@ -45,6 +45,15 @@ def test_pieces_may_end_anywhere(size: int) -> None:
     assert "hunter22" not in got.decode()
 
 
+def test_a_secret_far_in_a_long_line_is_found() -> None:
+    text = '{"reports": "' + "x" * 3000 + '", "password": "hunter22"}\n'
+    for size in (1, 61, 5000):
+        blanker = Blanker()
+        data = text.encode()
+        got = b"".join(blanker.blank(data[at : at + size]) for at in range(0, len(data), size))
+        assert b"hunter22" not in got and got.startswith(b'{"reports": "xxx') and len(got) == len(data)
+
+
 def test_the_next_line_is_seen_again() -> None:
     blanker = Blanker()
     assert blanker.blank(b"$75=a\nG1 X1\n") == b"$75=*\nG1 X1\n"
