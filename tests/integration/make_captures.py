@@ -19,10 +19,11 @@ from fleetctl_plugins.marlin.simulator import simulator as marlin_simulator
 
 from fleetctl.agent.blocking import inline
 from fleetctl.agent.captures import Captures
-from fleetctl.agent.wire import Wire, told_activity, told_end
+from fleetctl.agent.wire import DeedAsked, JogAsked, Wire, told_activity, told_end
 from fleetctl.driver.api import Driver, DriverType, EndKind, MachineSpec, Progress
+from fleetctl.model.deeds import Deed, Heat, JogStep, Override, SetWorkOffset
 from fleetctl.model.machine import Activity
-from fleetctl.model.profile import PROFILES
+from fleetctl.model.profile import PROFILES, Envelope
 from fleetctl.sim.machine import SimulatedMachine
 from fleetctl.testing.captures import perform
 from fleetctl.testing.loop import VirtualClock, run
@@ -38,6 +39,9 @@ PRINT = b"; a few moves\nG90\nM82\nG1 Z5 F600\n" + b"".join(
 CUT = b"G21 G90 G94\nM3 S5000\n" + b"".join(b"G1 X-%d Y-%d F1500\n" % (5 + 9 * (i % 2), 5 + i) for i in range(20))
 
 
+BED, TABLE = PROFILES["generic-220"].envelope, PROFILES["generic-mill-3018"].envelope
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scene:
     """What is captured: a machine, its program, and what people asked, each so many seconds after the one before."""
@@ -49,6 +53,16 @@ class Scene:
     asked: tuple[tuple[float, str, str], ...]
 
 
+def deed(deed: Deed, within: Envelope | None = None) -> str:
+    """The text of a deed by hand, as the agent writes it down."""
+    return msgspec.json.encode(DeedAsked(deed=deed, within=within)).decode()
+
+
+def beat(velocity_mm_s: dict[str, float], within: Envelope | None) -> str:
+    """The text of one heartbeat."""
+    return msgspec.json.encode(JogAsked(velocity_mm_s=velocity_mm_s, valid_s=0.15, within=within)).decode()
+
+
 SCENES = (
     Scene(
         name="marlin-print",
@@ -57,9 +71,12 @@ SCENES = (
         program=PRINT + b"M107\n",
         asked=(
             (4.05, "home", ""),
-            (10.03, "command", "M503"),
+            (8.03, "command", "M503"),
+            (1.01, "heat", deed(Heat(heater="T0", target_degc=40.0))),
+            (1.02, "jog-step", deed(JogStep(distance_mm={"X": 5.0}, feed_mm_s=20.0), BED)),
             (1.0, "start", ""),
-            (6.07, "pause", ""),
+            (3.03, "override", deed(Override(what="flow", percent=95.0))),
+            (3.04, "pause", ""),
             (3.05, "resume", ""),
         ),
     ),
@@ -70,9 +87,14 @@ SCENES = (
         program=CUT + b"M5\nG0 X-1 Y-1\nM30\n",
         asked=(
             (2.05, "home", ""),
-            (8.03, "command", "$$"),
+            (6.03, "command", "$$"),
+            (0.51, "jog", beat({"X": -5.0}, TABLE)),
+            (0.083, "jog", beat({"X": -5.0}, TABLE)),
+            (0.084, "jog", beat({}, TABLE)),
+            (1.33, "set-work-offset", deed(SetWorkOffset(frame="G54", axes_mm={"X": 0.0, "Y": 0.0}))),
             (1.0, "start", ""),
-            (4.07, "pause", ""),
+            (2.03, "override", deed(Override(what="feed", percent=120.0))),
+            (2.04, "pause", ""),
             (2.05, "resume", ""),
         ),
     ),

@@ -220,7 +220,9 @@ async def test_what_the_driver_claims_goes_with_the_readings() -> None:
     async with running({"m1": FakeMachine()}) as rig:
         controller = await online(rig, assigned())
         await until(lambda: controller.of(TelemetryReport))
-        assert controller.last(TelemetryReport).can == ("pause", "home")
+        assert controller.last(TelemetryReport).can == (
+            "pause", "home", "jog", "override", "heat", "set_work_offsets", "probe",
+        )  # fmt: skip
 
 
 @under_virtual_clock()
