@@ -27,7 +27,7 @@ from fleetctl.model.profile import PROFILES, Profile
 from fleetctl.testing.loop import VirtualClock
 from fleetctl.testing.suite.bench import Source
 from fleetctl.transport.base import Transport
-from fleetctl.transport.replay import Capture, ReplayTransport, load_capture
+from fleetctl.transport.replay import EARLY_S, Capture, ReplayTransport, load_capture
 
 CONNECT_S = 120.0
 LATE_S = 60.0
@@ -126,8 +126,10 @@ async def replay(
     program: bytes | None = None,
     options: Mapping[str, str] | None = None,
     wrap: Callable[[Transport], Transport] = lambda transport: transport,
+    early_s: float = EARLY_S,
 ) -> None:
-    """Replay the last link of a capture that was opened in it. `options` stand in for those that are blanked.
+    """Replay the last link of a capture that was opened in it. `options` stand in for those that are blanked; `early_s`
+    is how much before its turn a timer of the driver may fire: more for a capture of a computer that was busy.
 
     Raises ReplayDiffers with the first difference, LinkUnavailable for a file that is no capture of a whole link.
     """
@@ -137,7 +139,7 @@ async def replay(
     over = asyncio.Event()
     told = _Told()
     clock = VirtualClock()
-    link = ReplayTransport("replay://", records, clock, on_verb=verbs.put_nowait, on_end=over.set)
+    link = ReplayTransport("replay://", records, clock, on_verb=verbs.put_nowait, on_end=over.set, early_s=early_s)
     driver = driver_type.make(_spec(capture, options), wrap(link), clock, told)
     span_s = records[-1].t_s - records[0].t_s
     tasks: list[asyncio.Task[None]] = []

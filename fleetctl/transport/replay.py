@@ -19,7 +19,8 @@ from fleetctl.transport.base import Receiver
 from fleetctl.transport.capture import FORMAT
 
 EARLY_S = 0.05
-"""Output that comes so much before its turn waits for it: real clocks and timers are not that exact."""
+"""Output that comes so much before its turn waits for it: real clocks and timers are not that exact. A computer that
+was busy while it recorded needs more."""
 
 BYTES = frozenset({"in", "out", "urgent"})
 PLAYED = frozenset({"in", "verb", "end"})
@@ -91,12 +92,14 @@ class ReplayTransport:
         *,
         on_verb: Callable[[str], None] = lambda _: None,
         on_end: Callable[[], None] = lambda: None,
+        early_s: float = EARLY_S,
     ) -> None:
         self.url = url
         self._records = [record for record in records if record.way in PLAYED or record.way in BYTES]
         self._on_verb = on_verb
         self._on_end = on_end
         self._early = b""
+        self._early_s = early_s
         self._over = False
         self._clock = clock
         self._at = 0
@@ -121,7 +124,7 @@ class ReplayTransport:
                 self._differ(b"", data)
                 return
             if self._records[self._at].way in PLAYED:
-                if self._timer is None or self._timer.when() - asyncio.get_running_loop().time() > EARLY_S:
+                if self._timer is None or self._timer.when() - asyncio.get_running_loop().time() > self._early_s:
                     self._differ(b"", data)
                 else:
                     self._early += data
