@@ -128,8 +128,9 @@ async def replay(
     wrap: Callable[[Transport], Transport] = lambda transport: transport,
     early_s: float = EARLY_S,
 ) -> None:
-    """Replay the last link of a capture that was opened in it. `options` stand in for those that are blanked; `early_s`
-    is how much before its turn a timer of the driver may fire: more for a capture of a computer that was busy.
+    """Replay the last link of a capture that was opened in it. `options` stand in for those that are blanked.
+
+    `early_s`: how much before its turn a timer of the driver may fire; more if the computer was busy while it recorded.
 
     Raises ReplayDiffers with the first difference, LinkUnavailable for a file that is no capture of a whole link.
     """

@@ -45,7 +45,7 @@ def test_a_capture_of_a_whole_link_is_replayed(site: RealSite, tmp_path: Path, n
     said = site.post(f"machines/{name}/command", {"text": "M115" if kind == "marlin" else "$G"})
     assert said["lines"]
     site.post(f"machines/{name}/capture/end", {})
-    stdout, stderr = doing.communicate(timeout=30)
+    stdout, stderr = doing.communicate(timeout=90)
     assert doing.returncode == 0, stderr
     assert b"a person ended it" in stdout
     ways = [row.get("way") for row in rows_of(out)]
@@ -65,7 +65,7 @@ def test_a_run_is_not_disturbed_by_a_capture_of_its_link(site: RealSite, tmp_pat
     wait_for("the run", lambda: site.runs(active="true") and site.runs(active="true")[0]["state"] == "running")
     out = tmp_path / "run.jsonl"
     doing = capture(site, "K1", "--seconds", "2", "--out", str(out))
-    stdout, stderr = doing.communicate(timeout=30)
+    stdout, stderr = doing.communicate(timeout=90)
     assert doing.returncode == 0, stderr
     assert b"the capture ended: after 2 s" in stdout
     wait_for("the end", lambda: [run["state"] for run in site.runs()] == ["finished"])
