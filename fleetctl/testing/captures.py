@@ -130,7 +130,7 @@ async def replay(
 ) -> None:
     """Replay the last link of a capture that was opened in it. `options` stand in for those that are blanked.
 
-    `early_s`: how much before its turn a timer of the driver may fire; more if the computer was busy while it recorded.
+    `early_s`: how much before its turn a timer of the driver may fire; more for a capture of a busy computer.
 
     Raises ReplayDiffers with the first difference, LinkUnavailable for a file that is no capture of a whole link.
     """
