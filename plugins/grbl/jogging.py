@@ -120,9 +120,7 @@ class Jogging(Answers):
         if unknown := sorted(axis for axis in axes if axis not in AXES):
             raise UsageError(f"Grbl has no axis {unknown[0]}; it has X, Y and Z.")
         if self._jog is Jog.NONE:
-            self._need_idle()
-            if self._sender.asks or self._sender.window:
-                raise MachineBusy("The machine is doing something else.")
+            self._need_idle()  # a question of ours that is still to be answered goes first and is no obstacle
 
     def _need_idle(self) -> None:
         super()._need_idle()
