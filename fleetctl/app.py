@@ -41,6 +41,7 @@ from fleetctl.fleet.panel import Panels
 from fleetctl.fleet.parts import Parts
 from fleetctl.fleet.paths import Paths
 from fleetctl.fleet.record import Record
+from fleetctl.fleet.renewal import Renewal
 from fleetctl.fleet.runs import Runs
 from fleetctl.fleet.stop import StopButton
 from fleetctl.fleet.telemetry import Telemetry
@@ -92,7 +93,8 @@ def build_controller(site: str, seams: Seams) -> Controller:
             for name, dial in seams.dials.items()
         }
     )
-    gate = Gate(record)
+    renewal = Renewal(record, seams.blobs, seams.off_loop)
+    gate = Gate(record, renewal.renewed)
     hooks = Hooks(seams.hooks, seams.run_in_thread)
     views = Views(record, agents, telemetry, gate)
     stop = StopButton(record, agents, views, seams.clock)
@@ -110,7 +112,7 @@ def build_controller(site: str, seams: Seams) -> Controller:
         panels=Panels(record, agents, machines, telemetry),
         operating=Operating(record, agents),
         jogging=Jogging(record, agents, seams.clock),
-        discovery=Discovery(hooks),
+        discovery=Discovery(hooks, record),
         runs=Runs(record, agents),
         jobs=Jobs(record),
         parts=Parts(record, views),
@@ -119,6 +121,7 @@ def build_controller(site: str, seams: Seams) -> Controller:
         tokens=Tokens(record, seams.new_secret),
         dispatcher=Dispatcher(record, agents, gate, seams.clock, lambda: stop.owed),
         checks=Checks(record, hooks, seams.clock),
+        renewal=renewal,
     )
 
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +33,7 @@ from fleetctl.clock import Clock
 from fleetctl.driver.api import DriverType
 from fleetctl.model.identity import NewId
 from fleetctl.model.messages import PROTOCOL_VERSION, JogReport, Reply, Welcome
+from fleetctl.transport.hotplug import PortWatch
 from fleetctl.transport.peer import PeerLink
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class Surroundings:
     watch_loop: bool = False
     captures: Path | None = None
     captures_blocking: RunBlocking = inline
+    port_watch: PortWatch = field(default_factory=PortWatch)
 
 
 class Agent:
@@ -90,6 +92,7 @@ class Agent:
             drivers=around.drivers,
             open_transport=around.open_transport,
             run_ended=asyncio.Event(),
+            port_watch=around.port_watch,
         )
         self.supervisor = Supervisor(self.shared)
         captures = Captures(around.captures, around.captures_blocking, around.clock)

@@ -71,4 +71,5 @@ class Readings:
             prompt=self.prompt,
             can=claims(self.driver.capabilities) if self.driver is not None else (),
             overrides_percent=self.telemetry.overrides_percent,
+            message=self.telemetry.message,
         )

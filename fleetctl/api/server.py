@@ -23,6 +23,7 @@ from fleetctl.api import (
     events,
     fragments,
     health,
+    help,
     jobs,
     machines,
     octoprint,
@@ -67,7 +68,7 @@ CLIENT_LEFT = 499
 """What the access log says of a request whose client went away; the number is a common custom of web servers."""
 
 _RESOURCES = (
-    machines, operating, panel, jobs, runs, parts, programs, events, estop, tokens, health,
+    machines, operating, panel, jobs, runs, parts, programs, events, estop, tokens, health, help,
     octoprint, openapi, pages, operate, fragments, assets,
 )  # fmt: skip
 

@@ -20,6 +20,7 @@ from fleetctl.clock import Clock
 from fleetctl.model.machine import Activity
 from fleetctl.model.profile import Envelope, Profile
 from fleetctl.transport.base import Transport
+from fleetctl.transport.probing import SpeedProbe
 
 API_VERSION = 1
 
@@ -47,11 +48,13 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """What answered: firmware name and version, the board's own id if it has one, and firmware facts."""
+    """What answered: firmware name and version, the board's own id and what it calls itself if it says so, and
+    firmware facts. Another id or name than the one on record is refused until a person confirms it."""
 
     firmware: str
     version: str = ""
     board_uuid: str = ""
+    board_model: str = ""
     facts: dict[str, str] = {}
 
 
@@ -64,6 +67,8 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     spindle_rpm: float | None = None
     overrides_percent: dict[str, float] = {}
     """By name (`feed`, `rapid`, `spindle`, `flow`), as far as the machine or we know them."""
+    message: str = ""
+    """What the machine's display shows for a person; the latest text."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -294,4 +299,6 @@ class DriverType(msgspec.Struct, frozen=True, kw_only=True):
     make: Callable[[MachineSpec, Transport, Clock, Listener], Driver]
     profiles: tuple[str, ...] = ()
     tested_on: tuple[str, ...] = ()
+    speed_probe: SpeedProbe | None = None
+    """How a port's speed is found that nobody gave; None: it is 115200."""
     api_version: int = API_VERSION

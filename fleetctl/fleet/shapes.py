@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from fleetctl.model.board import Board
 from fleetctl.model.messages import PromptShown
 from fleetctl.model.profile import Profile, Setup
 from fleetctl.scheduling.reason import Reason
@@ -75,7 +76,8 @@ class PartShape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MachineShape(msgspec.Struct, frozen=True, kw_only=True):
-    """One machine as it is now. `word` is the shown state; `sentence` the whole state line; `age_s` how long."""
+    """One machine as it is now. `word` is the shown state; `sentence` the whole state line; `age_s` how long.
+    `board_refused` answered last and is not the one on record."""
 
     name: str
     driver: str
@@ -98,6 +100,8 @@ class MachineShape(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
     since_s: float
     version: int
+    board: Board = Board()
+    board_refused: Board | None = None
     why: Reason | None = None
     run: RunShape | None = None
     parts_to_clear: tuple[PartShape, ...] = ()
@@ -105,6 +109,8 @@ class MachineShape(msgspec.Struct, frozen=True, kw_only=True):
     position_mm: tuple[float, float, float] | None = None
     spindle_rpm: float | None = None
     overrides_percent: dict[str, float] = {}
+    message: str = ""
+    """What the machine's own display shows."""
     telemetry_at_s: float | None = None
     can: tuple[str, ...] = ()
     """What its driver claims, by name; empty while nobody hears it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from fleetctl.model.board import Board
 from fleetctl.model.deeds import Deed
 from fleetctl.model.machine import Activity, Link, Position
 from fleetctl.model.profile import Profile
@@ -29,6 +30,8 @@ class MachineAssignment(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, str] = {}
     work_offsets_mm: dict[str, tuple[float, float, float]] = {}
     """Of the set-up on record, by frame (`G54`), machine coordinates: what the preflight gate reckoned with."""
+    board: Board = Board()
+    """The one on record; a machine where another answers stays offline."""
 
 
 # --- controller to agent -------------------------------------------------------------------------------------
@@ -195,6 +198,8 @@ class MachineReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     reason: str = ""
     firmware: str = ""
     at_s: float
+    board: Board = Board()
+    """The one that answered last, also when it was refused."""
 
 
 class RunReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="run"):
@@ -301,6 +306,7 @@ class TelemetryReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     """What the driver claims to be able to do (`Capabilities`), by name."""
     prompt: PromptShown | None = None
     overrides_percent: dict[str, float] = {}
+    message: str = ""
 
 
 class JogReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="jog-report"):

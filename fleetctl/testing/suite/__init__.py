@@ -14,6 +14,7 @@ from fleetctl.testing.suite.bench import Bench, Recorder, Source
 from fleetctl.testing.suite.by_hand import ByHandSuite
 from fleetctl.testing.suite.driver import DriverSuite
 from fleetctl.testing.suite.faults import FaultSuite
+from fleetctl.testing.suite.matrix import FaultMatrix
 from fleetctl.testing.suite.subject import Subject
 
-__all__ = ["Bench", "ByHandSuite", "DriverSuite", "FaultSuite", "Recorder", "Source", "Subject"]
+__all__ = ["Bench", "ByHandSuite", "DriverSuite", "FaultMatrix", "FaultSuite", "Recorder", "Source", "Subject"]

@@ -45,6 +45,7 @@ from fleetctl.testing.loop import VirtualClock
 from fleetctl.transport.base import Transport
 from fleetctl.transport.peer import PeerLink
 from fleetctl.transport.peer_memory import MemoryPeerLink, memory_peer_pair
+from fleetctl.transport.probing import KnownSpeed
 
 M = TypeVar("M")
 
@@ -73,6 +74,7 @@ class FakeMachine:
         self.work_offsets: list[dict[str, tuple[float, float, float]]] = []
         self.looking: asyncio.Future[None] | None = None
         self.jogs: list[tuple[dict[str, float], float, Envelope | None]] = []
+        self.identity = Identity(firmware="Fake", version="1.0")
 
     @property
     def starts(self) -> int:
@@ -135,7 +137,7 @@ class FakeDriver:
         await self._do("connect")
         self.machine.driver = self
         self.machine.links += 1
-        return Identity(firmware="Fake", version="1.0")
+        return self.machine.identity
 
     async def start(self, program: ProgramSource) -> None:
         await self._do("start")
@@ -328,6 +330,7 @@ class Rig:
         self.programs = MemoryPrograms()
         self.journal_blocking: RunBlocking = inline
         self.server = FakeServer()
+        self.opened: list[KnownSpeed] = []
         self.agent: Agent
         self.task: asyncio.Task[None]
         self._welcome: Callable[[PeerLink], Awaitable[None]] | None = None
@@ -347,7 +350,7 @@ class Rig:
                 journal_blocking=self.journal_blocking,
                 programs=self.programs,
                 drivers={"fake": DriverType(name="fake", title="Fake", make=self._make)},
-                open_transport=lambda port, profile: _NoTransport(),  # type: ignore[arg-type, return-value]
+                open_transport=lambda machine, driver, known: self.opened.append(known) or _NoTransport(),  # type: ignore[arg-type, return-value]
                 listen=self._listen,
                 **settings,
             )
