@@ -250,8 +250,9 @@ class Execution:
             return
         if self._wanted_meanwhile == "stop":
             self.note("stop", "")
-            driver.stop()
-        elif self._wanted_meanwhile == "cancel":
+            driver.stop()  # and its end is told soon
+            return
+        if self._wanted_meanwhile == "cancel":
             await self._cancel_now(driver)
         if not self.ended and not self._running_told:
             self._become(RunState.RUNNING, "")

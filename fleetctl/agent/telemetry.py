@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from fleetctl.clock import Clock
 from fleetctl.driver.api import Capabilities, Driver, Progress, Telemetry
@@ -27,11 +27,11 @@ class TelemetryBoard:
         self._changed[machine_id] = read
         self.fresh.set()
 
-    def take(self) -> list[TelemetryReport]:
-        """The newest of every machine that has something new, and forget it."""
+    def take(self) -> Iterator[TelemetryReport]:
+        """The newest of every machine that has something new, as of when it is asked for, and forget it."""
         changed, self._changed = self._changed, {}
         self.fresh.clear()
-        return [read() for read in changed.values()]
+        return (read() for read in changed.values())
 
 
 @functools.lru_cache

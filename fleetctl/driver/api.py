@@ -65,10 +65,10 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     position_mm: tuple[float, float, float] | None = None
     feed_mm_s: float | None = None
     spindle_rpm: float | None = None
-    overrides_percent: dict[str, float] = {}
-    """By name (`feed`, `rapid`, `spindle`, `flow`), as far as the machine or we know them."""
     message: str = ""
     """What the machine's display shows for a person; the latest text."""
+    overrides_percent: dict[str, float] = {}
+    """By name (`feed`, `rapid`, `spindle`, `flow`), as far as the machine or we know them."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -191,6 +191,27 @@ class TakesWorkOffsets(Protocol):
         ...
 
 
+class Prompt(msgspec.Struct, frozen=True):
+    """A question of the firmware to a person. An answer is the index of one of `choices`; none means 0, go on."""
+
+    text: str
+    choices: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class AnswersPrompts(Protocol):
+    """What a driver has besides when its machine can ask a person something; claimed by `Capabilities.prompts`."""
+
+    def prompt(self) -> Prompt | None:
+        """What is asked now; None when nothing is. Its text and choices are the reason of WAITING too."""
+        ...
+
+    async def answer_prompt(self, choice: int) -> None:
+        """Give a person's answer, the index of one of the choices, in a run as well. Raises MachineError when nothing
+        is asked, the index is none of them, or the firmware would not hear it."""
+        ...
+
+
 OverrideName = Literal["feed", "rapid", "spindle", "flow"]
 
 # What a person does by hand at one machine. A driver has these beside `Driver` and claims them in `Capabilities`;
@@ -256,27 +277,6 @@ class Probes(Protocol):
     ) -> dict[str, float]:
         """Move until contact, at most `distance_mm`; where it was, machine coordinates by axis. Raises MachineError
         without contact, and then most firmware is in a fault."""
-        ...
-
-
-class Prompt(msgspec.Struct, frozen=True):
-    """A question of the firmware to a person. An answer is the index of one of `choices`; none means 0, go on."""
-
-    text: str
-    choices: tuple[str, ...] = ()
-
-
-@runtime_checkable
-class AnswersPrompts(Protocol):
-    """What a driver has besides when its machine can ask a person something; claimed by `Capabilities.prompts`."""
-
-    def prompt(self) -> Prompt | None:
-        """What is asked now; None when nothing is. Its text and choices are the reason of WAITING too."""
-        ...
-
-    async def answer_prompt(self, choice: int) -> None:
-        """Give a person's answer, the index of one of the choices, in a run as well. Raises MachineError when nothing
-        is asked, the index is none of them, or the firmware would not hear it."""
         ...
 
 

@@ -196,10 +196,10 @@ class StreamDriver(ByHand):
     # Safety and service
 
     def stop(self) -> None:
-        """Drop unsent output and send the fastest stop, now."""
+        """Drop unsent output and send the fastest stop, now; what it brings is told in the next turn of the loop."""
         if self._streamer.is_open:
             self._expect(Verb.STOP)
-            self._streamer.guarded(lambda: self._engine.stop(self._clock.monotonic()))
+            self._streamer.at_once(lambda: self._engine.stop(self._clock.monotonic()))
 
     async def stopped(self) -> bool:
         """True once the firmware confirmed the last stop, False after three seconds without a word."""
@@ -309,12 +309,12 @@ class StreamDriver(ByHand):
                     feed_mm_s=event.feed_mm_s,
                     spindle_rpm=event.spindle_rpm,
                 )
-            case Overrides(percent=percent):
-                self._tell_telemetry(overrides_percent={**self._telemetry.overrides_percent, **percent})
             case Message(text=text):
                 self._tell_telemetry(message=text)
             case Prompted(text=text, choices=choices):
                 self._prompt = Prompt(text, choices) if text or choices else None
+            case Overrides(percent=percent):
+                self._tell_telemetry(overrides_percent={**self._telemetry.overrides_percent, **percent})
             case StateChanged(activity=activity, reason=reason):
                 self._tell_activity(activity, reason)
             case WaitingForPerson(reason=reason):
@@ -375,8 +375,8 @@ class StreamDriver(ByHand):
         position_mm: tuple[float, float, float] | None = None,
         feed_mm_s: float | None = None,
         spindle_rpm: float | None = None,
-        overrides_percent: dict[str, float] | None = None,
         message: str | None = None,
+        overrides_percent: dict[str, float] | None = None,
     ) -> None:
         old = self._telemetry
         self._telemetry = Telemetry(
@@ -384,8 +384,8 @@ class StreamDriver(ByHand):
             position_mm=old.position_mm if position_mm is None else position_mm,
             feed_mm_s=old.feed_mm_s if feed_mm_s is None else feed_mm_s,
             spindle_rpm=old.spindle_rpm if spindle_rpm is None else spindle_rpm,
-            overrides_percent=old.overrides_percent if overrides_percent is None else overrides_percent,
             message=old.message if message is None else message,
+            overrides_percent=old.overrides_percent if overrides_percent is None else overrides_percent,
         )
         self._listener.telemetry(self._telemetry)
 

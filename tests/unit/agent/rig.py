@@ -73,8 +73,8 @@ class FakeMachine:
         self.received = b""
         self.work_offsets: list[dict[str, tuple[float, float, float]]] = []
         self.looking: asyncio.Future[None] | None = None
-        self.jogs: list[tuple[dict[str, float], float, Envelope | None]] = []
         self.identity = Identity(firmware="Fake", version="1.0")
+        self.jogs: list[tuple[dict[str, float], float, Envelope | None]] = []
 
     @property
     def starts(self) -> int:
