@@ -70,6 +70,8 @@ def _surroundings(config: Config) -> Surroundings:
         pid=os.getpid(),
         reports_in_flight=64,
         watch_loop=True,
+        captures=config.agent_captures,
+        captures_blocking=Threads("captures", 1),
     )
 
 

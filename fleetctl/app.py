@@ -37,6 +37,7 @@ from fleetctl.fleet.link import AgentLink, Dial
 from fleetctl.fleet.local_agent import LocalAgent
 from fleetctl.fleet.machines import Machines
 from fleetctl.fleet.operating import Operating
+from fleetctl.fleet.panel import Panels
 from fleetctl.fleet.parts import Parts
 from fleetctl.fleet.paths import Paths
 from fleetctl.fleet.record import Record
@@ -98,6 +99,7 @@ def build_controller(site: str, seams: Seams) -> Controller:
     views = Views(record, agents, telemetry, gate)
     stop = StopButton(record, agents, views, seams.clock)
     profiles = {name: driver.profiles for name, driver in seams.drivers.items()}
+    machines = Machines(record, agents, views, profiles)
     return Controller(
         record=record,
         agents=agents,
@@ -106,10 +108,11 @@ def build_controller(site: str, seams: Seams) -> Controller:
         intake=Intake(record, seams.blobs, views, seams.off_loop),
         transforming=Transforming(record, seams.blobs, views, seams.off_loop),
         paths=Paths(seams.blobs, views, seams.off_loop),
-        machines=Machines(record, agents, views, profiles),
-        discovery=Discovery(hooks, record),
+        machines=machines,
+        panels=Panels(record, agents, machines, telemetry),
         operating=Operating(record, agents),
         jogging=Jogging(record, agents, seams.clock),
+        discovery=Discovery(hooks, record),
         runs=Runs(record, agents),
         jobs=Jobs(record),
         parts=Parts(record, views),

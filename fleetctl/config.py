@@ -55,6 +55,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return self.data / "agent" / "journal"
 
     @property
+    def agent_captures(self) -> Path:
+        """Where the local agent keeps captures of links."""
+        return self.data / "agent" / "captures"
+
+    @property
     def admin_token(self) -> Path:
         """The administrator's token, readable only by the owner."""
         return self.data / "admin.token"

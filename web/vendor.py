@@ -20,6 +20,11 @@ HERE = Path(__file__).resolve().parent
 TARGET = HERE / "static" / "vendor"
 FILES = {
     "htmx.org": {"dist/htmx.min.js": "htmx.min.js", "LICENSE": "htmx.LICENSE"},
+    "uplot": {
+        "dist/uPlot.iife.min.js": "uPlot.iife.min.js",
+        "dist/uPlot.min.css": "uPlot.min.css",
+        "LICENSE": "uPlot.LICENSE",
+    },
 }
 """By package: the file inside it, and the name it gets in `static/vendor/`."""
 

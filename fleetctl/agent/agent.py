@@ -11,15 +11,18 @@ import logging
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
-from fleetctl.agent.blocking import RunBlocking
+from fleetctl.agent.blocking import RunBlocking, inline
+from fleetctl.agent.captures import Captures
 from fleetctl.agent.commands import Commands
 from fleetctl.agent.files import JournalFile
 from fleetctl.agent.journal import Journal
 from fleetctl.agent.lag import LagMonitor
 from fleetctl.agent.link import ControllerLink, Listen
 from fleetctl.agent.programs import Programs
+from fleetctl.agent.questions import Questions
 from fleetctl.agent.records import Outcome
 from fleetctl.agent.recovery import begin_boot
 from fleetctl.agent.reports import Reports
@@ -29,7 +32,7 @@ from fleetctl.agent.telemetry import TelemetryBoard
 from fleetctl.clock import Clock
 from fleetctl.driver.api import DriverType
 from fleetctl.model.identity import NewId
-from fleetctl.model.messages import PROTOCOL_VERSION, JogReport, Welcome
+from fleetctl.model.messages import PROTOCOL_VERSION, JogReport, Reply, Welcome
 from fleetctl.transport.hotplug import PortWatch
 from fleetctl.transport.peer import PeerLink
 
@@ -48,6 +51,8 @@ class Surroundings:
     `listen` begins to take controllers in: `functools.partial(serve_peers, path)`, or the simulation's twin.
     `reports_in_flight`: 1 where the link may lose single messages; 64 suits a socket (see `ControllerLink`).
     `watch_loop`: start the thread that samples the loop when it is late; never in a virtual loop.
+    `captures`: the folder of the captures of links, opened and read through `captures_blocking`; each is written by
+    a thread of its own.
     """
 
     name: str
@@ -64,6 +69,8 @@ class Surroundings:
     pid: int = 0
     reports_in_flight: int = 1
     watch_loop: bool = False
+    captures: Path | None = None
+    captures_blocking: RunBlocking = inline
     port_watch: PortWatch = field(default_factory=PortWatch)
 
 
@@ -88,7 +95,9 @@ class Agent:
             port_watch=around.port_watch,
         )
         self.supervisor = Supervisor(self.shared)
-        self.commands = Commands(self.shared, self.supervisor, self._post, self._tell)
+        captures = Captures(around.captures, around.captures_blocking, around.clock)
+        questions = Questions(self.supervisor, captures, self._post)
+        self.commands = Commands(self.shared, self.supervisor, self._post, self._tell, questions.take)
         self.link = ControllerLink(self.shared, self.commands.take, self._welcome, around.reports_in_flight)
         self._tasks: asyncio.TaskGroup | None = None
         self._serving: set[asyncio.Task[None]] = set()
@@ -129,7 +138,7 @@ class Agent:
         """Write what is left of the journal and close it; idempotent."""
         await self.journal.close()
 
-    def _post(self, outcome: Outcome) -> None:
+    def _post(self, outcome: Outcome | Reply) -> None:
         self.link.post(outcome)
 
     def _tell(self, report: JogReport) -> None:

@@ -27,6 +27,7 @@ from fleetctl.model.messages import (
     Jog,
     JogReport,
     Leave,
+    Question,
     Release,
     Start,
     Stop,
@@ -51,12 +52,16 @@ class Commands:
         supervisor: Supervisor,
         post: Callable[[Outcome], None],
         tell: Callable[[JogReport], None],
+        ask: Callable[[Question], None],
     ) -> None:
-        """`post` sends an outcome if there is a line, and forgets it if there is none; `tell` if there is room."""
+        """`post` sends an outcome if there is a line, and forgets it if there is none; `tell` if there is room.
+        `ask` takes questions.
+        """
         self._shared = shared
         self._journal = shared.journal
         self._supervisor = supervisor
         self._post = post
+        self._ask = ask
         self._tell = tell
         self._jogs_refused: dict[str, str] = {}
         self._under_way: set[str] = set()
@@ -84,6 +89,8 @@ class Commands:
                 self._acknowledge(sequence)
             case Leave(when=when):
                 self._leave(when)
+            case Question():
+                self._ask(message)
 
     def _first_time(self, command_id: str) -> bool:
         """Whether the command is new; if not, its outcome goes out again as soon as there is one."""

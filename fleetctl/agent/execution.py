@@ -65,6 +65,8 @@ class Execution:
         self.started = False
         self.at_gate = False
         self.progress = Progress(0, 0, 0)
+        self.note: Callable[[str, str], None] = lambda _verb, _text: None
+        """Told of each verb just before the driver is asked for it."""
         self._start = start
         self._machine = machine
         self._shared = shared
@@ -142,6 +144,7 @@ class Execution:
     async def _cancel_now(self, driver: Driver) -> None:
         try:
             async with asyncio.timeout(CANCEL_PATIENCE_S):
+                self.note("cancel", "")
                 await driver.cancel()
         except TimeoutError as error:
             raise MachineError("The machine did not take the cancel.", hint="Stop it.") from error
@@ -246,6 +249,7 @@ class Execution:
         if not await self._start_driver(driver, program):
             return
         if self._wanted_meanwhile == "stop":
+            self.note("stop", "")
             driver.stop()  # and its end is told soon
             return
         if self._wanted_meanwhile == "cancel":
@@ -256,6 +260,7 @@ class Execution:
     async def _start_driver(self, driver: Driver, program: Program) -> bool:
         self.started = self._starting = True
         try:
+            self.note("start", self._start.program_sha256)
             await driver.start(program)
         except (MachineError, OperatorError, StoreError) as error:
             if self._running_told:
@@ -301,6 +306,7 @@ class Execution:
         self._heat.done()
         minutes = self._machine.profile.heat_off_after_paused_s / 60
         try:
+            self.note("make-safe", "")
             await driver.make_safe()
         except FleetctlError as error:
             self._heat.failed(self._shared.clock.monotonic())

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from fleetctl.agent.wire import JogAsked
 from fleetctl.driver.api import Driver, Jogs
 from fleetctl.errors import FleetctlError, LatchClosed, LinkError, MachineBusy, MachineError
+from fleetctl.model.deeds import BY_HAND
 from fleetctl.model.machine import Activity, Link, Position
 from fleetctl.model.messages import Jog
 from fleetctl.model.profile import Envelope
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 
 HANDS_OFF_S = 3.0
 """How long after the last heartbeat or step nothing starts."""
-
-BY_HAND = "moved by hand"
 
 
 class JogHand:
@@ -49,7 +49,9 @@ class JogHand:
             if not stops:
                 self.hold()
             self._moving = not stops
-            driver.jog({} if stops else jog.velocity_mm_s, valid_s, within=bounds(session))
+            velocity_mm_s, within = {} if stops else jog.velocity_mm_s, bounds(session)
+            session.wire.by_hand("jog", JogAsked(velocity_mm_s=velocity_mm_s, valid_s=valid_s, within=within))
+            driver.jog(velocity_mm_s, valid_s, within=within)
         except FleetctlError as error:
             return str(error)
         except Exception as error:  # noqa: BLE001 - the boundary of a session: a driver may raise anything

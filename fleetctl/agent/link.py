@@ -20,6 +20,7 @@ from fleetctl.model.messages import (
     PROTOCOL_VERSION,
     Hello,
     JogReport,
+    Reply,
     Stop,
     ToAgent,
     ToController,
@@ -95,7 +96,7 @@ class ControllerLink:
             if self._line is line:
                 self._line = None
 
-    def post(self, outcome: Outcome) -> None:
+    def post(self, outcome: Outcome | Reply) -> None:
         """Send an outcome if there is a line; without one it is fetched by repeating the command."""
         asker = self._askers.pop(outcome.command_id, None)
         if asker is not None:
@@ -174,7 +175,7 @@ class Line:
         self._peer = peer
         self._shared = shared
         self._in_flight = in_flight
-        self._outcomes: deque[Outcome] = deque(maxlen=OUTCOMES_KEPT)
+        self._outcomes: deque[Outcome | Reply] = deque(maxlen=OUTCOMES_KEPT)
         self._posted = asyncio.Event()
         self._sent = 0
         self._resend_at_s: float | None = None
@@ -184,7 +185,7 @@ class Line:
         for sending in (self._send_reports(), self._send_outcomes(), self._send_telemetry()):
             tasks.create_task(sending)
 
-    def post(self, outcome: Outcome) -> None:
+    def post(self, outcome: Outcome | Reply) -> None:
         """Send an outcome when there is room."""
         self._outcomes.append(outcome)
         self._posted.set()

@@ -13,6 +13,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from fleetctl.agent.backoff import BackOff
+from fleetctl.agent.console import Console
 from fleetctl.agent.early import make_safe_while_connecting
 from fleetctl.agent.ears import Ears
 from fleetctl.agent.execution import END_PATIENCE_S, PRESS_CYCLE_START, STOPPED_UNBEGUN, Execution
@@ -23,11 +24,12 @@ from fleetctl.agent.recognition import Recognition
 from fleetctl.agent.records import MadeSafe
 from fleetctl.agent.shared import Shared
 from fleetctl.agent.telemetry import Readings
-from fleetctl.driver.api import Driver, EndKind, MachineSpec, Progress, TakesWorkOffsets, Telemetry
+from fleetctl.agent.wire import Wire, told_activity, told_end
+from fleetctl.driver.api import AnswersPrompts, Driver, EndKind, MachineSpec, Progress, TakesWorkOffsets, Telemetry
 from fleetctl.errors import BoardChanged, FleetctlError, LinkError, UsageError
 from fleetctl.model.board import Board
 from fleetctl.model.machine import Activity, Link
-from fleetctl.model.messages import MachineAssignment, Start
+from fleetctl.model.messages import MachineAssignment, PromptShown, Start
 from fleetctl.model.run import RunState
 from fleetctl.transport.hotplug import Signature
 
@@ -60,6 +62,8 @@ class Session:
         self.facts = Facts(assignment.machine_id, position, shared)
         self.hand: Execution | None = None
         self.driver: Driver | None = None
+        self.wire = Wire()
+        self.console = Console(self.wire, shared.clock)
         self._shared = shared
         self._backoff = BackOff(shared.rng)
         self._tasks: asyncio.TaskGroup | None = None
@@ -152,7 +156,7 @@ class Session:
         if driver_type is None:
             known = ", ".join(sorted(self._shared.drivers)) or "none"
             raise UsageError(f"There is no driver {assignment.driver!r}; installed: {known}.")
-        transport = self._shared.open_transport(assignment, driver_type, self._recognition.speed())
+        transport = self.wire.over(self._shared.open_transport(assignment, driver_type, self._recognition.speed()))
         spec = MachineSpec(
             name=assignment.name,
             port=assignment.port,
@@ -183,6 +187,8 @@ class Session:
         self.facts.firmware = f"{identity.firmware} {identity.version}".strip()
         self.facts.link, self.facts.link_reason = Link.ONLINE, ""
         self.facts.tell()
+        self._readings.driver = driver
+        self._readings.post()
 
     async def _close(self, driver: Driver) -> None:
         try:
@@ -244,6 +250,7 @@ class Session:
     def start(self, start: Start, obstacle: str = "") -> None:
         """Take the run in hand, or refuse it with the reason. `obstacle`: one that the caller knows of."""
         execution = Execution(start, self.assignment, self._shared, self._run_changed)
+        execution.note = self.wire.verb
         obstacle = obstacle or self._obstacle()
         if obstacle:
             execution.end(RunState.REFUSED, obstacle)
@@ -287,6 +294,7 @@ class Session:
     async def _make_safe(self, driver: Driver) -> None:
         """Heaters and spindle off where the firmware still listens; the machine stays marked until it worked."""
         self._making_safe = True
+        self.wire.verb("make-safe")
         try:
             async with asyncio.timeout(MAKE_SAFE_PATIENCE_S):
                 await driver.make_safe()
@@ -332,6 +340,7 @@ class Session:
         if self.hand is not None and not self.hand.started:
             # The fault that the stop brings would refuse it, and that would count against its job.
             self.hand.end_as(RunState.CANCELLED, STOPPED_UNBEGUN)
+        self.wire.verb("stop")
         try:
             self.driver.stop()
         except Exception:  # the boundary of a session: one bad driver must not keep the stop from the others
@@ -418,8 +427,14 @@ class Session:
 
     # What the driver tells
 
+    def _told(self, text: str) -> None:
+        self.wire.told(text)
+        self.console.told(text)
+
     def heard_activity(self, activity: Activity, reason: str, position_lost: bool) -> None:
         """The firmware changed what it does."""
+        self._told(told_activity(activity, reason))
+        self._look_for_a_prompt()
         self.facts.activity, self.facts.activity_reason = activity, reason
         if position_lost:
             self.facts.lose_position()
@@ -430,8 +445,19 @@ class Session:
         if self.hand is not None:
             self.hand.heard_activity(activity, reason)
 
+    def _look_for_a_prompt(self) -> None:
+        """What the firmware asks a person, if its driver says so; shown with the readings."""
+        driver = self.driver
+        asks = driver is not None and driver.capabilities.prompts and isinstance(driver, AnswersPrompts)
+        prompt = driver.prompt() if asks else None  # type: ignore[union-attr]
+        shown = None if prompt is None else PromptShown(text=prompt.text, choices=prompt.choices)
+        if shown != self._readings.prompt:
+            self._readings.prompt = shown
+            self._readings.post()
+
     def heard_telemetry(self, telemetry: Telemetry) -> None:
         """New readings."""
+        self._look_for_a_prompt()
         self._readings.telemetry = telemetry
         self.preheat.read(telemetry)
         self._readings.post()
@@ -445,6 +471,7 @@ class Session:
 
     def heard_ended(self, kind: EndKind, reason: str, progress: Progress) -> None:
         """The run in hand ended."""
+        self._told(told_end(kind, reason))
         if self.hand is not None:
             self.hand.heard_ended(kind, reason, progress)
 

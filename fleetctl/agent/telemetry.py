@@ -6,11 +6,12 @@ Must not know the link. What is not taken in time is overwritten by what comes n
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Iterator
 
 from fleetctl.clock import Clock
-from fleetctl.driver.api import Progress, Telemetry
-from fleetctl.model.messages import TelemetryReport
+from fleetctl.driver.api import Capabilities, Driver, Progress, Telemetry
+from fleetctl.model.messages import PromptShown, TelemetryReport
 
 
 class TelemetryBoard:
@@ -33,6 +34,12 @@ class TelemetryBoard:
         return (read() for read in changed.values())
 
 
+@functools.lru_cache
+def claims(capabilities: Capabilities) -> tuple[str, ...]:
+    """The names of what is claimed; the same object each time."""
+    return tuple(name for name in capabilities.__struct_fields__ if getattr(capabilities, name) is True)
+
+
 class Readings:
     """The newest readings of one machine, and of the run in hand."""
 
@@ -41,6 +48,8 @@ class Readings:
         self.telemetry = Telemetry()
         self.progress = Progress(0, 0, 0)
         self.run_id: str | None = None
+        self.driver: Driver | None = None
+        self.prompt: PromptShown | None = None
         self._machine_id = machine_id
         self._clock = clock
         self._board = board
@@ -59,6 +68,8 @@ class Readings:
             temperatures_degc=self.telemetry.temperatures_degc,
             position_mm=self.telemetry.position_mm,
             spindle_rpm=self.telemetry.spindle_rpm,
-            message=self.telemetry.message,
+            prompt=self.prompt,
+            can=claims(self.driver.capabilities) if self.driver is not None else (),
             overrides_percent=self.telemetry.overrides_percent,
+            message=self.telemetry.message,
         )

@@ -13,8 +13,10 @@ from typing import Any
 
 from fleetctl.agent import by_hand
 from fleetctl.agent.execution import Execution
+from fleetctl.agent.jogging import bounds
 from fleetctl.agent.session import Session
-from fleetctl.driver.api import Driver
+from fleetctl.agent.wire import DeedAsked
+from fleetctl.driver.api import AnswersPrompts, Driver
 from fleetctl.errors import Conflict, FleetctlError, LatchClosed, LinkError, MachineBusy, MachineError, UsageError
 from fleetctl.model.machine import Activity, Link, Position
 from fleetctl.model.messages import Answer, Verb
@@ -72,8 +74,11 @@ async def _done(verb: Verb, session: Session, deed: Deed) -> Answer:
     try:
         _not_stopped(verb, session)  # again: this is a later turn of the loop
         async with asyncio.timeout(PATIENCE_S):
+            if verb.deed is not None:
+                session.wire.by_hand(verb.verb, DeedAsked(deed=verb.deed, within=bounds(session)))
             found = await deed()
     except FleetctlError as error:
+        session.console.refused(f"{verb.verb}: {error}")
         return Answer(command_id=verb.command_id, error=str(error))
     except TimeoutError:
         return Answer(command_id=verb.command_id, error=f"{verb.verb} took too long; look at the machine.")
@@ -97,6 +102,7 @@ async def _pause(_verb: Verb, session: Session, driver: Driver) -> list[str]:
     hand = _hand(session)
     if not hand.started:
         raise Conflict("The run has not begun; cancel it instead.", machine=session.name)
+    session.wire.verb("pause")
     await driver.pause()
     return []
 
@@ -105,6 +111,7 @@ async def _resume(_verb: Verb, session: Session, driver: Driver) -> list[str]:
     hand = _hand(session)
     if hand.at_gate or hand.state not in (RunState.PAUSED, RunState.WAITING):
         raise Conflict(f"The run is {hand.state.value}, not paused.", machine=session.name)
+    session.wire.verb("resume")
     await driver.resume()
     return []
 
@@ -125,6 +132,7 @@ async def _cycle_start(verb: Verb, session: Session, driver: Driver) -> list[str
 
 async def _clear_fault(_verb: Verb, session: Session, driver: Driver) -> list[str]:
     _no_hand(session)
+    session.wire.verb("clear-fault")
     await driver.clear_fault()
     return []
 
@@ -132,6 +140,7 @@ async def _clear_fault(_verb: Verb, session: Session, driver: Driver) -> list[st
 async def _home(_verb: Verb, session: Session, driver: Driver) -> list[str]:
     _no_hand(session)
     lost_before = session.facts.positions_lost
+    session.wire.verb("home")
     await driver.home()
     if session.facts.positions_lost != lost_before:
         raise MachineError("It homed, and then its position was lost again.", machine=session.name)
@@ -151,15 +160,31 @@ async def _trust_position(_verb: Verb, session: Session, _driver: Driver) -> lis
 
 
 async def _make_safe(_verb: Verb, session: Session, driver: Driver) -> list[str]:
+    session.wire.verb("make-safe")
     await driver.make_safe()
     session.made_safe()
+    return []
+
+
+async def _answer_prompt(verb: Verb, session: Session, driver: Driver) -> list[str]:
+    """A person answers what the firmware asks; that is what a run may wait for."""
+    if not driver.capabilities.prompts or not isinstance(driver, AnswersPrompts):
+        raise MachineError("This machine asks nothing that can be answered from here.", machine=session.name)
+    if not verb.text.isdecimal():
+        raise UsageError(f"{verb.text!r} is not the number of an answer.")
+    session.wire.verb("answer-prompt", verb.text)
+    await driver.answer_prompt(int(verb.text))
     return []
 
 
 async def _command(verb: Verb, session: Session, driver: Driver) -> list[str]:
     if session.hand is not None and not session.hand.started:
         _no_hand(session)
-    return await driver.command(verb.text)
+    session.wire.verb("command", verb.text)
+    session.console.asked(verb.text)
+    lines = await driver.command(verb.text)
+    session.console.answered(lines)
+    return lines
 
 
 _DEEDS: dict[str, Callable[[Verb, Session, Driver], Coroutine[Any, Any, Found]]] = {
@@ -172,6 +197,7 @@ _DEEDS: dict[str, Callable[[Verb, Session, Driver], Coroutine[Any, Any, Found]]]
     "trust-position": _trust_position,
     "make-safe": _make_safe,
     "command": _command,
+    "answer-prompt": _answer_prompt,
     "jog-step": by_hand.jog_step,
     "override": by_hand.override,
     "heat": by_hand.heat,

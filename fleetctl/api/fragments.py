@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from fleetctl.api.grouping import groups
+from fleetctl.api.operate import operate_context
 from fleetctl.api.pages import ended, job_context, machine_context, part_context, run_context
 from fleetctl.api.permission import Permission
 from fleetctl.api.routing import Call, Routes
@@ -53,6 +54,10 @@ async def _machine(call: Call[None], subject: str, _floor: FloorShape) -> Contex
     return await machine_context(call, subject)
 
 
+async def _operate(call: Call[None], subject: str, _floor: FloorShape) -> Context:
+    return await operate_context(call, subject)
+
+
 async def _job(call: Call[None], subject: str, _floor: FloorShape) -> Context:
     return await job_context(call, subject)
 
@@ -80,6 +85,12 @@ KINDS: dict[str, tuple[str, Loader]] = {
     "tile": ("_tile.html", _machine_on_floor),
     "queue": ("_queue.html", _queue),
     "machine": ("_machine.html", _machine),
+    "operate-head": ("_operate_head.html", _operate),
+    "operate-move": ("_operate_move.html", _operate),
+    "operate-heat": ("_operate_heat.html", _operate),
+    "operate-speed": ("_operate_speed.html", _operate),
+    "operate-offsets": ("_operate_offsets.html", _operate),
+    "operate-macros": ("_operate_macros.html", _operate),
     "job": ("_job.html", _job),
     "run": ("_run.html", _run),
     "part": ("_part.html", _part),

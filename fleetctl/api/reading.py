@@ -5,6 +5,7 @@ English and the site's own time zone for now; the only place to change for anoth
 
 from __future__ import annotations
 
+import zlib
 from datetime import UTC, datetime
 
 from fleetctl.fleet.shapes import MachineShape
@@ -91,13 +92,29 @@ def size(size_bytes: int) -> str:
     return f"{size_bytes / 1000:.0f} kB" if size_bytes < 1_000_000 else f"{size_bytes / 1e6:.1f} MB"
 
 
+def work_positions(machine: MachineShape) -> dict[str, tuple[float, float, float]]:
+    """Where the tool is in each work frame on record, mm."""
+    if machine.position_mm is None:
+        return {}
+    x_mm, y_mm, z_mm = machine.position_mm
+    return {frame: (x_mm - x, y_mm - y, z_mm - z) for frame, (x, y, z) in machine.setup.offsets_mm.items()}
+
+
+def shape_key(machine: MachineShape) -> str:
+    """A key that changes with what the machine can do and asks: a page that has no node of it draws its part anew."""
+    return f"s-{zlib.crc32(repr((machine.can, machine.prompt)).encode()) & 0xFFFF:04x}"
+
+
 def live_values(machine: MachineShape) -> dict[str, str]:
     """The texts of one machine that change all the time, by the key its nodes carry (`data-k`)."""
     values = {f"t-{name}": temperature(*pair) for name, pair in machine.temperatures_degc.items()}
     if machine.position_mm:
         values["xyz"] = place(*machine.position_mm)
+        values |= {f"w-{frame}": place(*at) for frame, at in work_positions(machine).items()}
     if machine.spindle_rpm is not None:
         values["rpm"] = f"{machine.spindle_rpm:.0f} rpm"
+    values |= {f"o-{what}": f"{percent:.0f} %" for what, percent in machine.overrides_percent.items()}
+    values[shape_key(machine)] = ""
     if machine.run is not None:
         progress = machine.run.progress
         values["p"] = percent(progress.fraction)

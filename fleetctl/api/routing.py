@@ -18,6 +18,7 @@ from fleetctl.api.bodies import read_query
 from fleetctl.api.live import LiveHub
 from fleetctl.api.permission import Permission, Visitor
 from fleetctl.api.settings import WebSettings
+from fleetctl.api.snapshots import Snapshots
 from fleetctl.api.sse import Streams
 from fleetctl.api.statics import Statics
 from fleetctl.api.templating import Templates, html_response
@@ -110,6 +111,7 @@ class Site:
     statics: Statics
     hub: LiveHub
     streams: Streams
+    snapshots: Snapshots
     routes: tuple[Route, ...]
 
 

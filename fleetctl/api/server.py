@@ -28,8 +28,10 @@ from fleetctl.api import (
     machines,
     octoprint,
     openapi,
+    operate,
     operating,
     pages,
+    panel,
     parts,
     problems,
     programs,
@@ -50,6 +52,7 @@ from fleetctl.api.security import (
     identify,
 )
 from fleetctl.api.settings import WebSettings
+from fleetctl.api.snapshots import Snapshots
 from fleetctl.api.sse import Streams
 from fleetctl.api.statics import Statics
 from fleetctl.api.templating import Templates
@@ -65,8 +68,8 @@ CLIENT_LEFT = 499
 """What the access log says of a request whose client went away; the number is a common custom of web servers."""
 
 _RESOURCES = (
-    machines, jobs, runs, parts, programs, events, estop, tokens, health, help,
-    octoprint, openapi, operating, pages, fragments, assets,
+    machines, operating, panel, jobs, runs, parts, programs, events, estop, tokens, health, help,
+    octoprint, openapi, pages, operate, fragments, assets,
 )  # fmt: skip
 
 ROUTES: tuple[Route, ...] = tuple(route for resource in _RESOURCES for route in resource.routes.table)
@@ -80,7 +83,7 @@ def make_app(controller: Controller, config: WebSettings) -> web.Application:
     files = Statics(WEB / "static")
     streams = Streams()
     hub = LiveHub(controller)
-    site = Site(controller, config, Templates(WEB / "templates", files), files, hub, streams, ROUTES)
+    site = Site(controller, config, Templates(WEB / "templates", files), files, hub, streams, Snapshots(), ROUTES)
     app = web.Application(middlewares=[_errors_as_problems(site)], client_max_size=JSON_LIMIT_BYTES)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, _serve(site, route))

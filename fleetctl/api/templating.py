@@ -13,7 +13,7 @@ import jinja2
 import msgspec
 from aiohttp import web
 
-from fleetctl.api import grouping, looks, reading
+from fleetctl.api import grouping, hand, looks, reading
 from fleetctl.api.permission import Permission
 from fleetctl.api.statics import Statics
 from fleetctl.model import job, machine, part, run
@@ -50,12 +50,15 @@ class Templates:
             self.environment.filters[kind.__name__] = kind
         self.environment.globals.update(
             looks=looks,
+            hand=hand,
             rank=grouping.rank,
             url=statics.url,
             has_file=statics.__contains__,
             lines=reading.lines,
             temperature=reading.temperature,
             place=reading.place,
+            work_positions=reading.work_positions,
+            shape_key=reading.shape_key,
             PHRASE={
                 "job": {state.value: text for state, text in job.PHRASE.items()},
                 "machine": {word.value: text for word, text in machine.PHRASE.items()},

@@ -15,7 +15,7 @@ COMMANDS = {
     "doctor": "doctor",
     "estop": "estop",
     "job": "job",
-    "machine": "machine_operate",
+    "machine": "machine_capture",
     "part": "part",
     "plugin": "plugin",
     "preflight": "preflight",

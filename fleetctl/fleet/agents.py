@@ -11,7 +11,7 @@ from fleetctl.fleet.link import AgentLink
 from fleetctl.fleet.shapes import EventShape
 from fleetctl.model.deeds import DEEDS, Deed, Probe
 from fleetctl.model.machine import Machine
-from fleetctl.model.messages import Answer, Jog, JogReport, Leave, Release, Stop, StopReport, Verb
+from fleetctl.model.messages import Answer, Jog, JogReport, Leave, Question, Release, Reply, Stop, StopReport, Verb
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +107,15 @@ class Agents:
         """Have `heard` called with why a machine is not jogged, and when it is again."""
         for link in self._links.values():
             link.on_jog = heard
+
+    async def question(self, machine: Machine, question: Question, within_s: float) -> bytes:
+        """What the agent knows of a machine. Raises AgentUnavailable, MachineError with the agent's sentence."""
+        reply = await self._link(machine.agent).ask(question, within_s)
+        if not isinstance(reply, Reply):
+            raise AgentUnavailable(machine=machine.name)
+        if reply.error:
+            raise MachineError(reply.error, machine=machine.name)
+        return reply.data
 
     async def stop(self, command_id: str, machine: Machine | None) -> dict[str, StopReport | None]:
         """Send a stop on every link at once; by agent the report, None where no answer came."""

@@ -21,6 +21,7 @@ from fleetctl.fleet.jobs import Jobs
 from fleetctl.fleet.jogging import Jogging
 from fleetctl.fleet.machines import Machines
 from fleetctl.fleet.operating import Operating
+from fleetctl.fleet.panel import Panels
 from fleetctl.fleet.parts import Parts
 from fleetctl.fleet.paths import Paths
 from fleetctl.fleet.record import Record
@@ -50,6 +51,7 @@ class Controller:
     transforming: Transforming
     paths: Paths
     machines: Machines
+    panels: Panels
     operating: Operating
     jogging: Jogging
     discovery: Discovery

@@ -33,6 +33,8 @@ from fleetctl.model.messages import (
     Assign,
     JogReport,
     MachineReport,
+    Question,
+    Reply,
     Report,
     RunReport,
     Stop,
@@ -90,7 +92,7 @@ class AgentLink:
         self._greeted = False
         self._names: dict[str, str] = {}
         self._offsets_told: dict[str, Offsets] = {}
-        self._asked: dict[str, asyncio.Future[Answer | StopReport]] = {}
+        self._asked: dict[str, asyncio.Future[Answer | StopReport | Reply]] = {}
         self._commands = asyncio.Event()
         self._assignments = asyncio.Event()
 
@@ -108,12 +110,12 @@ class AgentLink:
             raise AgentUnavailable()
         _put(self._peer, message)
 
-    async def ask(self, message: Verb | Stop, within_s: float) -> Answer | StopReport:
+    async def ask(self, message: Verb | Stop | Question, within_s: float) -> Answer | StopReport | Reply:
         """Send and wait for the answer. A stop goes out as soon as the agent has answered, recorded or not.
 
         Raises AgentUnavailable.
         """
-        answer: asyncio.Future[Answer | StopReport] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Answer | StopReport | Reply] = asyncio.get_running_loop().create_future()
         self._asked[message.command_id] = answer
         try:
             if isinstance(message, Stop) and self._greeted and self._peer is not None:
@@ -244,7 +246,7 @@ class AgentLink:
                 # Leaving one out and acknowledging a later one would lose it; a new line brings all again.
                 raise TheirProtocolError(f"agent {self.name} sent {REPORTS_KEPT} reports without an acknowledgement.")
             reports.put_nowait(message)
-        elif isinstance(message, Answer | StopReport):
+        elif isinstance(message, Answer | StopReport | Reply):
             answer = self._asked.get(message.command_id)
             if answer is not None and not answer.done():
                 answer.set_result(message)

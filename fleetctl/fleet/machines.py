@@ -19,12 +19,15 @@ from fleetctl.fleet.shapes import MachineShape, NewMachine
 from fleetctl.fleet.views import Views
 from fleetctl.model.machine import Machine, MachineFacts, Service
 from fleetctl.model.profile import PROFILES, Profile, Setup, configuration_hash
-from fleetctl.store import machines, runs
+from fleetctl.store import machines, panel, runs
 from fleetctl.transport.opener import device_of
 from fleetctl.transport.ports import lasting
 
-MOVES = frozenset({"home", "command"})
+MOVES = frozenset({"home", "command", "answer-prompt"})
 """Verbs that may move, heat or spin a machine."""
+
+CHOICES_MOST = 20
+"""No firmware offers more answers."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
@@ -111,6 +114,7 @@ class Machines:
                     f"{name} is named by runs on record and stays there; lock it out instead.", machine=name
                 )
             machines.remove(conn, machine.id)
+            panel.remove(conn, machine.id)
             log_event(conn, stamp, "machine.removed", name)
             return machine.agent
 
@@ -186,6 +190,12 @@ class Machines:
         if not text.strip() or len(text) > 256 or "\n" in text or "\r" in text:
             raise UsageError("A command is one line of 1 to 256 characters.")
         return list(await self._verb(name, "command", actor, text=text))
+
+    async def answer_prompt(self, name: str, choice: int, actor: str) -> None:
+        """Answer what the firmware asks, by the number of the answer from 0; also during a run."""
+        if not 0 <= choice < CHOICES_MOST:
+            raise UsageError(f"There is no answer {choice}.")
+        await self._verb(name, "answer-prompt", actor, text=str(choice))
 
     async def _verb(self, name: str, verb: str, actor: str, text: str = "") -> tuple[str, ...]:
         machine = await self._record.look(lambda conn: machines.named(conn, name))

@@ -86,9 +86,11 @@ class Moment:
             temperatures_degc=reading.temperatures_degc if reading else {},
             position_mm=reading.position_mm if reading else None,
             spindle_rpm=reading.spindle_rpm if reading else None,
-            message=reading.message if reading else "",
             overrides_percent=reading.overrides_percent if reading else {},
+            message=reading.message if reading else "",
             telemetry_at_s=reading.at_s if reading else None,
+            can=reading.can if reading else (),
+            prompt=reading.prompt if reading else None,
         )
 
     def run(self, run: Run) -> RunShape:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from fleetctl.model.board import Board
+from fleetctl.model.messages import PromptShown
 from fleetctl.model.profile import Profile, Setup
 from fleetctl.scheduling.reason import Reason
 
@@ -107,10 +108,13 @@ class MachineShape(msgspec.Struct, frozen=True, kw_only=True):
     temperatures_degc: dict[str, tuple[float, float]] = {}
     position_mm: tuple[float, float, float] | None = None
     spindle_rpm: float | None = None
+    overrides_percent: dict[str, float] = {}
     message: str = ""
     """What the machine's own display shows."""
-    overrides_percent: dict[str, float] = {}
     telemetry_at_s: float | None = None
+    can: tuple[str, ...] = ()
+    """What its driver claims, by name; empty while nobody hears it."""
+    prompt: PromptShown | None = None
 
 
 class WorkOffsetsShape(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from fleetctl.clock import Clock
+from fleetctl.fleet.temperatures import Temperatures
 from fleetctl.model.messages import TelemetryReport
 
 
@@ -16,6 +17,7 @@ class Telemetry:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.temperatures = Temperatures()
         self._latest: dict[str, TelemetryReport] = {}
         self._encoded: dict[str, tuple[int, bytes]] = {}
         self._count = 0
@@ -24,6 +26,7 @@ class Telemetry:
     def update(self, machine: str, report: TelemetryReport) -> None:
         """Take a reading."""
         self._count += 1
+        self.temperatures.heard(machine, report.at_s, report.temperatures_degc)
         self._latest[machine] = report
         self._encoded[machine] = (self._count, b"")
         self._news.set()
@@ -34,6 +37,7 @@ class Telemetry:
 
     def forget(self, machine: str) -> None:
         """Drop what is known of a machine whose link is gone: a stale value is never shown as live."""
+        self.temperatures.lost(machine)
         self._latest.pop(machine, None)
         self._encoded.pop(machine, None)
 

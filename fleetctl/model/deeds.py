@@ -62,3 +62,6 @@ DEEDS: dict[type[msgspec.Struct], str] = {
     Probe: "probe",
 }
 """The verb of each."""
+
+BY_HAND = "moved by hand"
+"""What a machine says that it does while somebody jogs it, and for a moment after."""

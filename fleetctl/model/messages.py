@@ -109,6 +109,7 @@ VERBS = (
     "make-safe",
     "command",
     "reconnect",
+    "answer-prompt",
     "jog-step",
     "override",
     "heat",
@@ -141,6 +142,25 @@ class Leave(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="le
     """The agent should end: `when` is `idle` (after the last run), or `now` (interrupt what runs, make safe)."""
 
     when: str
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="question"):
+    """Ask what the agent knows of a machine, or have its link captured. Nothing of it reaches the machine, so it is
+    not journalled and may be asked again. `about` is one of QUESTIONS; the other fields are for those that name them.
+    """
+
+    command_id: str
+    machine_id: str
+    about: str
+    after: int = 0
+    """console: entries numbered above this. capture-read: the offset in the file, bytes."""
+    traffic: bool = False
+    """console: all that goes over the link too, as long as somebody asks for it."""
+    seconds: float = 0.0
+    """capture-begin: how long."""
+
+
+QUESTIONS = ("console", "capture-begin", "capture-end", "capture-status", "capture-read")
 
 
 # --- agent to controller -------------------------------------------------------------------------------------
@@ -210,6 +230,45 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="a
     """What was found out: work offsets by frame, a probe's contact by axis; mm, machine coordinates."""
 
 
+class Reply(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="reply"):
+    """The answer to a Question: `error` empty when there is one, `data` a record (MessagePack) or bytes of a file."""
+
+    command_id: str
+    error: str = ""
+    data: bytes = b""
+
+
+class ConsoleEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a machine's console. `way`: asked (by a person), answer, refused, told (by the driver), out, in."""
+
+    number: int
+    at_s: float
+    way: str
+    text: str
+
+
+class ConsoleLines(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest lines of a console, oldest first. `first` and `last`: the numbers that are kept."""
+
+    first: int = 1
+    last: int = 0
+    entries: tuple[ConsoleEntry, ...] = ()
+
+
+class CaptureState(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest capture of a machine's link; `begun_s` None when there is none. `ended` says why it ended."""
+
+    begun_s: float | None = None
+    ends_s: float | None = None
+    size_bytes: int = 0
+    ended: str = ""
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it still records."""
+        return self.begun_s is not None and not self.ended
+
+
 class StopOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """How one machine took a stop: sent, confirmed or unreachable."""
 
@@ -225,6 +284,13 @@ class StopReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     last_byte_s: float
 
 
+class PromptShown(msgspec.Struct, frozen=True, kw_only=True):
+    """What the firmware asks a person now, and the answers that it takes, in order; none: not to be answered here."""
+
+    text: str
+    choices: tuple[str, ...] = ()
+
+
 class TelemetryReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="telemetry"):
     """Latest readings of one machine; bounded and droppable (I9). Temperatures are (now, target) in degC."""
 
@@ -236,8 +302,11 @@ class TelemetryReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     temperatures_degc: dict[str, tuple[float, float]] = {}
     position_mm: tuple[float, float, float] | None = None
     spindle_rpm: float | None = None
-    message: str = ""
+    can: tuple[str, ...] = ()
+    """What the driver claims to be able to do (`Capabilities`), by name."""
+    prompt: PromptShown | None = None
     overrides_percent: dict[str, float] = {}
+    message: str = ""
 
 
 class JogReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="jog-report"):
@@ -247,8 +316,8 @@ class JogReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     refused: str = ""
 
 
-ToAgent = Hello | Assign | Start | Withdraw | Verb | Jog | Stop | Release | Acknowledge | Leave
-ToController = Welcome | MachineReport | RunReport | Answer | StopReport | TelemetryReport | JogReport
+ToAgent = Hello | Assign | Start | Withdraw | Verb | Jog | Stop | Release | Acknowledge | Leave | Question
+ToController = Welcome | MachineReport | RunReport | Answer | StopReport | TelemetryReport | JogReport | Reply
 Report = MachineReport | RunReport
 
 _encoder = msgspec.msgpack.Encoder()

@@ -1,10 +1,9 @@
 """Records a real link to a file, for bug reports and golden tests.
 
-One JSON object a line: `t_s` (seconds since the link opened), `way` (`out`, `urgent`, `in`, `discard`,
-`lost`) and `data` (the bytes as Latin-1 text; a count for `discard`, a message for `lost`). The first line is
-a header with `format` and `url`. It must not know what the bytes mean, and never delays the link: a thread
-writes the file, and when it cannot keep up, records are left out and their number is written as `way`
-`omitted`.
+One JSON object a line: `t_s` (seconds since the capture began), `way` and `data` (the bytes as Latin-1 text; a count
+for `discard`, a message for `lost`). The first line is a header with `format` and `url`. docs/reference/captures.md
+has all of it. It must not know what the bytes mean, and never delays the link: a thread writes the file, and when it
+cannot keep up, records are left out and their number is written as `way` `omitted`.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from fleetctl.clock import Clock
@@ -23,13 +23,17 @@ QUEUE_RECORDS = 10_000
 
 
 class CaptureFile:
-    """The file of one capture; `add` may be called from the loop, `close` waits for what is queued."""
+    """The file of one capture; `add` may be called from the loop, `close` waits for what is queued.
 
-    def __init__(self, path: Path, url: str) -> None:
+    `header` holds more fields of the first line. `written_bytes` is how long the file is so far.
+    """
+
+    def __init__(self, path: Path, url: str, header: Mapping[str, object] | None = None) -> None:
         self.omitted = 0
-        self._queue: queue.Queue[dict[str, object] | None] = queue.Queue(QUEUE_RECORDS)
+        self.written_bytes = 0
+        self._queue: queue.Queue[dict[str, object] | None] = queue.Queue()
         self._file = path.open("w", encoding="utf-8")
-        self._queue.put({"format": FORMAT, "url": url})
+        self._queue.put({"format": FORMAT, "url": url, **(header or {})})
         self._thread = threading.Thread(target=self._write, name=f"capture {path.name}", daemon=True)
         self._thread.start()
 
@@ -42,23 +46,32 @@ class CaptureFile:
         if not self._try({"t_s": round(t_s, 6), "way": way, "data": data}):
             self.omitted += 1
 
+    def finish(self) -> None:
+        """Let the thread write what is queued and close the file; does not wait for it. Idempotent."""
+        self._queue.put_nowait(None)
+
     def close(self) -> None:
         """Write what is queued and close the file; idempotent."""
-        if self._thread.is_alive():
-            self._queue.put(None)
-            self._thread.join()
+        self.finish()
+        self._thread.join()
+
+    @property
+    def closed(self) -> bool:
+        """Whether everything is in the file."""
+        return not self._thread.is_alive()
 
     def _try(self, record: dict[str, object]) -> bool:
-        try:
-            self._queue.put_nowait(record)
-        except queue.Full:
+        if self._queue.qsize() >= QUEUE_RECORDS:
             return False
+        self._queue.put_nowait(record)
         return True
 
     def _write(self) -> None:
         with self._file:
             while (record := self._queue.get()) is not None:
-                self._file.write(json.dumps(record) + "\n")
+                line = json.dumps(record) + "\n"
+                self._file.write(line)
+                self.written_bytes += len(line)  # all ASCII
                 if self._queue.empty():
                     self._file.flush()
 

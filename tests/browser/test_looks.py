@@ -12,8 +12,8 @@ from tests.unit.api.fake_floor import SHA, crowd
 
 PAGES = (
     "/", "/?view=dense", "/?view=wall", "/todo", "/machines/K1", "/machines/K4", "/machines/M1", "/machines/add",
-    "/queue", "/jobs/J-0001", "/jobs/J-0002", "/runs/R-0001", "/parts/P-00008", "/upload", f"/programs/{SHA[:12]}",
-    "/stop", "/stop?machine=K1", "/more", "/login",
+    "/machines/K3/operate", "/machines/M2/operate", "/queue", "/jobs/J-0001", "/jobs/J-0002", "/runs/R-0001",
+    "/parts/P-00008", "/upload", f"/programs/{SHA[:12]}", "/stop", "/stop?machine=K1", "/more", "/login",
 )  # fmt: skip
 
 SMALL_TARGETS = """least => [...document.querySelectorAll(

@@ -2,6 +2,7 @@
 // changed. Reads no layout. Everything works without this file; then a page shows the moment it was loaded.
 const QUIET_MS = 300, AGE_MS = 10000, DRIFT_MS = 15000, STILL_MS = 3000, HIDDEN_MS = 300000
 const root = document.documentElement
+root.classList.add('scripts')
 let nodes = new Map(), wanted = new Set(), timer = 0, source = null, last = 0, skew = 0, pressed = false, hidden = 0, ordering = 0, touched = 0
 
 const all = (selector, from = document) => [...from.querySelectorAll(selector)]
@@ -49,7 +50,7 @@ function changed({ seq, about }) {
 function later() { if (!timer && wanted.size) timer = setTimeout(fetchWanted, QUIET_MS) }
 
 // A thing under a finger, or with text being typed into it, is left as it is until it is let go.
-const busy = box => pressed || box.querySelector('[data-dirty]') || (box.contains(document.activeElement) && document.activeElement.matches('input:not([type=hidden]),select,textarea'))
+const busy = box => pressed || box.querySelector('[data-dirty]') || (box.contains(document.activeElement) && document.activeElement.matches('input:not([type=hidden],[type=radio],[type=checkbox],[type=range]),select,textarea'))
 
 async function fetchWanted() {
   const names = [...wanted].filter(name => { const box = find(name); return !box || !busy(box) }).slice(0, 100)
@@ -81,6 +82,7 @@ function swap(html) {
     if (focus) document.getElementById(focus)?.focus({ preventScroll: true })
   }
   index()
+  dispatchEvent(new Event('swapped'))
   clearTimeout(ordering)
   ordering = setTimeout(order, QUIET_MS)
 }

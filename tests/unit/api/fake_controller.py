@@ -41,6 +41,7 @@ from fleetctl.model.profile import PROFILES
 from fleetctl.plugin.hookspecs import FoundPort
 from fleetctl.scheduling.reason import Action, Need, Reason
 from tests.unit.api.fake_operating import FakeJogging, FakeOperating
+from tests.unit.api.fake_panels import FakePanels
 
 replace = msgspec.structs.replace
 
@@ -97,6 +98,7 @@ class FakeController:
         self.transforming = FakeTransforming(self)
         self.paths = FakePaths(self)
         self.machines = FakeMachines(self)
+        self.panels = FakePanels(self)
         self.operating = FakeOperating(self)
         self.jogging = FakeJogging(self)
         self.runs = FakeRuns(self)
@@ -498,6 +500,10 @@ class FakeMachines:
 
     async def reconnect(self, name: str, actor: str) -> None:
         self._world.calls.append(("reconnect", name, actor))
+
+    async def answer_prompt(self, name: str, choice: int, actor: str) -> None:
+        one(self._world.machine, name, "machine")
+        self._world.calls.append(("prompt", name, choice, actor))
 
     async def command(self, name: str, text: str, actor: str) -> list[str]:
         one(self._world.machine, name, "machine")

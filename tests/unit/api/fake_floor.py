@@ -141,6 +141,10 @@ def machine(name: str, profile: str = "generic-220", group: str = "") -> Machine
         position_mm=(0.0, 0.0, 10.0) if printer else (-150.0, -90.0, -10.0),
         spindle_rpm=None if printer else 0.0,
         telemetry_at_s=time.time(),
+        can=("pause", "home", "jog", "override", "heat") if printer else
+            ("pause", "home", "jog", "override", "set_work_offsets", "probe"),
+        overrides_percent={"feed": 100.0, "flow": 100.0} if printer else
+            {"feed": 100.0, "rapid": 100.0, "spindle": 100.0},
     )  # fmt: skip
 
 

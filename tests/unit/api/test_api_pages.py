@@ -19,7 +19,8 @@ from tests.unit.api.fake_floor import SHA, calm_floor, needs
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 PAGES = (
     "/", "/?view=dense", "/?view=wall", "/?group=Mills", "/?q=fault", "/?q=nothing-like-this", "/todo",
-    "/machines/K1", "/machines/K3", "/machines/K4", "/machines/M1", "/machines/M2", "/machines/add", "/queue",
+    "/machines/K1", "/machines/K3", "/machines/K4", "/machines/M1", "/machines/M2", "/machines/K2/operate",
+    "/machines/M2/operate", "/machines/add", "/queue",
     "/jobs/J-0001", "/jobs/J-0002", "/runs/R-0001", "/runs/R-0003", "/parts/P-00001", "/parts/P-00008", "/upload",
     f"/programs/{SHA[:12]}", "/stop", "/stop?machine=K1", "/more", "/help/problems",
 )  # fmt: skip
@@ -275,6 +276,7 @@ async def test_a_fragment_is_what_the_page_shows(kind: str, operator: aiohttp.Cl
         "machine": ("K4", "/machines/K4"), "job": ("J-0002", "/jobs/J-0002"), "run": ("R-0001", "/runs/R-0001"),
         "part": ("P-00008", "/parts/P-00008"), "queue": ("", "/queue"), "todo": ("", "/todo"),
         "outcomes": ("", "/stop"),
+        **{one: ("M2", "/machines/M2/operate") for one in KINDS if one.startswith("operate-")},
     }.get(kind, ("", "/"))  # fmt: skip
     name = f"{kind}/{subject}" if subject else kind
     drawn = await page(operator, f"/fragments?f={name}&here={where.partition('?')[0]}")
