@@ -25,6 +25,7 @@ from fleetctl.errors import ConfigurationError
 from fleetctl.fleet.agents import Agents
 from fleetctl.fleet.bus import Bus
 from fleetctl.fleet.checks import Checks
+from fleetctl.fleet.continuing import Continuing
 from fleetctl.fleet.controller import Controller
 from fleetctl.fleet.discovery import Discovery
 from fleetctl.fleet.dispatcher import Dispatcher
@@ -93,6 +94,7 @@ def build_controller(site: str, seams: Seams) -> Controller:
     hooks = Hooks(seams.hooks, seams.run_in_thread)
     views = Views(record, agents, telemetry, gate)
     stop = StopButton(record, agents, views, seams.clock)
+    transforming = Transforming(record, seams.blobs, views, seams.off_loop)
     profiles = {name: driver.profiles for name, driver in seams.drivers.items()}
     return Controller(
         record=record,
@@ -100,7 +102,8 @@ def build_controller(site: str, seams: Seams) -> Controller:
         bus=bus,
         telemetry=telemetry,
         intake=Intake(record, seams.blobs, views, seams.off_loop),
-        transforming=Transforming(record, seams.blobs, views, seams.off_loop),
+        transforming=transforming,
+        continuing=Continuing(record, agents, gate, transforming, views),
         paths=Paths(seams.blobs, views, seams.off_loop),
         machines=Machines(record, agents, views, profiles),
         discovery=Discovery(hooks),

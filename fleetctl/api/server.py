@@ -19,6 +19,7 @@ from aiohttp import web
 import fleetctl
 from fleetctl.api import (
     assets,
+    continuation,
     estop,
     events,
     fragments,
@@ -64,7 +65,7 @@ CLIENT_LEFT = 499
 
 _RESOURCES = (
     machines, jobs, runs, parts, programs, events, estop, tokens, health,
-    octoprint, openapi, pages, fragments, assets,
+    octoprint, openapi, pages, fragments, assets, continuation,
 )  # fmt: skip
 
 ROUTES: tuple[Route, ...] = tuple(route for resource in _RESOURCES for route in resource.routes.table)

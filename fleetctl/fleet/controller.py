@@ -14,6 +14,7 @@ from fleetctl.fleet.agents import Agents
 from fleetctl.fleet.bus import Bus
 from fleetctl.fleet.changes import Stamp, facts_to, log_event
 from fleetctl.fleet.checks import Checks
+from fleetctl.fleet.continuing import Continuing
 from fleetctl.fleet.discovery import Discovery
 from fleetctl.fleet.dispatcher import Dispatcher
 from fleetctl.fleet.intake import Intake
@@ -45,6 +46,7 @@ class Controller:
     telemetry: Telemetry
     intake: Intake
     transforming: Transforming
+    continuing: Continuing
     paths: Paths
     machines: Machines
     discovery: Discovery

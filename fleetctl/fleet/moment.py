@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import sqlalchemy as sa
 
+from fleetctl.fleet.continuation import continued_by, refusal, stopped_between
 from fleetctl.fleet.shapes import JobShape, MachineShape, PartShape, ProgressShape, ResultShape, RunShape
 from fleetctl.fleet.situation import parts_on
 from fleetctl.model.job import Job, JobState
@@ -108,7 +110,17 @@ class Moment:
             parts=tuple(part.code for part in parts.of_run(self.conn, run.id)),
             version=run.version,
             why=why_run(run, machine, self.situation),
+            stopped_between=stopped_between(run),
+            resumes=runs.get(self.conn, run.resumes_run_id).code if run.resumes_run_id else None,
+            **self._continuing(run),
         )
+
+    def _continuing(self, run: Run) -> dict[str, Any]:
+        if run.state is not RunState.INTERRUPTED or not run.started:
+            return {}
+        later = continued_by(self.conn, run)
+        continuable = not run.settled and not refusal(self.conn, run)
+        return {"continued_by": later.code if later is not None else None, "continuable": continuable}
 
     def _progress(self, run: Run, machine: Machine) -> ProgressShape:
         lines = self._line_count(run.program_sha256)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from fleetctl.errors import IllegalTransition, NotFound
 from fleetctl.fleet.changes import Stamp, facts_to, job_to, part_to, run_to, settle_places
 from fleetctl.fleet.commands import withdraw_what_is_void
+from fleetctl.fleet.continuation import give_back
 from fleetctl.model.job import FAILED_RUNS_THAT_HOLD_A_JOB, Job, JobState, RemakeInterrupted
 from fleetctl.model.machine import Clearance
 from fleetctl.model.messages import MachineReport, Report, RunReport
@@ -89,6 +90,8 @@ def _uncleared(conn: sa.Connection, machine_id: str, stamp: Stamp) -> None:
 def conclude(conn: sa.Connection, run: Run, stamp: Stamp) -> None:
     """What the end of a run means for its parts and its job."""
     job = jobs.get(conn, run.job_id)
+    if run.resumes_run_id is not None and not run.started:
+        give_back(conn, run, stamp)
     following = _state_of_parts(run, job)
     for part in parts.of_run(conn, run.id):
         if part.state is PartState.PLANNED:  # else a person has decided about it meanwhile

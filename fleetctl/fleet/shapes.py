@@ -42,6 +42,14 @@ class RunShape(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[str, ...] = ()
     version: int = 1
     why: Reason | None = None
+    stopped_between: tuple[int, int] | None = None
+    """Of a run that began and did not finish: execution stopped behind the first of these lines (surely executed) and
+    not behind the second (the last acknowledged one; a line that was on its way may be executed too)."""
+    resumes: str | None = None
+    """The interrupted run that this one continues."""
+    continued_by: str | None = None
+    continuable: bool = False
+    """Whether a person may continue it from a line or a layer."""
 
 
 class ResultShape(msgspec.Struct, frozen=True, kw_only=True):

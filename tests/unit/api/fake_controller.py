@@ -40,6 +40,7 @@ from fleetctl.gcode.transform import Preview, PreviewLine
 from fleetctl.model.profile import PROFILES
 from fleetctl.plugin.hookspecs import FoundPort
 from fleetctl.scheduling.reason import Action, Need, Reason
+from tests.unit.api.fake_continuing import FakeContinuing
 
 replace = msgspec.structs.replace
 
@@ -94,6 +95,7 @@ class FakeController:
         self.views = FakeViews(self)
         self.intake = FakeIntake(self)
         self.transforming = FakeTransforming(self)
+        self.continuing = FakeContinuing(self)
         self.paths = FakePaths(self)
         self.machines = FakeMachines(self)
         self.runs = FakeRuns(self)
