@@ -108,7 +108,11 @@ class Supervisor:
             chosen = dict(self.sessions)
         else:
             chosen = {machine_id: self.sessions[machine_id]} if machine_id in self.sessions else {}
-        sent = {chosen_id: session.stop_now() for chosen_id, session in chosen.items()}
+        # First nothing more goes out anywhere, then every link gets its stop; no turn of the loop lies between.
+        ordered = sorted(chosen.items(), key=lambda item: item[1].stop_rank)
+        for _, session in ordered:
+            session.discard_unsent()
+        sent = {chosen_id: session.stop_now() for chosen_id, session in ordered}
         last_byte_s = self._shared.clock.monotonic() - begun_s
         for session in chosen.values():
             session.stop_sent()

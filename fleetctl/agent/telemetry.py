@@ -41,9 +41,16 @@ class Readings:
         self.telemetry = Telemetry()
         self.progress = Progress(0, 0, 0)
         self.run_id: str | None = None
+        self._read_at_s = 0.0
         self._machine_id = machine_id
         self._clock = clock
         self._board = board
+
+    def read(self, telemetry: Telemetry) -> None:
+        """The firmware told them now."""
+        self.telemetry = telemetry
+        self._read_at_s = self._clock.wall().timestamp()
+        self.post()
 
     def post(self) -> None:
         """They are new."""
@@ -59,4 +66,5 @@ class Readings:
             temperatures_degc=self.telemetry.temperatures_degc,
             position_mm=self.telemetry.position_mm,
             spindle_rpm=self.telemetry.spindle_rpm,
+            read_at_s=self._read_at_s,
         )

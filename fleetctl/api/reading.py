@@ -43,6 +43,10 @@ def heater(name: str) -> str:
     return _HEATERS.get(name, f"nozzle {name[1:]}" if name[:1] == "T" and name[1:].isdigit() else name)
 
 
+OLD = " (old)"
+"""Behind a reading that the firmware told too long ago."""
+
+
 def place(x_mm: float, y_mm: float, z_mm: float) -> str:
     """A position in millimetres."""
     return f"X {x_mm:.1f}  Y {y_mm:.1f}  Z {z_mm:.2f}"
@@ -93,11 +97,12 @@ def size(size_bytes: int) -> str:
 
 def live_values(machine: MachineShape) -> dict[str, str]:
     """The texts of one machine that change all the time, by the key its nodes carry (`data-k`)."""
-    values = {f"t-{name}": temperature(*pair) for name, pair in machine.temperatures_degc.items()}
+    old = OLD if machine.readings_stale else ""
+    values = {f"t-{name}": temperature(*pair) + old for name, pair in machine.temperatures_degc.items()}
     if machine.position_mm:
-        values["xyz"] = place(*machine.position_mm)
+        values["xyz"] = place(*machine.position_mm) + old
     if machine.spindle_rpm is not None:
-        values["rpm"] = f"{machine.spindle_rpm:.0f} rpm"
+        values["rpm"] = f"{machine.spindle_rpm:.0f} rpm" + old
     if machine.run is not None:
         progress = machine.run.progress
         values["p"] = percent(progress.fraction)

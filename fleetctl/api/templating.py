@@ -56,6 +56,7 @@ class Templates:
             lines=reading.lines,
             temperature=reading.temperature,
             place=reading.place,
+            OLD=reading.OLD,
             PHRASE={
                 "job": {state.value: text for state, text in job.PHRASE.items()},
                 "machine": {word.value: text for word, text in machine.PHRASE.items()},

@@ -6,7 +6,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from fleetctl.api.reading import heater, temperature
+from fleetctl.api.reading import OLD, heater, temperature
 from fleetctl.cli.output import QUIET, facts, sentence, style_of, table
 from fleetctl.cli.part import part_table
 from fleetctl.fleet.shapes import MachineShape
@@ -87,7 +87,7 @@ def _controller(shown: MachineShape) -> str:
 def _temperatures(shown: MachineShape) -> str:
     return " · ".join(
         f"{heater(name)} {temperature(now, target)}" for name, (now, target) in shown.temperatures_degc.items()
-    )
+    ) + (OLD if shown.readings_stale and shown.temperatures_degc else "")
 
 
 def _position(shown: MachineShape) -> str:

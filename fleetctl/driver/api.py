@@ -178,6 +178,16 @@ class TakesWorkOffsets(Protocol):
         ...
 
 
+@runtime_checkable
+class DiscardsFirst(Protocol):
+    """What a driver has besides when a stop of many machines can be done in two steps, as `StreamDriver` can."""
+
+    def discard_unsent(self) -> None:
+        """Drop unsent output; `stop` follows in the same turn of the loop, once all machines have done this. Neither
+        waits nor raises."""
+        ...
+
+
 class MachineSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a driver is made for."""
 

@@ -178,6 +178,11 @@ class StreamDriver:
 
     # Safety and service
 
+    def discard_unsent(self) -> None:
+        """Drop unsent output; the stop follows at once."""
+        if self._streamer.is_open:
+            self._streamer.guarded(self._streamer.discard_unsent)
+
     def stop(self) -> None:
         """Drop unsent output and send the fastest stop, now."""
         if self._streamer.is_open:

@@ -1,7 +1,7 @@
 """An interrupted run is continued by a new run that names it: units of work only (I2, I3, I12).
 
 The physical parts are the same, so they move to the new run and keep their places and codes. A continuation that
-never began gives them back, and everything is as it was before. Nothing here decides that a run goes on: a person did.
+never began gives them back, and everything is as it was. Nothing here decides that a run goes on: a person did.
 """
 
 from __future__ import annotations

@@ -25,6 +25,11 @@ END_KNOWN_FROM = 0.02
 """Fraction of a run below which nobody guesses when it ends."""
 
 
+STALE_AFTER_S = 15.0
+"""Readings older than this are shown as old: a firmware that does not report by itself is asked every 5 s, and after
+M112 or during one long command it tells nothing."""
+
+
 class Moment:
     """One snapshot of the record, with what is read again and again kept at hand."""
 
@@ -87,6 +92,8 @@ class Moment:
             position_mm=reading.position_mm if reading else None,
             spindle_rpm=reading.spindle_rpm if reading else None,
             telemetry_at_s=reading.at_s if reading else None,
+            readings_at_s=(reading.read_at_s or None) if reading else None,
+            readings_stale=reading is not None and self.situation.now_s - reading.read_at_s > STALE_AFTER_S,
         )
 
     def run(self, run: Run) -> RunShape:

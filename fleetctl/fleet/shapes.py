@@ -112,6 +112,10 @@ class MachineShape(msgspec.Struct, frozen=True, kw_only=True):
     position_mm: tuple[float, float, float] | None = None
     spindle_rpm: float | None = None
     telemetry_at_s: float | None = None
+    readings_at_s: float | None = None
+    """When the firmware told temperatures, position and spindle the last time."""
+    readings_stale: bool = False
+    """Whether that is too long ago to be taken for what is so now."""
 
 
 class JobShape(msgspec.Struct, frozen=True, kw_only=True):

@@ -211,6 +211,8 @@ class TelemetryReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     temperatures_degc: dict[str, tuple[float, float]] = {}
     position_mm: tuple[float, float, float] | None = None
     spindle_rpm: float | None = None
+    read_at_s: float = 0.0
+    """When the firmware told the readings (Unix time); progress goes on without any. 0: it never told one."""
 
 
 ToAgent = Hello | Assign | Start | Withdraw | Verb | Stop | Release | Acknowledge | Leave
