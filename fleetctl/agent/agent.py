@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,8 +17,9 @@ from fleetctl.agent.blocking import RunBlocking
 from fleetctl.agent.commands import Commands
 from fleetctl.agent.files import JournalFile
 from fleetctl.agent.journal import Journal
-from fleetctl.agent.lag import LagMonitor
+from fleetctl.agent.lag import Blocked, LagMonitor
 from fleetctl.agent.link import ControllerLink, Listen
+from fleetctl.agent.owners import Owners
 from fleetctl.agent.programs import Programs
 from fleetctl.agent.records import Outcome
 from fleetctl.agent.recovery import begin_boot
@@ -29,7 +30,7 @@ from fleetctl.agent.telemetry import TelemetryBoard
 from fleetctl.clock import Clock
 from fleetctl.driver.api import DriverType
 from fleetctl.model.identity import NewId
-from fleetctl.model.messages import PROTOCOL_VERSION, Welcome
+from fleetctl.model.messages import PROTOCOL_VERSION, BlockedReport, Welcome
 from fleetctl.transport.peer import PeerLink
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,8 @@ class Surroundings:
     and written through `journal_blocking` only; `programs` is given already wired to its own threads.
     `listen` begins to take controllers in: `functools.partial(serve_peers, path)`, or the simulation's twin.
     `reports_in_flight`: 1 where the link may lose single messages; 64 suits a socket (see `ControllerLink`).
-    `watch_loop`: start the thread that samples the loop when it is late; never in a virtual loop.
+    `watch_loop`: start the thread that samples the loop when it is late; never in a virtual loop. `tell_stuck` is
+    called in that thread while the loop does not go on.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Surroundings:
     pid: int = 0
     reports_in_flight: int = 1
     watch_loop: bool = False
+    tell_stuck: Callable[[Blocked], None] = lambda _blocked: None
 
 
 class Agent:
@@ -105,7 +108,7 @@ class Agent:
                 self._tasks = tasks
                 helpers = [tasks.create_task(self.journal.run(), name="journal")]
                 if self._around.watch_loop:
-                    helpers.append(tasks.create_task(LagMonitor(self._around.clock).run(), name="loop lag"))
+                    helpers.append(tasks.create_task(self._watch().run(), name="loop lag"))
                 server = await self._around.listen(self._take_in)
                 try:
                     await self.supervisor.run()
@@ -125,6 +128,28 @@ class Agent:
     async def close(self) -> None:
         """Write what is left of the journal and close it; idempotent."""
         await self.journal.close()
+
+    def _watch(self) -> LagMonitor:
+        owners = Owners(lambda: self.supervisor.sessions)
+        return LagMonitor(self._around.clock, owners, self.blocked, self._around.tell_stuck)
+
+    def blocked(self, blocked: Blocked) -> None:
+        """A call held up the loop: name its machine, which gets its stop last from now on."""
+        session = self.supervisor.sessions.get(blocked.machine_id)
+        if session is None:
+            return
+        session.blocks = True
+        driver = session.assignment.driver
+        log.warning("%s: its driver %s held up all machines for %.2f s", session.name, driver, blocked.late_s)
+        self.link.tell(
+            BlockedReport(
+                machine_id=blocked.machine_id,
+                driver=driver,
+                late_s=blocked.late_s,
+                where=blocked.where,
+                at_s=self._around.clock.wall().timestamp(),
+            )
+        )
 
     def _post(self, outcome: Outcome) -> None:
         self.link.post(outcome)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from fleetctl.clock import Clock
 from fleetctl.driver.api import EndKind, Progress, Telemetry
 from fleetctl.model.machine import Activity
 
@@ -35,12 +36,29 @@ class Hearing(Protocol):
         ...
 
 
-class Ears:
-    """The `Listener` of one driver."""
+WINDOW_S = 10.0
+CHANGES_MOST = 200
+"""Changes of state in ten seconds that a machine may have: each one is journalled and sent until acknowledged. A
+firmware that pauses and goes on with every line has a fault of its own."""
 
-    def __init__(self, hearing: Hearing) -> None:
+EVENTS_MOST = 50_000
+"""Readings and progress in ten seconds: five times what the fastest stream acknowledges."""
+
+REASON_MOST = 500
+"""Characters of a reason; what a firmware says in one line is far shorter."""
+
+
+class Ears:
+    """The `Listener` of one driver. A driver that tells more than anybody can want loses its link, and nobody else
+    anything (I9)."""
+
+    def __init__(self, hearing: Hearing, clock: Clock) -> None:
         """Open until `shut`."""
         self._hearing: Hearing | None = hearing
+        self._clock = clock
+        self._since_s = clock.monotonic()
+        self._changes = 0
+        self._events = 0
 
     def shut(self) -> None:
         """Listen no more."""
@@ -48,25 +66,47 @@ class Ears:
 
     def activity(self, activity: Activity, reason: str, position_lost: bool) -> None:
         """The firmware changed what it does."""
+        self._changes += 1
+        if self._changes > CHANGES_MOST:
+            self._flooded(self._changes, CHANGES_MOST, "changes of state")
         if self._hearing is not None:
-            self._hearing.heard_activity(activity, reason, position_lost)
+            self._hearing.heard_activity(activity, reason[:REASON_MOST], position_lost)
 
     def telemetry(self, telemetry: Telemetry) -> None:
         """New readings."""
+        self._count()
         if self._hearing is not None:
             self._hearing.heard_telemetry(telemetry)
 
     def progress(self, progress: Progress) -> None:
         """Lines were acknowledged."""
+        self._count()
         if self._hearing is not None:
             self._hearing.heard_progress(progress)
 
     def ended(self, kind: EndKind, reason: str, progress: Progress) -> None:
         """The run in hand ended."""
         if self._hearing is not None:
-            self._hearing.heard_ended(kind, reason, progress)
+            self._hearing.heard_ended(kind, reason[:REASON_MOST], progress)
 
     def lost(self, reason: str) -> None:
         """The link is gone."""
         if self._hearing is not None:
-            self._hearing.heard_lost(reason)
+            self._hearing.heard_lost(reason[:REASON_MOST])
+
+    def _count(self) -> None:
+        self._events += 1
+        if self._events > EVENTS_MOST:
+            self._flooded(self._events, EVENTS_MOST, "readings")
+
+    def _flooded(self, count: int, most: int, what: str) -> None:
+        """Too many: in too short a time it is the end of this link, else counting begins anew."""
+        elapsed_s = self._clock.monotonic() - self._since_s
+        if elapsed_s > WINDOW_S or self._hearing is None:
+            self._since_s = self._clock.monotonic()
+            self._changes = self._events = 0
+            return
+        hearing, self._hearing = self._hearing, None
+        hearing.heard_lost(
+            f"The driver told {count} {what} within {elapsed_s:.1f} s, more than {most}; it is given up."
+        )

@@ -98,6 +98,11 @@ class ControllerLink:
         if self._line is not None:
             self._line.post(outcome)
 
+    def tell(self, message: ToController) -> None:
+        """Send something that may be lost, if there is a line with room."""
+        if self._line is not None:
+            self._line.send(message)
+
     async def delivered(self, deadline_s: float) -> None:
         """Wait until the controller has everything, at the latest until `deadline_s`; or it is not there."""
         while self._line is not None and self._shared.clock.monotonic() < deadline_s:

@@ -104,7 +104,7 @@ class Session:
 
     async def _one_link(self) -> None:
         """One link from opening to loss. Whatever a driver raises ends only this."""
-        ears = Ears(self)
+        ears = Ears(self, self._shared.clock)
         self._link_end = asyncio.get_running_loop().create_future()
         try:
             self.driver = self._make_driver(ears)

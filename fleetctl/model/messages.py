@@ -215,8 +215,21 @@ class TelemetryReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     """When the firmware told the readings (Unix time); progress goes on without any. 0: it never told one."""
 
 
+class BlockedReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="blocked"):
+    """The driver of one machine held up its whole agent for `late_s` seconds; droppable (I9).
+
+    `where` is file, line and function of the step that took so long.
+    """
+
+    machine_id: str
+    driver: str
+    late_s: float
+    where: str
+    at_s: float
+
+
 ToAgent = Hello | Assign | Start | Withdraw | Verb | Stop | Release | Acknowledge | Leave
-ToController = Welcome | MachineReport | RunReport | Answer | StopReport | TelemetryReport
+ToController = Welcome | MachineReport | RunReport | Answer | StopReport | TelemetryReport | BlockedReport
 Report = MachineReport | RunReport
 
 _encoder = msgspec.msgpack.Encoder()
