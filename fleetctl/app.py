@@ -17,11 +17,13 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from fleetctl import __version__
 from fleetctl.api.server import listen, make_app
 from fleetctl.clock import Clock, SystemClock
 from fleetctl.config import Config
 from fleetctl.driver.api import DriverType
 from fleetctl.errors import ConfigurationError
+from fleetctl.fleet.agent_desk import AgentDesk
 from fleetctl.fleet.agents import Agents
 from fleetctl.fleet.bus import Bus
 from fleetctl.fleet.checks import Checks
@@ -34,7 +36,7 @@ from fleetctl.fleet.hooks import Hooks, HookSource, RunInThread
 from fleetctl.fleet.intake import Intake, OffLoop
 from fleetctl.fleet.jobs import Jobs
 from fleetctl.fleet.link import AgentLink, Dial
-from fleetctl.fleet.local_agent import LocalAgent
+from fleetctl.fleet.local_agent import LocalAgent, stuck_in
 from fleetctl.fleet.machines import Machines
 from fleetctl.fleet.parts import Parts
 from fleetctl.fleet.paths import Paths
@@ -77,6 +79,12 @@ class Seams:
     hooks: HookSource
     off_loop: OffLoop
     run_in_thread: RunInThread
+    new_dial: Callable[[str], Dial] | None = None
+    """How an agent is reached that a machine is given to; None: there are no others than those of `dials`."""
+    stuck: Callable[[str], str] = lambda _agent: ""
+    """What holds an agent of this computer up at this moment, as its watchdog wrote it; empty when nothing does."""
+    version: str = ""
+    """Ours: an agent of another one is replaced when it is idle. Empty: any will do."""
 
 
 def build_controller(site: str, seams: Seams) -> Controller:
@@ -84,12 +92,15 @@ def build_controller(site: str, seams: Seams) -> Controller:
     bus = Bus()
     record = Record(seams.open_writer(bus.publish), seams.reader, seams.clock, seams.new_id)
     telemetry = Telemetry(seams.clock)
-    agents = Agents(
-        {
-            name: AgentLink(name, site, dial, record, telemetry, seams.clock, seams.rng)
-            for name, dial in seams.dials.items()
-        }
-    )
+
+    def make_link(name: str) -> AgentLink:
+        dial = seams.dials.get(name)
+        if dial is None:
+            assert seams.new_dial is not None  # else nobody is given this function
+            dial = seams.new_dial(name)
+        return AgentLink(name, site, dial, record, telemetry, seams.clock, seams.rng, seams.version)
+
+    agents = Agents({name: make_link(name) for name in seams.dials}, make_link if seams.new_dial else None)
     gate = Gate(record)
     hooks = Hooks(seams.hooks, seams.run_in_thread)
     views = Views(record, agents, telemetry, gate)
@@ -106,6 +117,7 @@ def build_controller(site: str, seams: Seams) -> Controller:
         continuing=Continuing(record, agents, gate, transforming, views),
         paths=Paths(seams.blobs, views, seams.off_loop),
         machines=Machines(record, agents, views, profiles),
+        agent_desk=AgentDesk(record, agents, seams.stuck),
         discovery=Discovery(hooks),
         runs=Runs(record, agents),
         jobs=Jobs(record),
@@ -173,7 +185,10 @@ async def _controller(config: Config) -> AsyncIterator[Controller]:
 
         plugins = PluginManager()
         plugins.load()
-        agent = LocalAgent(config.data, config.agent_socket, clock)
+
+        def new_dial(name: str) -> Dial:
+            return LocalAgent(config.of_agent(name), clock).dial
+
         controller = build_controller(
             config.site,
             Seams(
@@ -184,7 +199,10 @@ async def _controller(config: Config) -> AsyncIterator[Controller]:
                 open_writer=open_writer,
                 reader=reader,
                 blobs=blobs,
-                dials={config.agent: agent.dial},
+                dials={config.agent: new_dial(config.agent)},
+                new_dial=new_dial,
+                version=__version__,
+                stuck=lambda name: stuck_in(config.of_agent(name)),
                 drivers=plugins.drivers(),
                 hooks=plugins,
                 off_loop=asyncio.to_thread,

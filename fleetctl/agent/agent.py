@@ -30,7 +30,7 @@ from fleetctl.agent.telemetry import TelemetryBoard
 from fleetctl.clock import Clock
 from fleetctl.driver.api import DriverType
 from fleetctl.model.identity import NewId
-from fleetctl.model.messages import PROTOCOL_VERSION, BlockedReport, Welcome
+from fleetctl.model.messages import PROTOCOL_VERSION, BlockedReport, LeavingReport, Welcome
 from fleetctl.transport.peer import PeerLink
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class Agent:
             open_transport=around.open_transport,
             run_ended=asyncio.Event(),
         )
-        self.supervisor = Supervisor(self.shared)
+        self.supervisor = Supervisor(self.shared, self._tell_leaving)
         self.commands = Commands(self.shared, self.supervisor, self._post)
         self.link = ControllerLink(self.shared, self.commands.take, self._welcome, around.reports_in_flight)
         self._tasks: asyncio.TaskGroup | None = None
@@ -151,6 +151,9 @@ class Agent:
             )
         )
 
+    def _tell_leaving(self) -> None:
+        self.link.tell(LeavingReport(leaving=self.supervisor.leaving))
+
     def _post(self, outcome: Outcome) -> None:
         self.link.post(outcome)
 
@@ -165,6 +168,7 @@ class Agent:
             pid=self._around.pid,
             active_runs=tuple(run.run_id for run in self.journal.state.active_runs()),
             last_sequence=content.last_sequence,
+            leaving=self.supervisor.leaving,
             stop_id=content.stop_id,
         )
 

@@ -1,8 +1,8 @@
 """Finds out when the loop was late, and who held it up: one slow callback delays every stream (I9).
 
 A thread looks at the loop's own stack while the loop is late, because afterwards nobody knows. A machine is only
-named when one and the same call was seen twice, so that a busy computer blames nobody. Without the thread (in a virtual
-loop) nothing is watched. Must not know what runs in the loop, only which objects belong to which machine.
+named when one and the same call was seen twice, so that a busy computer blames nobody. Without the thread (in a
+virtual loop) nothing is watched. Must not know what runs in the loop, only which objects belong to which machine.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from fleetctl.agent.backoff import BackOff
 from fleetctl.agent.early import make_safe_while_connecting
 from fleetctl.agent.ears import Ears
-from fleetctl.agent.execution import END_PATIENCE_S, PRESS_CYCLE_START, STOPPED_UNBEGUN, Execution
+from fleetctl.agent.execution import DRAIN_PATIENCE_S, END_PATIENCE_S, PRESS_CYCLE_START, STOPPED_UNBEGUN, Execution
 from fleetctl.agent.facts import Facts
 from fleetctl.agent.safing import Safing
 from fleetctl.agent.shared import Shared
@@ -355,7 +355,8 @@ class Session:
             except FleetctlError as error:
                 log.warning("%s: the run could not be cancelled (%s); stopping", self.name, error)
                 driver.stop()
-            await hand.wait_ended(self._shared.clock.monotonic() + END_PATIENCE_S)
+            # A cancel lets the machine finish what it has planned; after a stop it ends sooner.
+            await hand.wait_ended(self._shared.clock.monotonic() + DRAIN_PATIENCE_S + END_PATIENCE_S)
         await self._safing.make_safe(driver)
         self.break_link(LinkError("The agent was told to end."))
 

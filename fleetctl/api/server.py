@@ -18,6 +18,7 @@ from aiohttp import web
 
 import fleetctl
 from fleetctl.api import (
+    agents,
     assets,
     continuation,
     estop,
@@ -65,7 +66,7 @@ CLIENT_LEFT = 499
 
 _RESOURCES = (
     machines, jobs, runs, parts, programs, events, estop, tokens, health,
-    octoprint, openapi, pages, fragments, assets, continuation,
+    octoprint, openapi, pages, fragments, assets, continuation, agents,
 )  # fmt: skip
 
 ROUTES: tuple[Route, ...] = tuple(route for resource in _RESOURCES for route in resource.routes.table)

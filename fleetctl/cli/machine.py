@@ -33,6 +33,7 @@ def machine() -> None:
 @setup_options
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A setting of driver or check.")
 @click.option("--unattended", is_flag=True, help="Start runs without cycle start; your name stands in the record.")
+@click.option("--agent", default="", metavar="A", help="`own` for an agent of its own, or the name of one.")
 @json_option
 @with_daemon
 async def add_machine(
@@ -45,6 +46,7 @@ async def add_machine(
     change: Change,
     options: tuple[str, ...],
     unattended: bool,
+    agent: str,
     as_json: bool,
 ) -> None:
     """Add a machine. It connects at once and moves nothing."""
@@ -57,6 +59,7 @@ async def add_machine(
         setup=change(Setup()),
         options=dict(pair(each) for each in options),
         unattended=unattended,
+        agent=agent,
     )
     answer = await client.post("machines", new)
     if as_json:

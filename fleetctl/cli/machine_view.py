@@ -61,6 +61,7 @@ def machine_card(shown: MachineShape) -> Group:
         ("firmware", shown.firmware),
         ("driver", f"{shown.driver} at {shown.port}"),
         ("group", shown.group),
+        ("agent", shown.agent),
         ("unattended", f"set by {shown.unattended_by}" if shown.unattended_by else ""),
     ]
     parts = [Text(), part_table(list(shown.parts_to_clear))] if shown.parts_to_clear else []

@@ -79,7 +79,9 @@ class Moment:
             position=machine.facts.position.value,
             reason=machine.facts.reason,
             firmware=machine.firmware,
-            ready=run is None and is_ready(machine.facts) and machine.agent in self.situation.agents,
+            ready=run is None
+            and is_ready(machine.facts)
+            and machine.agent in self.situation.agents - self.situation.leaving,
             unattended_by=machine.unattended_by,
             word=shown.value,
             sentence=_sentence(shown, reason, shaped_run),
@@ -92,6 +94,7 @@ class Moment:
             position_mm=reading.position_mm if reading else None,
             spindle_rpm=reading.spindle_rpm if reading else None,
             telemetry_at_s=reading.at_s if reading else None,
+            agent=machine.agent,
             readings_at_s=(reading.read_at_s or None) if reading else None,
             readings_stale=reading is not None and self.situation.now_s - reading.read_at_s > STALE_AFTER_S,
         )

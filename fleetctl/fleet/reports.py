@@ -32,7 +32,7 @@ def apply_report(conn: sa.Connection, agent: str, report: Report, stamp: Stamp) 
     machines.set_last_sequence(conn, agent, report.sequence)
     try:
         if isinstance(report, MachineReport):
-            _machine_reported(conn, report, stamp)
+            _machine_reported(conn, agent, report, stamp)
         else:
             _run_reported(conn, report, stamp)
     except NotFound:
@@ -40,8 +40,10 @@ def apply_report(conn: sa.Connection, agent: str, report: Report, stamp: Stamp) 
         log.warning("agent %s reports about something that is not on record: %s", agent, report)
 
 
-def _machine_reported(conn: sa.Connection, report: MachineReport, stamp: Stamp) -> None:
+def _machine_reported(conn: sa.Connection, agent: str, report: MachineReport, stamp: Stamp) -> None:
     machine = machines.get(conn, report.machine_id)
+    if machine.agent != agent:
+        return  # it was given to another agent meanwhile, which sees it now
     facts = msgspec.structs.replace(
         machine.facts,
         link=report.link,

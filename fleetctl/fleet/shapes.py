@@ -116,6 +116,8 @@ class MachineShape(msgspec.Struct, frozen=True, kw_only=True):
     """When the firmware told temperatures, position and spindle the last time."""
     readings_stale: bool = False
     """Whether that is too long ago to be taken for what is so now."""
+    agent: str = ""
+    """The agent that holds it."""
 
 
 class JobShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -285,3 +287,5 @@ class NewMachine(msgspec.Struct, frozen=True, kw_only=True):
     setup: Setup = Setup()
     options: dict[str, str] = {}
     unattended: bool = False
+    agent: str = ""
+    """Which agent holds it: empty for the first one, `own` for one of its own, or a name."""

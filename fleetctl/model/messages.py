@@ -142,6 +142,8 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     pid: int
     active_runs: tuple[str, ...]
     last_sequence: int
+    leaving: bool = False
+    """Whether it ends after its last run and takes no more."""
     stop_id: str = ""
     """The Stop of everything that holds here (its command id), so that neither side can forget one (I15)."""
 
@@ -215,6 +217,12 @@ class TelemetryReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     """When the firmware told the readings (Unix time); progress goes on without any. 0: it never told one."""
 
 
+class LeavingReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="leaving"):
+    """The agent is about to end, or stays after all: whether it takes runs. Said again in each Welcome."""
+
+    leaving: bool
+
+
 class BlockedReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="blocked"):
     """The driver of one machine held up its whole agent for `late_s` seconds; droppable (I9).
 
@@ -229,7 +237,9 @@ class BlockedReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
 
 
 ToAgent = Hello | Assign | Start | Withdraw | Verb | Stop | Release | Acknowledge | Leave
-ToController = Welcome | MachineReport | RunReport | Answer | StopReport | TelemetryReport | BlockedReport
+ToController = (
+    Welcome | MachineReport | RunReport | Answer | StopReport | TelemetryReport | BlockedReport | LeavingReport
+)
 Report = MachineReport | RunReport
 
 _encoder = msgspec.msgpack.Encoder()

@@ -51,7 +51,9 @@ class Shop:
         ids = iter(f"shop-{number}" for number in range(1000))
         record = Record(writer, InlineReader(book.database, chance=random.Random(2)), clock, lambda: next(ids))
         blobs = BlobStore(root)
-        agents: Any = SimpleNamespace(connected=lambda: self.here, names=(AGENT,), commands_waiting=self.woken.append)
+        agents: Any = SimpleNamespace(
+            connected=lambda: self.here, leaving=frozenset, names=(AGENT,), commands_waiting=self.woken.append
+        )
         gate = Gate(record)
         views = Views(record, agents, Telemetry(clock), gate)
         self.intake = Intake(record, blobs, views, self.off_loop)
