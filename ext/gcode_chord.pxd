@@ -122,7 +122,8 @@ cdef inline double chord_speed(double speed, double accel, double inner2, double
 cdef inline double inside(Planner* q, Curve* c, Way middle, double speed, double accel) noexcept nogil:
     """v2 at the corners between the chords around `middle`; leaves the planner as if it had passed one of them."""
     cdef double unit[4]
-    cdef double other[4]
+    cdef double room[4]
+    cdef double* other
     cdef double safe = 0.0, v2
     cdef int32_t i
     along(c, back(middle, c.half), 1.0, unit)
@@ -136,10 +137,10 @@ cdef inline double inside(Planner* q, Curve* c, Way middle, double speed, double
         return klipper_corner(q, unit, speed, accel, q.last_bow)
     if q.rule == RULE_JERK:
         safe = safe_speed(q, unit, speed)
-    joint(q, unit, other)
+    other = joint(q, unit, room)
     leave(q, other, speed, safe)
     along(c, turned(middle, c.half), 1.0, unit)
-    joint(q, unit, other)
+    other = joint(q, unit, room)
     q.corner_radius = c.radius if q.arc_hints else 0.0
     v2 = corner(q, other, c.chord, speed, accel, safe)
     q.corner_radius = 0.0
@@ -179,7 +180,8 @@ cdef inline void piece(Planner* q, Curve* c, Way from_, Way middle, double part,
                        bint last, int64_t line) noexcept nogil:
     """The same for the other rules. Only the first piece has a corner to the move before, only the last one to the next."""
     cdef double unit[4]
-    cdef double other[4]
+    cdef double room[4]
+    cdef double* other
     cdef double safe = 0.0, inner2, corner2, seen, chords = part * c.chords
     along(c, middle, mean_share(part * c.sweep), unit)
     if not fit(q, unit, &speed, &accel):
@@ -187,7 +189,7 @@ cdef inline void piece(Planner* q, Curve* c, Way from_, Way middle, double part,
     corner2 = c.entry2
     if corner2 < 0.0:
         along(c, turned(from_, c.half), 1.0, unit)
-        joint(q, unit, other)
+        other = joint(q, unit, room)
         if q.rule == RULE_JERK:
             safe = safe_speed(q, unit, speed)
         corner2 = corner(q, other, c.chord, speed, accel, safe)
@@ -204,7 +206,7 @@ cdef inline void piece(Planner* q, Curve* c, Way from_, Way middle, double part,
               1.0 if q.arc_hints else chords, line)
     if last:
         along(c, back(turned(middle, back(middle, from_)), c.half), 1.0, unit)
-        joint(q, unit, other)
+        other = joint(q, unit, room)
         if q.rule == RULE_JERK:
             safe = safe_speed(q, unit, speed)
         leave(q, other, speed, safe)

@@ -10,6 +10,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc, qsort
 from libc.string cimport memchr, memcmp, memcpy
 
+from fleetctl._ext.gcode_corner cimport weigh_limits
 from fleetctl._ext.gcode_execute cimport execute
 from fleetctl._ext.gcode_extended cimport extended_command
 from fleetctl._ext.gcode_filament cimport begin_filament
@@ -99,6 +100,7 @@ cdef void fill_kinds(Core* s) noexcept nogil:
     for c in range(256):
         if 65 <= c <= 90 or 97 <= c <= 122:
             s.kind[c] = KIND_LETTER
+            s.letter_bit[c] = <uint32_t> 1 << (c & 31)
         elif c >= 128:
             s.kind[c] = KIND_HIGH
         elif c < 32 or c == 127:
@@ -433,6 +435,7 @@ cdef class Scanner:
         q.rapid = rapid
         q.fixed_rule = fixed
         q.least_accel = min(accel[:3])
+        weigh_limits(q)
 
     def set_planner(self, str rule, double ahead, klipper, arcs, double most):
         """After `set_limits`: the corner rule (a key of RULES), the blocks known ahead, Klipper's square corner

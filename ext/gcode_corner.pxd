@@ -22,6 +22,24 @@ cdef inline double greatest(double a, double b) noexcept nogil:
     return a if a > b else b
 
 
+cdef inline void weigh_limits(Planner* q) noexcept nogil:
+    """To be called when limits of axes changed: what every move would divide by is divided once."""
+    cdef int32_t i
+    for i in range(4):
+        q.per_feed[i] = 1.0 / q.max_feed[i]
+        q.per_accel[i] = 1.0 / q.max_accel[i]
+        q.per_jerk[i] = 1.0 / q.jerk[i]
+
+
+cdef inline double strain(double* amount, double* per) noexcept nogil:
+    """The greatest of four amounts in units of its limit; an axis that is not used has none, whatever its limit."""
+    # A limit of zero makes 0 * inf of an unused axis, and NaN is never the greater one.
+    cdef double most = greatest(fabs(amount[0]) * per[0], 0.0)
+    most = greatest(fabs(amount[1]) * per[1], most)
+    most = greatest(fabs(amount[2]) * per[2], most)
+    return greatest(fabs(amount[3]) * per[3], most)
+
+
 cdef inline double against(double* before, double* unit, int32_t axes) noexcept nogil:
     """Minus the cosine of the angle between two directions: 1 is straight back, -1 straight on."""
     cdef double cosine = -(before[0] * unit[0] + before[1] * unit[1] + before[2] * unit[2])
@@ -91,30 +109,28 @@ cdef inline double marlin_corner(Planner* q, double* before, double* unit, doubl
 
 cdef inline double safe_speed(Planner* q, double* unit, double speed) noexcept nogil:
     """Classic jerk: the greatest speed along `unit` that may start from or drop to rest at once."""
-    cdef double factor = 1.0
-    cdef double v
-    cdef int32_t i
-    for i in range(4):
-        v = fabs(unit[i]) * speed
-        if v * factor > q.jerk[i]:
-            factor = q.jerk[i] / v
-    return speed * factor
+    cdef double worst = strain(unit, q.per_jerk) * speed
+    return speed / worst if worst > 1.0 else speed
+
+
+cdef inline double jump(double out, double into) noexcept nogil:
+    """How far one axis changes its speed at once: the difference, or the greater one where the sign changes."""
+    cdef double low = least(out, into)
+    cdef double high = greatest(out, into)
+    return least(high - low, greatest(high, -low))
 
 
 cdef inline double jerk_corner(Planner* q, double* unit, double speed, double safe) noexcept nogil:
     """Classic jerk: greatest speed at the corner between the last move and this one."""
     cdef double v = least(speed, q.speed)
-    cdef double before = v / q.speed
-    cdef double factor = 1.0
-    cdef double out, into, jump
+    cdef double jumps[4]
+    cdef double worst
     cdef int32_t i
     for i in range(4):
-        out = q.axis_speed[i] * before
-        into = unit[i] * v
-        jump = fabs(out - into) if out * into > 0.0 else greatest(fabs(out), fabs(into))
-        if jump * factor > q.jerk[i]:
-            factor = q.jerk[i] / jump
-    v *= factor
+        jumps[i] = jump(q.unit[i], unit[i])
+    worst = strain(jumps, q.per_jerk) * v
+    if worst > 1.0:
+        v /= worst
     # A corner that both moves could take from rest is no gain: then both ends are taken at the safe speed.
     if q.safe > 0.99 * v and safe > 0.99 * v:
         v = safe

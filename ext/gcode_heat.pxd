@@ -3,6 +3,7 @@
 from libc.math cimport fmin
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
+from fleetctl._ext.gcode_corner cimport weigh_limits
 from fleetctl._ext.gcode_history cimport history
 from fleetctl._ext.gcode_klipper cimport limit_velocity
 from fleetctl._ext.gcode_note cimport note
@@ -179,3 +180,4 @@ cdef inline void limit_command(Core* s, Planner* q, int32_t m) noexcept nogil:
             if not q.fixed_rule and q.rule == RULE_MARLIN:
                 q.rule = RULE_JERK
                 q.arc_hints = 0
+    weigh_limits(q)

@@ -25,11 +25,10 @@ cdef inline double block_seconds(Block* b, double entry, double v0, double exit2
     """Time of one trapezoid from speed v0 to v1 (squares given too)."""
     cdef double peak2 = 0.5 * (b.reach + entry + exit2)
     cdef double vn = b.nominal
-    cdef double ramp
     if peak2 <= vn * vn:
         return (2.0 * sqrt(peak2) - v0 - v1) / b.accel
-    ramp = (2.0 * vn - v0 - v1) / b.accel
-    return ramp + (peak2 - vn * vn) / (b.accel * vn)
+    # Ramps (2 vn - v0 - v1) / a, and between them (peak2 - vn2) / (a vn): one division for both.
+    return (vn * (vn - v0 - v1) + peak2) / (b.accel * vn)
 
 
 cdef inline double paced_seconds(Block* b, double v0, double v1) noexcept nogil:
@@ -167,29 +166,25 @@ cdef inline void plan_heat(Planner* q, int32_t heater, double degc, bint wait, b
 
 cdef inline bint fit(Planner* q, double* unit, double* speed, double* accel) noexcept nogil:
     """Lower speed and acceleration along `unit` to what every axis allows; False if nothing is left."""
-    cdef double share
-    cdef int32_t i
-    for i in range(4):
-        share = fabs(unit[i])
-        if share > 0.0:
-            if share * speed[0] > q.max_feed[i]:
-                speed[0] = q.max_feed[i] / share
-            if share * accel[0] > q.max_accel[i]:
-                accel[0] = q.max_accel[i] / share
+    cdef double fast = strain(unit, q.per_feed)
+    cdef double hard = strain(unit, q.per_accel)
+    if fast * speed[0] > 1.0:
+        speed[0] = 1.0 / fast
+    if hard * accel[0] > 1.0:
+        accel[0] = 1.0 / hard
     return speed[0] > 1e-6 and accel[0] > 1e-6
 
 
-cdef inline void joint(Planner* q, double* unit, double* other) noexcept nogil:
-    """The direction as the corner rule sees it: Marlin's junction deviation normalizes it with E."""
+cdef inline double* joint(Planner* q, double* unit, double* other) noexcept nogil:
+    """The direction as the corner rule sees it: Marlin's junction deviation normalizes it with E, in `other`."""
     cdef double inverse
     cdef int32_t i
     if q.rule == RULE_MARLIN and unit[3] != 0.0:
         inverse = 1.0 / sqrt(unit[0] * unit[0] + unit[1] * unit[1] + unit[2] * unit[2] + unit[3] * unit[3])
         for i in range(4):
             other[i] = unit[i] * inverse
-    else:
-        for i in range(4):
-            other[i] = unit[i]
+        return other
+    return unit
 
 
 cdef inline double corner(Planner* q, double* unit, double length, double speed, double accel,
@@ -264,9 +259,6 @@ cdef inline void leave(Planner* q, double* unit, double speed, double safe) noex
     cdef int32_t i
     for i in range(4):
         q.unit[i] = unit[i]
-    if q.rule == RULE_JERK:
-        for i in range(4):
-            q.axis_speed[i] = unit[i] * speed
     q.speed = speed
     q.safe = safe
     q.stopped = 0
@@ -276,7 +268,8 @@ cdef inline void plan_move(Planner* q, double* unit, double length, double speed
                            int64_t line) noexcept nogil:
     """One straight move of `length` mm in direction `unit` (x, y, z, e per mm)."""
     cdef double own[4]
-    cdef double other[4]
+    cdef double room[4]
+    cdef double* other
     cdef double safe = 0.0
     if q.stepped:
         if not round_to_steps(q, unit, own, &length):
@@ -284,7 +277,7 @@ cdef inline void plan_move(Planner* q, double* unit, double length, double speed
         unit = own
     if not fit(q, unit, &speed, &accel):
         return              # F0 or a limit of zero: it would never end; the fact is told elsewhere
-    joint(q, unit, other)
+    other = joint(q, unit, room)
     if q.rule == RULE_JERK:
         safe = safe_speed(q, unit, speed)
     add_block(q, length, speed, accel, corner(q, other, length, speed, accel, safe), 1.0, line)

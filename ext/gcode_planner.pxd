@@ -84,6 +84,9 @@ cdef struct Planner:
     double max_feed[4]
     double max_accel[4]
     double jerk[4]
+    double per_feed[4]      # one over each of these
+    double per_accel[4]
+    double per_jerk[4]
     double cap_feed[4]      # what a given machine allows; a file may not exceed it
     double cap_accel[4]
     double cap_jerk[4]
@@ -113,7 +116,6 @@ cdef struct Planner:
     double arc_most         # mm; Klipper's resolution
     double corner_radius    # of the arc that the corner lies in; 0: none
     double unit[4]          # direction at the end of the last block
-    double axis_speed[4]    # mm/s at the end of the last block, at nominal speed
     double speed            # nominal speed of the last block
     double safe             # speed it can stop from at once (classic jerk)
     double last_reach       # Klipper: of the last move

@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from fleetctl._ext.gcode_evaluate cimport (
     computed_setting, computed_value, evaluates, polar_word, refused_line, starts_value, word_of_flow)
 from fleetctl._ext.gcode_note cimport note, note_name
-from fleetctl._ext.gcode_number cimport careful_number, digits_go_on, fleetctl_pow10
+from fleetctl._ext.gcode_number cimport careful_number, digits_from, digits_go_on, plain_number
 from fleetctl._ext.gcode_resume cimport resume_name, resume_text
 from fleetctl._ext.gcode_object cimport object_command, object_m486
 from fleetctl._ext.gcode_parameter cimport object_to
@@ -255,18 +255,47 @@ cdef inline const uint8_t* past_blanks(Words* w, const uint8_t* p) noexcept nogi
     return p
 
 
+cdef inline bint odd_number(Core* s, uint8_t letter, const uint8_t** where, const uint8_t* start,
+                            int64_t* value) noexcept nogil:
+    """The number of the word at `where[0]`, which is no plain one: blanks, a plus, many digits, an expression, or none
+    at all. `where` moves on. True: the word is dealt with, there is no number to keep."""
+    cdef const uint8_t* at = where[0]
+    cdef const uint8_t* p = at + 1
+    cdef const uint8_t* sign
+    cdef bint spaced = s.reads & READ_SPACED_NUMBERS
+    if p[0] == 32 or p[0] == 9:
+        p = past_blanks(&s.w, p)
+    sign = p
+    p += p[0] == 45 or p[0] == 43
+    if p != sign and spaced and (p[0] == 32 or p[0] == 9):
+        p = past_blanks(&s.w, p)
+    if 48 <= p[0] <= 57 or (p[0] == 46 and (48 <= p[1] <= 57 or (spaced and digits_go_on(p + 1)))):
+        where[0] = careful_number(s, p, start, value)
+        if sign[0] == 45:
+            value[0] = -value[0]
+        return False
+    p += p[0] == 46
+    if evaluates(s) and starts_value(at + 1):
+        where[0] = evaluated_word(s, letter, at, start)
+    elif s.kind[p[0]] == KIND_EXPRESSION:
+        where[0] = p
+    elif not bare(at, p):
+        note(s, HAZ_NUMBER_MISSING, at - start + 1)
+        where[0] = p
+    else:
+        where[0] = bare_letter(s, at, p, letter, start)
+    return True
+
+
 cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
     """Fills `s.w` from the line at `p` and returns the line's end byte (LF or CR)."""
     cdef Words* w = &s.w
     cdef const uint8_t* start = p
     cdef const uint8_t* at
-    cdef const uint8_t* digits
-    cdef const uint8_t* kind = s.kind
+    cdef const uint32_t* letter_bit = s.letter_bit
     cdef uint8_t c, k, letter
-    cdef uint32_t d, bit
-    cdef int32_t whole, decimals
-    cdef bint negative, spaced = s.reads & READ_SPACED_NUMBERS
-    cdef uint64_t m
+    cdef uint32_t bit
+    cdef bint spaced = s.reads & READ_SPACED_NUMBERS
     cdef int64_t value
     w.mask = 0
     w.flags = 0
@@ -278,71 +307,29 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
     w.numbered = 0
     while True:
         c = p[0]
-        k = kind[c]
-        if k == KIND_LETTER:
+        bit = letter_bit[c]
+        if bit:
             at = p
             if c & 32 and s.hazard[HAZ_LOWER_CASE].count == 0:
                 note(s, HAZ_LOWER_CASE, at - start + 1)
             letter = c & 31
-            p += 1
-            negative = False
-            d = <uint32_t> p[0] - 48
-            if d >= 10:             # a blank, a sign, a point, or no number
-                if p[0] == 32 or p[0] == 9:
-                    p = past_blanks(w, p)
-                negative = p[0] == 45
-                digits = p
-                p += negative or p[0] == 43
-                if p != digits and spaced and (p[0] == 32 or p[0] == 9):
-                    p = past_blanks(w, p)
-                d = <uint32_t> p[0] - 48
-            digits = p
-            m = 0
-            while d < 10:
-                m = m * 10 + d
-                p += 1
-                d = <uint32_t> p[0] - 48
-            whole = <int32_t> (p - digits)
-            decimals = 0
-            if p[0] == 46:
-                p += 1
-                d = <uint32_t> p[0] - 48
-                while d < 10:
-                    m = m * 10 + d
-                    p += 1
-                    d = <uint32_t> p[0] - 48
-                decimals = <int32_t> (p - digits) - whole - 1
-            if whole + decimals == 0 and not (spaced and (p - 1)[0] == 46 and digits_go_on(p)):
-                if evaluates(s) and starts_value(at + 1):
-                    p = evaluated_word(s, letter, at, start)
+            p = plain_number(p + 1, &value)
+            if p == NULL or (spaced and digits_go_on(p)):
+                p = at
+                if odd_number(s, letter, &p, start, &value):
                     continue
-                if kind[p[0]] == KIND_EXPRESSION:
-                    continue
-                if not bare(at, p):
-                    note(s, HAZ_NUMBER_MISSING, at - start + 1)
-                    continue
-                p = bare_letter(s, at, p, letter, start)
-                continue
-            bit = <uint32_t> 1 << letter
-            # Negative if either number of digits is too great: one test for both.
-            if ((9 - whole) | (6 - decimals)) < 0 or (spaced and digits_go_on(p)):
-                p = careful_number(s, digits, start, &value)
-            else:
-                value = <int64_t> m * fleetctl_pow10[6 - decimals]
-            if negative:
-                value = -value
-                if value < 0 and bit & BITS_NEVER_NEGATIVE:
-                    note(s, HAZ_NEGATIVE_NUMBER, at - start + 1)
+            if value < 0 and bit & BITS_NEVER_NEGATIVE:
+                note(s, HAZ_NEGATIVE_NUMBER, at - start + 1)
             if bit & BITS_ODD:
-                if letter == LETTER_G and m < 60 and value == <int64_t> m * 1000000 and w.mask == 0 and w.ng < 8:
-                    w.g[w.ng] = <int32_t> m * 10        # the commonest of all first words
-                    w.ng += 1
+                if letter == LETTER_G and p == at + 2 and (w.mask | <uint32_t> w.ng) == 0:
+                    w.g[0] = (at[1] - 48) * 10          # the commonest of all first words
+                    w.ng = 1
                 elif letter == LETTER_N and w.mask == 0 and w.ng == 0 and w.nm == 0:
                     w.mask = BIT_N
                     w.value[LETTER_N] = value
                     s.cut.at[LETTER_N] = at
-                    if at - start == w.blanks and digits == at + 1:
-                        w.numbered = whole + 1          # taken off before the line is sent
+                    if at - start == w.blanks:
+                        w.numbered = digits_from(at + 1)        # taken off before the line is sent
                 else:
                     p = keep_odd_word(s, letter, value, at, p, start)
             else:
@@ -354,7 +341,9 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
             if p[0] == 32:          # one blank between words is what nearly every program has
                 p += 1
                 w.blanks += 1
-        elif k == KIND_SPACE:
+            continue
+        k = s.kind[c]
+        if k == KIND_SPACE:
             p = past_blanks(w, p)
         elif k == KIND_LF or k == KIND_CR:
             w.code_end = p

@@ -396,7 +396,8 @@ cdef struct Core:
     NameTable objects
     Trace trace
     NameTable secret_keys   # of comments, see gcode_secret.pxd
-    uint8_t kind[256]       # character classes, see gcode_text.pxd
+    uint32_t letter_bit[256]    # the bit of a letter, large or small, among words; 0 for what is none
+    uint8_t kind[256]       # character classes of all else, see gcode_text.pxd
     uint8_t text_m[1024]    # M numbers whose arguments are text
     Resume resume
     Cut cut

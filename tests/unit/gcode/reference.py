@@ -432,9 +432,10 @@ def arc_of(r: Reading, w: dict[str, Fraction], ends: dict[int, tuple[Fraction, s
         return None
     radius = r0
     most, least = (2.8284272, 0.028284272) if r.dialect.arc_spirals else (0.5, 0.005)
-    if r.dialect.cnc and (abs(r1 - r0) > most or (abs(r1 - r0) > least and abs(r1 - r0) > 0.001 * r0)):
+    apart = abs(r1 - r0) > most or (abs(r1 - r0) > least and abs(r1 - r0) > 0.001 * r0)
+    if r.dialect.cnc and apart:
         radius = max(r0, r1)
-    spiral = r.dialect.arc_spirals and radius == r0 != r1
+    spiral = r.dialect.arc_spirals and not apart and r0 != r1
     start, end = math.atan2(-cy, -cx), math.atan2(y - cy, x - cx)
     sweep = (start - end if clockwise else end - start) % (2 * math.pi)
     if sweep <= 5e-7 or (x == 0.0 and y == 0.0):
