@@ -5,6 +5,7 @@ A driver that was given up may still speak from its own timers; nobody listens t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from fleetctl.clock import Clock
@@ -59,6 +60,18 @@ class Ears:
         self._since_s = clock.monotonic()
         self._changes = 0
         self._events = 0
+        self._kept: list[Callable[[], None]] | None = None
+
+    def keep(self) -> None:
+        """From now on keep what is told instead of passing it on: while a stop goes out to a room full of machines,
+        none of them waits for what another one has to say."""
+        self._kept = []
+
+    def pass_on(self) -> None:
+        """Pass on what was kept, in order, and keep nothing more; idempotent."""
+        kept, self._kept = self._kept, None
+        for tell in kept or ():
+            tell()
 
     def shut(self) -> None:
         """Listen no more."""
@@ -69,8 +82,7 @@ class Ears:
         self._changes += 1
         if self._changes > CHANGES_MOST:
             self._flooded(self._changes, CHANGES_MOST, "changes of state")
-        if self._hearing is not None:
-            self._hearing.heard_activity(activity, reason[:REASON_MOST], position_lost)
+        self._tell(lambda hearing: hearing.heard_activity(activity, reason[:REASON_MOST], position_lost))
 
     def telemetry(self, telemetry: Telemetry) -> None:
         """New readings."""
@@ -81,18 +93,24 @@ class Ears:
     def progress(self, progress: Progress) -> None:
         """Lines were acknowledged."""
         self._count()
-        if self._hearing is not None:
-            self._hearing.heard_progress(progress)
+        self._tell(lambda hearing: hearing.heard_progress(progress))
 
     def ended(self, kind: EndKind, reason: str, progress: Progress) -> None:
         """The run in hand ended."""
-        if self._hearing is not None:
-            self._hearing.heard_ended(kind, reason[:REASON_MOST], progress)
+        self._tell(lambda hearing: hearing.heard_ended(kind, reason[:REASON_MOST], progress))
 
     def lost(self, reason: str) -> None:
         """The link is gone."""
-        if self._hearing is not None:
-            self._hearing.heard_lost(reason[:REASON_MOST])
+        self._tell(lambda hearing: hearing.heard_lost(reason[:REASON_MOST]))
+
+    def _tell(self, tell: Callable[[Hearing], None]) -> None:
+        hearing = self._hearing
+        if hearing is None:
+            return
+        if self._kept is None:
+            tell(hearing)
+        else:
+            self._kept.append(lambda: tell(hearing))
 
     def _count(self) -> None:
         self._events += 1

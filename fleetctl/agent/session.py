@@ -54,6 +54,7 @@ class Session:
         self._shared = shared
         self._backoff = BackOff(shared.rng)
         self._tasks: asyncio.TaskGroup | None = None
+        self._ears: Ears | None = None
         self._link_end: asyncio.Future[Exception] | None = None
         self._retry_now = asyncio.Event()
         self._retired = False
@@ -104,7 +105,7 @@ class Session:
 
     async def _one_link(self) -> None:
         """One link from opening to loss. Whatever a driver raises ends only this."""
-        ears = Ears(self, self._shared.clock)
+        ears = self._ears = Ears(self, self._shared.clock)
         self._link_end = asyncio.get_running_loop().create_future()
         try:
             self.driver = self._make_driver(ears)
@@ -272,7 +273,10 @@ class Session:
         return 2 if self.blocks else 0 if isinstance(self.driver, DiscardsFirst) else 1
 
     def discard_unsent(self) -> None:
-        """The first half of a stop: what we have not sent yet never goes out."""
+        """The first half of a stop: what we have not sent yet never goes out. What the driver tells from here on
+        waits until the stop is out on every link; `stop_sent` follows in the same turn of the loop."""
+        if self._ears is not None:
+            self._ears.keep()
         if isinstance(self.driver, DiscardsFirst):
             try:
                 self.driver.discard_unsent()
@@ -294,7 +298,9 @@ class Session:
         return self.facts.link is Link.ONLINE
 
     def stop_sent(self) -> None:
-        """The stop is out on every link: the run that had not begun never will."""
+        """The stop is out on every link: what came of it is heard, and the run that had not begun never will."""
+        if self._ears is not None:
+            self._ears.pass_on()
         if self.hand is not None:
             self.hand.stop_sent()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from fleetctl.errors import LinkError
 from fleetctl.model.messages import Answer, MachineReport, Release, RunReport, Stop, StopReport, Welcome, encode
@@ -249,6 +250,33 @@ async def test_all_output_is_discarded_before_the_first_stop_goes_out() -> None:
         assert not turns, "the loop must not have turned between the first byte and the last"
         assert [what for what, _ in happened] == ["discard"] * 250 + ["stop"] * 250
         assert {name for what, name in happened if what == "stop"} == set(machines)
+        assert all(rig.agent.supervisor.sessions[f"id-{name}"].hand is None for name in machines)
+
+
+@under_virtual_clock()
+async def test_no_stop_waits_for_what_another_machine_has_to_say() -> None:
+    """A stop ends runs at once; their ends are written down when the last stop is out, not between two of them."""
+    machines = {f"m{n}": FakeMachine() for n in range(20)}
+    async with running(dict(machines)) as rig:
+        controller = await online(rig, *(assigned(name) for name in machines))
+        for name in machines:
+            controller.say(start(rig.clock, f"run-{name}", name))
+        await until(lambda: all(controller.states(f"run-{name}")[-1:] == ["running"] for name in machines))
+        content = rig.agent.journal.state.content
+        numbers: list[int] = []
+        for machine in machines.values():
+            assert machine.driver is not None
+            stop = machine.driver.stop
+
+            def noted(stop: Callable[[], None] = stop) -> None:
+                stop()
+                numbers.append(content.last_sequence)
+
+            machine.driver.stop = noted  # type: ignore[method-assign]
+        before = content.last_sequence
+        rig.agent.commands.take(Stop(command_id="stop-1"))
+        assert numbers == [before] * 20 and content.last_sequence >= before + 20
+        await until(lambda: all(controller.states(f"run-{name}")[-1:] == ["failed"] for name in machines))
 
 
 @under_virtual_clock()
