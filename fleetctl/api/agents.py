@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from aiohttp import web
 
 from fleetctl.api.permission import Permission
@@ -10,6 +11,12 @@ from fleetctl.fleet.agent_shapes import AgentChoice, AgentShape
 from fleetctl.fleet.shapes import MachineShape
 
 routes = Routes("agents")
+
+
+class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine that may get another agent."""
+
+    machine: str = ""
 
 
 @routes.route("GET", f"{API}/agents", permission=Permission.VIEW, answer=list[AgentShape])
@@ -35,4 +42,7 @@ async def give(call: Call[AgentChoice]) -> MachineShape:
 @routes.route("GET", "/agents", permission=Permission.VIEW)
 async def page(call: Call[None]) -> web.Response:
     """Agents: which process holds which machine, is it well?"""
-    return await call.page("agents.html", agents=await call.controller.agent_desk.agents())
+    agents = await call.controller.agent_desk.agents()
+    name = call.ask(PageQuery).machine
+    machine = (await call.controller.views.machine(name)).name if name else ""
+    return await call.page("agents.html", agents=agents, machine=machine)

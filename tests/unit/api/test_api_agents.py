@@ -28,13 +28,13 @@ async def test_a_machine_is_given_to_another_agent(admin: aiohttp.ClientSession,
 async def test_only_an_administrator_gives_machines(viewer: aiohttp.ClientSession) -> None:
     async with viewer.post("/api/v1/machines/K3/agent", json={"agent": "own"}) as answer:
         assert answer.status == 403
-    async with viewer.get("/agents", headers=BROWSER) as answer:
+    async with viewer.get("/agents?machine=K3", headers=BROWSER) as answer:
         assert "<form" not in (await answer.text()).split("<main")[1].split("</main>")[0]
 
 
 async def test_the_page(admin: aiohttp.ClientSession, world: FakeController) -> None:
     world.agent_desk.stuck = "stuck for 12 s in driver.py:12 compute"
-    async with admin.get("/agents", headers=BROWSER) as answer:
+    async with admin.get("/agents?machine=K3", headers=BROWSER) as answer:
         page = await answer.text()
     checker = Checker(page)
     assert answer.status == 200 and checker.wrong == [] and checker.open == []
