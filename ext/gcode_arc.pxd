@@ -180,7 +180,8 @@ cdef inline void plan_arc(Core* s, Planner* q, Arc* arc, double rise, int64_t pu
     c.q = arc.q
     c.l = arc.l
     c.radius = mean
-    c.start = arc.start
+    c.start.x = -arc.cp / distance(arc.cp, arc.cq)
+    c.start.y = -arc.cq / distance(arc.cp, arc.cq)
     c.sweep = arc.sweep
     c.rise = rise
     c.push = <double> pushed * 1e-6

@@ -6,13 +6,14 @@ MIN_ARC_SEGMENT_MM and MAX_ARC_SEGMENT_MM, at least MIN_CIRCLE_SEGMENTS to a cir
 
 An arc of few chords is planned chord by chord. One of many is planned in pieces of up to an eighth of a turn, for
 all corners inside a piece are alike: a piece goes at the mean speed of chords that are each entered and left at the
-speed of these corners, and stands for as many blocks of the firmware's buffer as it has chords.
+speed of these corners, and stands for as many blocks of the firmware's buffer as it has chords. Where an arc keeps
+one speed all along, what lies between two pieces is one block: that comes out the same.
 """
 
 from libc.math cimport M_PI, ceil, fabs, floor, sqrt
 from libc.stdint cimport int32_t, int64_t
 
-from fleetctl._ext.gcode_corner cimport least, safe_speed
+from fleetctl._ext.gcode_corner cimport greatest, least, safe_speed, sharpness, strain, surely
 from fleetctl._ext.gcode_klipper cimport klipper_add, klipper_corner, klipper_limits
 from fleetctl._ext.gcode_plan cimport add_block, corner, fit, joint, leave
 from fleetctl._ext.gcode_planner cimport *
@@ -30,8 +31,8 @@ cdef struct Curve:
     int32_t q
     int32_t l
     double radius
-    double start            # angle, radians
-    double sweep
+    Way start
+    double sweep            # radians
     double rise             # mm along the third axis
     double push             # mm of filament
     double chords
@@ -96,7 +97,7 @@ cdef inline void along(Curve* c, Way at, double shrink, double* unit) noexcept n
 
 cdef inline void each_chord(Planner* q, Curve* c, double speed, double accel, int64_t line) noexcept nogil:
     cdef double unit[4]
-    cdef Way at = turned(way(c.start), c.half)
+    cdef Way at = turned(c.start, c.half)
     cdef Way step = turned(c.half, c.half)
     cdef int32_t i, n = <int32_t> c.chords
     for i in range(n):
@@ -176,23 +177,39 @@ cdef inline void klipper_piece(Planner* q, Curve* c, Way from_, Way middle, doub
     c.entry2 = inner2
 
 
+cdef inline double enter(Planner* q, Curve* c, Way from_, double speed, double accel) noexcept nogil:
+    """v2 at the corner between the move before and the first chord of an arc that begins at `from_`."""
+    cdef double unit[4]
+    cdef double room[4]
+    cdef double* other
+    cdef double safe = 0.0
+    along(c, turned(from_, c.half), 1.0, unit)
+    other = joint(q, unit, room)
+    if q.rule == RULE_JERK:
+        safe = safe_speed(q, unit, speed)
+    return corner(q, other, c.chord, speed, accel, safe)
+
+
+cdef inline void come_out(Planner* q, Curve* c, Way to, double speed) noexcept nogil:
+    """The last chord of an arc that ends at `to` is what the next move has a corner with."""
+    cdef double unit[4]
+    cdef double room[4]
+    cdef double safe = 0.0
+    along(c, back(to, c.half), 1.0, unit)
+    if q.rule == RULE_JERK:
+        safe = safe_speed(q, unit, speed)
+    leave(q, joint(q, unit, room), speed, safe)
+
+
 cdef inline void piece(Planner* q, Curve* c, Way from_, Way middle, double part, double speed, double accel,
                        bint last, int64_t line) noexcept nogil:
     """The same for the other rules. Only the first piece has a corner to the move before, only the last one to the next."""
     cdef double unit[4]
-    cdef double room[4]
-    cdef double* other
-    cdef double safe = 0.0, inner2, corner2, seen, chords = part * c.chords
+    cdef double inner2, corner2, seen, chords = part * c.chords
     along(c, middle, mean_share(part * c.sweep), unit)
     if not fit(q, unit, &speed, &accel):
         return
-    corner2 = c.entry2
-    if corner2 < 0.0:
-        along(c, turned(from_, c.half), 1.0, unit)
-        other = joint(q, unit, room)
-        if q.rule == RULE_JERK:
-            safe = safe_speed(q, unit, speed)
-        corner2 = corner(q, other, c.chord, speed, accel, safe)
+    corner2 = c.entry2 if c.entry2 >= 0.0 else enter(q, c, from_, speed, accel)
     q.stopped = 0
     inner2 = inside(q, c, middle, speed, accel)
     if c.entry2 >= 0.0:
@@ -205,21 +222,70 @@ cdef inline void piece(Planner* q, Curve* c, Way from_, Way middle, double part,
     add_block(q, c.chord * chords, chord_speed(speed, accel, inner2, c.chord), accel, corner2,
               1.0 if q.arc_hints else chords, line)
     if last:
-        along(c, back(turned(middle, back(middle, from_)), c.half), 1.0, unit)
-        other = joint(q, unit, room)
-        if q.rule == RULE_JERK:
-            safe = safe_speed(q, unit, speed)
-        leave(q, other, speed, safe)
+        come_out(q, c, turned(middle, back(middle, from_)), speed)
+
+
+cdef inline bint steady(Planner* q, Curve* c, double speed, double* accel) noexcept nogil:
+    """Do all chords of the arc, whichever way they lead, allow `speed`, and all corners between them too? `accel` is
+    lowered to what every direction allows. Where the answer is no, it may still be so."""
+    cdef double worst[4]
+    cdef double hard, cosine = 1.0 - 2.0 * c.half.x * c.half.x
+    cdef double v2 = speed * speed
+    worst[c.p] = worst[c.q] = 1.0
+    worst[c.l] = c.rise / (c.chords * c.chord)
+    worst[3] = c.push / (c.chords * c.chord)
+    if not strain(worst, q.per_feed) * speed <= 1.0:
+        return False
+    hard = strain(worst, q.per_accel)
+    if hard * accel[0] > 1.0:
+        accel[0] = 1.0 / hard
+    if not q.arc_hints and c.chords > q.ahead and 2.0 * accel[0] * c.chord * q.ahead < v2:
+        return False
+    if q.rule == RULE_JERK:
+        return fabs(c.theta) * speed * greatest(q.per_jerk[c.p], q.per_jerk[c.q]) <= 1.0
+    if q.rule == RULE_MARLIN and q.arc_hints:
+        return c.radius * accel[0] >= v2
+    if q.rule == RULE_MARLIN and c.chord < 1.0 and not (
+            c.chord * accel[0] >= v2 * sharpness(greatest(cosine, -0.999999))):
+        return False
+    return surely(greatest(cosine, -0.999999), q.deviation * (accel[0] if q.rule == RULE_MARLIN else q.least_accel), v2)
+
+
+cdef inline bint in_one(Planner* q, Curve* c, int32_t sixteenths, double speed, double accel, int64_t line) noexcept nogil:
+    """An arc that keeps one speed, as one block; between two pieces where the acceleration depends on the direction, in
+    which there must be room to reach that speed. False, and nothing done, if it is no such arc."""
+    cdef double allowed = accel
+    cdef double part = 1.0 / sixteenths
+    cdef Way to, small
+    if not steady(q, c, speed, &allowed):
+        return False
+    to = turned(c.start, way(c.sweep))
+    if allowed == accel:
+        add_block(q, c.chord * c.chords, speed, accel, enter(q, c, c.start, speed, accel),
+                  1.0 if q.arc_hints else c.chords, line)
+        come_out(q, c, to, speed)
+        return True
+    if sixteenths < 4 or 2.0 * allowed * c.chord * c.chords * part < speed * speed:
+        return False
+    small = way(0.5 * c.sweep * part)
+    c.entry2 = -1.0
+    piece(q, c, c.start, turned(c.start, small), part, speed, accel, False, line)
+    add_block(q, c.chord * c.chords * (1.0 - 2.0 * part), speed, allowed, c.entry2,
+              1.0 if q.arc_hints else c.chords * (1.0 - 2.0 * part), line)
+    piece(q, c, back(to, turned(small, small)), back(to, small), part, speed, accel, True, line)
+    return True
 
 
 cdef inline void in_pieces(Planner* q, Curve* c, int32_t sixteenths, double speed, double accel,
                            int64_t line) noexcept nogil:
     """Eighths of a turn, halved at both ends, where speed and with it the acceleration matters most."""
-    cdef Way at = way(c.start)
+    cdef Way at = c.start
     cdef Way small = way(0.5 * c.sweep / sixteenths)
     cdef Way great = turned(small, small)
     cdef Way middle
     cdef int32_t i = 0, size
+    if q.rule != RULE_KLIPPER and in_one(q, c, sixteenths, speed, accel, line):
+        return
     c.entry2 = -1.0
     while i < sixteenths:
         size = 2 if i >= 2 and i + 4 <= sixteenths else 1

@@ -23,7 +23,7 @@ from pathlib import Path
 from gcode_files import Program, programs
 
 from fleetctl._ext import gcode_core
-from fleetctl.gcode import DIALECTS, analyze
+from fleetctl.gcode import DIALECTS, MotionLimits, analyze
 from fleetctl.gcode.analysis import scanner
 
 HERE = Path(__file__).resolve().parent
@@ -33,6 +33,12 @@ BLOCK_BYTES = 1 << 20
 PEER_BYTES = 12_000_000
 PEERS = {"printrun": ("Printrun==2.2.0", "--no-deps"), "octoprint": ("OctoPrint==1.11.8",)}
 STAGES = ("tokens", "facts", "time")
+AS_THE_YARDSTICK = MotionLimits(
+    max_feed_mm_s=(200.0,) * 4,
+    max_accel_mm_s2=(1000.0,) * 4,
+    junction_deviation_mm=0.01,
+)
+"""What the yardstick takes where a file says nothing, as mills' do; printers' files and Marlin's defaults say it."""
 
 
 def say(text: str) -> None:
@@ -63,7 +69,7 @@ def core_stages(program: Program, data: memoryview) -> dict[str, Callable[[], ob
         feed(gcode_core.Scanner(dialect.reads, False, False))
 
     def planned() -> None:
-        feed(scanner(dialect, None))
+        feed(scanner(dialect, AS_THE_YARDSTICK if program.cnc else None))
 
     def feed(scan: gcode_core.Scanner) -> None:
         for start in range(0, len(data), BLOCK_BYTES):

@@ -70,6 +70,39 @@ def test_pieces_take_what_chords_take(
     assert times[-1] == pytest.approx(scan.totals()["motion_s"])
 
 
+BRISK = MotionLimits(max_feed_mm_s=(200.0,) * 4, max_accel_mm_s2=(1000.0,) * 4, junction_deviation_mm=0.01)
+EVEN = MotionLimits(
+    max_feed_mm_s=(200.0, 200.0, 12.0, 120.0),
+    max_accel_mm_s2=(3000.0, 3000.0, 200.0, 5000.0),
+    accel_mm_s2=1250.0,
+    jerk_mm_s=(8.0, 8.0, 0.4, 4.5),
+)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "limits", "radius", "feed", "height", "tolerance"),
+    [
+        ("grbl", BRISK, 20.0, 1200, 0.0, 5e-4),  # one speed, but the acceleration depends on the direction
+        ("grbl", BRISK, 20.0, 1200, 0.5, 5e-4),
+        ("grbl", BRISK, 3.0, 9000, 0.0, 5e-3),  # no room to reach the speed: in pieces
+        ("marlin", EVEN, 20.0, 2400, 0.0, 5e-4),  # one speed and one acceleration
+        ("marlin", EVEN, 20.0, 2400, 0.5, 5e-4),
+        ("marlin", EVEN, 2.0, 9000, 0.0, 5e-3),  # corners between the chords are too sharp: in pieces
+        ("marlin", DEVIATION, 20.0, 1200, 0.0, 5e-4),
+    ],
+)
+def test_an_arc_that_keeps_one_speed(
+    dialect: str, limits: MotionLimits, radius: float, feed: int, height: float, tolerance: float
+) -> None:
+    data = arcs(radius, feed, height)
+    scan = scanner(DIALECTS[dialect], limits)
+    scan.feed(data)
+    scan.finish()
+    rule = rule_of(DIALECTS[dialect], limits)
+    expected, _ = seconds(reference.read(data, DIALECTS[dialect], limits).moves, limits, rule)
+    assert scan.totals()["motion_s"] == pytest.approx(expected, rel=tolerance)
+
+
 def test_how_many_chords() -> None:
     half = math.pi
     # Grbl: a chord leaves an arc of 10 mm by 0.002 mm at most; 2 acos(1 - 0.0002) = 0.04 rad, so 78 in half a turn.
