@@ -35,6 +35,9 @@ from fleetctl.transport.peer import PeerLink
 
 log = logging.getLogger(__name__)
 
+NAME_AGAIN_S = 10.0
+"""Who holds up the agent again and again is named no more often than this; the log has all of it."""
+
 LAST_WORDS_S = 2.0
 """How long an agent that leaves waits for the controller to acknowledge its last reports."""
 
@@ -90,6 +93,7 @@ class Agent:
         self.supervisor = Supervisor(self.shared, self._tell_leaving)
         self.commands = Commands(self.shared, self.supervisor, self._post)
         self.link = ControllerLink(self.shared, self.commands.take, self._welcome, around.reports_in_flight)
+        self._name_again_s: dict[str, float] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._serving: set[asyncio.Task[None]] = set()
 
@@ -139,6 +143,10 @@ class Agent:
         if session is None:
             return
         session.blocks = True
+        now_s = self._around.clock.monotonic()
+        if now_s < self._name_again_s.get(blocked.machine_id, 0.0):
+            return
+        self._name_again_s[blocked.machine_id] = now_s + NAME_AGAIN_S
         driver = session.assignment.driver
         log.warning("%s: its driver %s held up all machines for %.2f s", session.name, driver, blocked.late_s)
         self.link.tell(

@@ -94,6 +94,7 @@ class AgentLink:
     ) -> None:
         """`version` is ours; an agent of another one is replaced when it is idle. Empty: any will do."""
         self._version = version
+        self._dismissed = ""
         self.name = name
         self.connected = False
         self.leaving = False
@@ -214,8 +215,12 @@ class AgentLink:
             raise LinkError(str(_first(broken))) from broken
 
     def _replace_when_idle(self, peer: PeerLink, welcome: Welcome) -> None:
-        """An agent of another version goes on with what it has in hand; the next dial starts the one of ours."""
-        if self._version and welcome.version != self._version:
+        """An agent of another version goes on with what it has in hand; the next dial starts the one of ours.
+
+        Where the successor is of the same version again, what is installed is not what we are, and it stays.
+        """
+        if self._version and welcome.version not in (self._version, self._dismissed):
+            self._dismissed = welcome.version
             log.info("agent %s is of version %s; it ends when it is idle", self.name, welcome.version)
             self.leaving = True
             _put(peer, Leave(when="idle"))

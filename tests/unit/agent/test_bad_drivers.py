@@ -196,6 +196,7 @@ async def test_the_controller_hears_who_held_up_the_agent() -> None:
         controller = await online(rig, assigned("bad"))
         rig.agent.blocked(Blocked(machine_id="id-bad", late_s=0.7, where="driver.py:12 compute"))
         rig.agent.blocked(Blocked(machine_id="", late_s=0.7, where="elsewhere"))
+        rig.agent.blocked(Blocked(machine_id="id-bad", late_s=0.8, where="again at once: named no more"))
         await until(lambda: controller.of(BlockedReport))
         told = controller.of(BlockedReport)
         assert [(each.machine_id, each.driver, each.late_s) for each in told] == [("id-bad", "fake", 0.7)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,7 +15,7 @@ from fleetctl.fleet.agents import agent_of
 from fleetctl.fleet.link import AgentLink
 from fleetctl.fleet.shapes import NewMachine
 from fleetctl.model.machine import Link, Position
-from fleetctl.model.messages import Assign, BlockedReport, Hello, Leave, LeavingReport, Verb
+from fleetctl.model.messages import Assign, BlockedReport, Hello, Leave, LeavingReport, Stop, StopOutcome, Verb
 from fleetctl.model.run import RunState
 from fleetctl.scheduling.assign import assign
 from fleetctl.scheduling.why import why_job
@@ -182,6 +183,26 @@ async def test_an_agent_of_another_version_is_told_to_end_when_it_is_idle(book: 
         await desk.connected()
         assert [message.when for message in desk.agent.of(Leave)] == ["idle"]
         assert desk.agents.leaving() == {AGENT}
+        desk.agent.peer.close()  # it ended, and its successor is of the same version again
+        await until(lambda: len(desk.agent.of(Hello)) == 2 and desk.link.connected)
+        assert len(desk.agent.of(Leave)) == 1 and desk.agents.leaving() == frozenset()
     async with desk_of(book, lambda desk: setattr(desk.link, "_version", "0")) as desk:
         await desk.connected()
         assert desk.agent.of(Leave) == [] and desk.agents.leaving() == frozenset()
+
+
+@under_virtual_clock()
+async def test_an_agent_that_hangs_keeps_the_stop_from_no_other(book: Book) -> None:
+    """I9: its machines are unreachable after three seconds, the others have their stop at once."""
+    machine = book.machine("K1")
+    other = book.machine("K2")
+    async with offices_of(book) as offices:
+        await offices.agents.give("K1", "own", "bea")
+        await until(lambda: "own-k1" in offices.desk.agents.connected())
+        hanging = offices.others["own-k1"]
+        hanging.stop_outcomes = None
+        offices.desk.agent.stop_outcomes = (StopOutcome(machine_id=other.id, outcome="confirmed"),)
+        sent = asyncio.ensure_future(offices.desk.stop.everything("bea"))
+        await until(lambda: offices.desk.agent.of(Stop) and hanging.of(Stop), 0.1)
+        stop = await sent
+        assert stop.outcomes == {machine.name: "unreachable", other.name: "confirmed"} and stop.stopped
