@@ -63,6 +63,11 @@ class IdleHeat:
             return True
         return False
 
+    def asked(self, now_s: float) -> None:
+        """A person set a target just now: the time begins anew."""
+        if self.due_s is not None:
+            self.due_s = now_s + self._off_after_s
+
     def failed(self, now_s: float) -> None:
         """It could not be switched off: try again."""
         if self.due_s is not None:

@@ -104,6 +104,10 @@ class Safing:
         """Whoever watched over the link before has ended with it."""
         self._idle.forget()
 
+    def asked(self) -> None:
+        """A person set a heater just now: the time of what is on without a run begins anew."""
+        self._idle.asked(self._shared.clock.monotonic())
+
     def begins_to_idle(self, telemetry: Telemetry) -> bool:
         """The machine told readings; whether it is on without a run from now on, so that somebody must watch it."""
         on = _is_on(telemetry) and not self._run_works

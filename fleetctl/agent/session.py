@@ -62,7 +62,7 @@ class Session:
         self.blocks = False
         """Whether its driver was seen to hold up the whole agent."""
         self._readings = Readings(assignment.machine_id, shared.clock, shared.telemetry)
-        self._safing = Safing(self, shared, self._readings)
+        self.safing = Safing(self, shared, self._readings)
 
     @property
     def name(self) -> str:
@@ -77,7 +77,7 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether a run is in hand, or one that ended badly is still being made safe."""
-        return self.hand is not None or self._safing.under_way
+        return self.hand is not None or self.safing.under_way
 
     # The task
 
@@ -142,9 +142,9 @@ class Session:
     async def _connect(self, driver: Driver) -> None:
         """Open and identify; then, before the machine counts as online, make safe what a run left hot."""
         self.facts.activity, self.facts.activity_reason = Activity.IDLE, ""
-        self._safing.new_link()
+        self.safing.new_link()
         deadline_s = self._shared.clock.monotonic() + CONNECT_PATIENCE_S
-        unsafe = self._safing.owed
+        unsafe = self.safing.owed
         early = self._early(driver) if unsafe else None
         try:
             async with asyncio.timeout_at(deadline_s + CLOSE_PATIENCE_S):
@@ -155,7 +155,7 @@ class Session:
             if early is not None:
                 early.cancel()
         if self.stopped or unsafe:
-            await self._safing.make_safe(driver)
+            await self.safing.make_safe(driver)
         self.facts.firmware = f"{identity.firmware} {identity.version}".strip()
         self.facts.link, self.facts.link_reason = Link.ONLINE, ""
         self.facts.tell()
@@ -255,14 +255,14 @@ class Session:
             self.facts.lose_position()
         winds_down = self._retired  # and makes safe itself
         if execution.started and not winds_down and self.facts.link is Link.ONLINE and self.driver is not None:
-            after = self._safing.make_safe_at_last if badly else self._safing.switch_off_what_was_left_on
+            after = self.safing.make_safe_at_last if badly else self.safing.switch_off_what_was_left_on
             self.spawn(after(self.driver), "make safe")
         if self._stale:
             self.break_link(LinkError("The settings of the machine were changed."))
 
     def made_safe(self) -> None:
         """Heaters and spindle are off, because a person asked."""
-        self._safing.done()
+        self.safing.done()
 
     # Stops
 
@@ -363,7 +363,7 @@ class Session:
                 driver.stop()
             # A cancel lets the machine finish what it has planned; after a stop it ends sooner.
             await hand.wait_ended(self._shared.clock.monotonic() + DRAIN_PATIENCE_S + END_PATIENCE_S)
-        await self._safing.make_safe(driver)
+        await self.safing.make_safe(driver)
         self.break_link(LinkError("The agent was told to end."))
 
     # What the driver tells
@@ -384,8 +384,8 @@ class Session:
         """New readings."""
         self._readings.read(telemetry)
         driver = self.driver
-        if driver is not None and self.facts.link is Link.ONLINE and self._safing.begins_to_idle(telemetry):
-            self.spawn(self._safing.watch_idle(driver), "heat without a run")
+        if driver is not None and self.facts.link is Link.ONLINE and self.safing.begins_to_idle(telemetry):
+            self.spawn(self.safing.watch_idle(driver), "heat without a run")
 
     def heard_progress(self, progress: Progress) -> None:
         """Lines were acknowledged."""

@@ -24,6 +24,8 @@ def test_the_time_runs_from_the_first_reading_and_ends_with_the_last() -> None:
     assert not heat.seen(False, 0.0) and heat.due_s is None
     assert heat.seen(True, 10.0) and heat.due_s == 110.0
     assert not heat.seen(True, 50.0) and heat.due_s == 110.0
+    heat.asked(60.0)
+    assert heat.due_s == 160.0
     heat.failed(110.0)
     assert heat.due_s == 110.0 + RETRY_S
     assert not heat.seen(False, 120.0) and heat.due_s is None
@@ -44,6 +46,20 @@ async def test_a_machine_that_was_preheated_by_hand_is_switched_off_in_time() ->
         executed = len(pretend.executed)
         await asyncio.sleep(2 * IDLE_S)
         assert len(pretend.executed) == executed, "once it is off nothing more is sent"
+
+
+@under_virtual_clock()
+async def test_a_person_who_sets_a_heater_again_has_the_whole_time_again() -> None:
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        await online(rig, assigned())
+        machine.listener.telemetry(HOT)
+        await asyncio.sleep(IDLE_S - 10.0)
+        rig.agent.supervisor.sessions["id-m1"].safing.asked()
+        await asyncio.sleep(IDLE_S - 10.0)
+        assert "make_safe" not in machine.calls
+        await asyncio.sleep(20.0)
+        assert machine.calls.count("make_safe") == 1
 
 
 @under_virtual_clock()
