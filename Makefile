@@ -17,6 +17,7 @@ DATA ?= data
 SPEEDUP ?= 30
 PYTEST_ARGS ?=
 SEEDS ?= 200
+FAULT_SEEDS ?= 1000
 FUZZ_EXAMPLES ?= 5000
 FUZZ_SECONDS ?= 600
 CHAOS_ROUNDS ?= 5
@@ -26,7 +27,7 @@ TEST_LIMIT_S ?= 1140
 EXTENSIONS := $(wildcard ext/*.pyx ext/*.pxd ext/*.h)
 FRONT_END := $(wildcard web/vendor.py web/package.json web/package-lock.json)
 
-.PHONY: help run test setup ext web lint types unit integration browser docs sim bench fuzz chaos soak clean distclean
+.PHONY: help run test setup ext web lint types unit integration browser docs sim bench peers faults fuzz chaos soak clean distclean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z][a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -63,11 +64,19 @@ help: ## what can be made
 	@$(BUILD_ENV) $(PIP) install --no-build-isolation --editable '.[test]'
 	@touch $@
 
+# Machine software that nobody here wrote, to try the drivers on: never in .venv, only run as a process of its own.
+build/peers/.made: .venv/.made tests/peers/octoprint.txt
+	@echo "Installing OctoPrint's virtual printer into build/peers"
+	@$(PY) -m venv build/peers
+	@build/peers/bin/python -m pip --disable-pip-version-check --quiet install -r tests/peers/octoprint.txt
+	@build/peers/bin/python -m pip --disable-pip-version-check --quiet install --no-deps 'octoprint==1.11.8'
+	@touch $@
+
 build/typing/fleetctl_plugins:
 	@mkdir -p build/typing
 	@ln -sfn ../../plugins $@
 
-setup: .venv/.testing .venv/.extensions build/typing/fleetctl_plugins ## install everything, tests included
+setup: .venv/.testing .venv/.extensions build/typing/fleetctl_plugins peers ## install everything, tests included
 
 ext: .venv/.extensions ## compile the G-code core
 
@@ -112,6 +121,11 @@ bench: setup ## print measurements as JSON, one object per script
 
 sim: setup ## live through SEEDS simulated worlds and check every invariant
 	@$(PY) -m fleetctl.testing.simulation --seeds $(SEEDS)
+
+peers: build/peers/.made ## install machine software of others that the drivers are tried on
+
+faults: setup ## every fault times every driver, with FAULT_SEEDS seeds each (make test takes two)
+	@FAULT_SEEDS=$(FAULT_SEEDS) $(PY) -m pytest -q -n 2 plugins -k exactly_the_program $(PYTEST_ARGS)
 
 fuzz: setup ## search much longer: hypothesis (FUZZ_EXAMPLES a property), then FUZZ_SECONDS of libFuzzer with sanitizers
 	@HYPOTHESIS_PROFILE=fuzz FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(PY) -m pytest -q -n 2 tests/unit plugins $(PYTEST_ARGS)

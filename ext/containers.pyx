@@ -49,26 +49,17 @@ cdef enum:
     IN_CHECKSUM = 4             # dropped: it was made for the line without blanks
 
 
-cdef class Heatshrink:
-    """One heatshrink stream with a window of 11 or 12 bits and lengths of 4, the two that `.bgcode` names."""
+cdef class Decoder:
+    """What both codings share: an output buffer for the most that one block can make, and the feeding."""
 
-    cdef uint8_t window[WINDOW_MOST]
     cdef uint8_t* out
-    cdef int32_t window_bits
-    cdef int32_t want
-    cdef uint32_t bits          # read, not yet used
-    cdef int32_t bit_count
-    cdef uint32_t distance
-    cdef uint32_t head          # bytes written so far, modulo 2^32
 
-    def __cinit__(self, int window_bits):
-        if window_bits != 11 and window_bits != 12:
-            raise ValueError("a heatshrink window has 11 or 12 bits here")
-        self.out = <uint8_t*> malloc(FEED_BYTES * HEATSHRINK_GROWTH + 16)
+    cdef int take_room(self, int64_t growth) except -1:
+        """A buffer for blocks that grow so many times. Raises MemoryError."""
+        self.out = <uint8_t*> malloc(FEED_BYTES * growth + 16)
         if self.out == NULL:
             raise MemoryError
-        memset(self.window, 0, WINDOW_MOST)
-        self.window_bits = window_bits
+        return 0
 
     def __dealloc__(self):
         free(self.out)
@@ -83,6 +74,29 @@ cdef class Heatshrink:
         with nogil:
             made = self.decode(&block[0], n)
         return PyBytes_FromStringAndSize(<char*> self.out, made)
+
+    cdef int64_t decode(self, const uint8_t* p, int64_t n) noexcept nogil:
+        """Fill the buffer from n bytes; returns how much was made. Each coding has its own."""
+        return 0
+
+
+cdef class Heatshrink(Decoder):
+    """One heatshrink stream with a window of 11 or 12 bits and lengths of 4, the two that `.bgcode` names."""
+
+    cdef uint8_t window[WINDOW_MOST]
+    cdef int32_t window_bits
+    cdef int32_t want
+    cdef uint32_t bits          # read, not yet used
+    cdef int32_t bit_count
+    cdef uint32_t distance
+    cdef uint32_t head          # bytes written so far, modulo 2^32
+
+    def __cinit__(self, int window_bits):
+        if window_bits != 11 and window_bits != 12:
+            raise ValueError("a heatshrink window has 11 or 12 bits here")
+        self.take_room(HEATSHRINK_GROWTH)
+        memset(self.window, 0, WINDOW_MOST)
+        self.window_bits = window_bits
 
     cdef int32_t width(self) noexcept nogil:
         """Bits of what is read next."""
@@ -169,10 +183,9 @@ cdef class Heatshrink:
             width = self.width()
 
 
-cdef class Meatpack:
+cdef class Meatpack(Decoder):
     """MeatPack text, block by block. G lines that were packed without blanks get one before each word again."""
 
-    cdef uint8_t* out
     cdef int32_t packing
     cdef int32_t no_spaces
     cdef int32_t signals        # signal bytes just read: 0, 1 or 2
@@ -182,14 +195,9 @@ cdef class Meatpack:
     cdef uint8_t last
 
     def __cinit__(self):
-        self.out = <uint8_t*> malloc(FEED_BYTES * MEATPACK_GROWTH + 16)
-        if self.out == NULL:
-            raise MemoryError
+        self.take_room(MEATPACK_GROWTH)
         self.held = -1
         self.last = 10
-
-    def __dealloc__(self):
-        free(self.out)
 
     def begin(self):
         """A new packed block: it states its own modes; the text goes on where the block before ended."""
@@ -203,17 +211,6 @@ cdef class Meatpack:
     def whole_signs(self):
         """Whether the bytes so far end between two signs, not inside one."""
         return self.signals == 0 and self.whole == 0
-
-    def feed(self, const uint8_t[::1] block not None):
-        """The text that these bytes, after all before them, stand for. At most 64 KiB at a time (ValueError)."""
-        cdef int64_t n = block.shape[0], made
-        if n > FEED_BYTES:
-            raise ValueError("more than 64 KiB at once")
-        if n == 0:
-            return b""
-        with nogil:
-            made = self.decode(&block[0], n)
-        return PyBytes_FromStringAndSize(<char*> self.out, made)
 
     cdef int64_t decode(self, const uint8_t* p, int64_t n) noexcept nogil:
         cdef const uint8_t* end = p + n

@@ -8,6 +8,9 @@ letter.
 from libc.stdint cimport int32_t, uint32_t
 
 from fleetctl._ext.gcode_note cimport note
+from fleetctl._ext.gcode_parameter cimport refuse
+from fleetctl._ext.gcode_place cimport column_of
+from fleetctl._ext.gcode_program cimport ERR_INTEGER
 from fleetctl._ext.gcode_types cimport *
 
 cdef enum:
@@ -115,6 +118,23 @@ cdef inline void judge_arc(Core* s) noexcept nogil:
         note(s, HAZ_AXES_MISSING, 1)    # with a centre LinuxCNC takes such a line for a full circle (rs274)
     if s.w.mask & (BITS_IJKR | BIT_P | BIT_L) & ~arc_letters(s) & ~(BIT_P if s.reads & READ_ARC_TURNS else 0):
         note(s, HAZ_UNUSED_WORD, 1)
+
+
+cdef inline bint whole_words(Core* s) noexcept nogil:
+    """H, L and T are whole numbers to LinuxCNC, to within 1e-4 (rs274: `L2.5` ends the program). False: noted."""
+    cdef int64_t rest
+    cdef int32_t letter
+    for letter in range(LETTER_H, LETTER_T + 1):
+        if letter != LETTER_H and letter != LETTER_L and letter != LETTER_T:
+            continue
+        rest = s.w.value[letter] % 1000000
+        rest += 1000000 if rest < 0 else 0
+        if not s.w.mask & ~s.w.flags & (<uint32_t> 1 << letter) or rest <= 100:
+            continue
+        if rest < 999900:
+            return refuse(s, ERR_INTEGER, column_of(s, letter, 0))
+        s.w.value[letter] += 1000000 - rest
+    return True
 
 
 cdef inline void judge_block(Core* s, bint machine) noexcept nogil:

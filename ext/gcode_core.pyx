@@ -4,12 +4,16 @@ The whole of a program is one `Scanner`: feed blocks, then finish, then ask. Mem
 (except the array of times, on request). Nothing here judges, opens files or knows dialects by name.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.math cimport INFINITY, isnan, llround
+from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
-from libc.stdlib cimport calloc, free, malloc, qsort
-from libc.string cimport memchr, memcmp, memcpy
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memchr, memcpy
 
+from fleetctl._ext.gcode_answers cimport (
+    core_bytes, feature_rows, frame_rows, hazard_rows, heater_rows, history_rows, layer_count, letter_column_rows,
+    letter_rows, name_rows, object_rows_of, rapid_rows, reason_rows, secret_rows, spindle_row, state_values, tool_rows,
+    total_numbers, word_rows)
+from fleetctl._ext.gcode_columns cimport columns_core_bytes, layer_columns, line_bytes, path_parts
 from fleetctl._ext.gcode_corner cimport weigh_limits
 from fleetctl._ext.gcode_execute cimport execute
 from fleetctl._ext.gcode_extended cimport extended_command
@@ -19,7 +23,6 @@ from fleetctl._ext.gcode_feature cimport settle_feature
 from fleetctl._ext.gcode_follow cimport (
     after_line, end_of_line, free_program, keep_text, new_program, try_to_follow, was_visited)
 from fleetctl._ext.gcode_klipper cimport klipper_move, limit_velocity
-from fleetctl._ext.gcode_layer cimport pushed_in_all
 from fleetctl._ext.gcode_lines cimport free_lines
 from fleetctl._ext.gcode_note cimport note, touch
 from fleetctl._ext.gcode_object cimport end_object
@@ -27,7 +30,6 @@ from fleetctl._ext.gcode_parameter cimport object_to
 from fleetctl._ext.gcode_path cimport path_end
 from fleetctl._ext.gcode_plan cimport plan_flush, plan_move
 from fleetctl._ext.gcode_program cimport *
-from fleetctl._ext.gcode_rapid cimport lower
 from fleetctl._ext.gcode_skip cimport *
 from fleetctl._ext.gcode_text cimport read_line
 from fleetctl._ext.gcode_trace cimport *
@@ -35,49 +37,20 @@ from fleetctl._ext.gcode_types cimport *
 from fleetctl._ext.gcode_unknown cimport execute_computed
 from fleetctl._ext.gcode_velocity cimport velocity_command
 
+from fleetctl._ext.gcode_answers import (
+    END_NAMES, FEATURE_NAMES, FRAME_NAMES, HAZARD_NAMES, HEATER_NAMES, HISTORY_NAMES, REASON_NAMES)
+
+if core_bytes() != sizeof(Core) + sizeof(Planner) or columns_core_bytes() != sizeof(Core):
+    raise ImportError("the parts of the G-code core were built from different sources: build_ext --inplace --force")
+
 cdef extern from "string.h" nogil:
     void* memrchr(const void* text, int c, size_t n)
 
 cdef enum:
     LINE_CAP = 262144       # a longer line is counted and noted, not read
 
-HAZARD_NAMES = (
-    "high_byte_code", "high_byte_comment", "realtime_code", "realtime_comment", "control_code",
-    "control_comment", "nul", "dollar_line", "unclosed_comment", "nested_comment", "paren_comment", "lower_case",
-    "spaced_number", "number_overflow", "number_missing", "stray_character", "repeated_word", "repeated_motion",
-    "bare_axes", "block_delete", "percent", "checksum", "checksum_wrong", "expression", "o_word", "placeholder",
-    "oversized_line", "unknown_number", "tool_overflow", "relative_from_unknown", "arc_from_unknown",
-    "motion_before_home", "extrude_before_hot", "feed_missing", "feed_zero", "units_assumed", "distance_assumed",
-    "spindle_off_cut", "arc_radius", "arc_invalid", "canned_cycle", "cutter_compensation", "inverse_time",
-    "probe", "spline", "transform", "offset_write", "settings_write", "volumetric", "emergency_stop",
-    "repeated_group", "unused_word", "axes_missing", "axes_unused", "dwell_missing", "machine_curve",
-    "negative_number", "spindle_no_speed", "several_commands", "scale_change",
-    "not_provable", "evaluation_error", "flow_error", "loop_cap",
-    "cycle_word_missing", "cycle_invalid", "cycle_cap", "spline_invalid", "length_unknown", "frame_overflow",
-    "offset_unknown", "retract_unknown", "state_unknown",
-)
-REASON_NAMES = (
-    "", "parameter_left_over", "kept_by_machine", "measured", "position", "mode", "setting", "other_file", "too_long",
-    "too_many_names", "global_left_over", "polar", "not_modelled", "close",
-    "number", "function", "operator", "unclosed", "bracket_missing", "atan", "exists", "depth", "not_finite",
-    "division", "power", "root", "logarithm", "arc_function", "round", "integer", "parameter_number", "read_only",
-    "name", "name_unset", "equals", "stray_bracket", "too_many_settings", "word_number", "abort",
-    "keyword", "trailing", "condition", "arguments", "nested_sub", "twice", "no_label", "wrong_label", "not_in_sub",
-    "never_closed", "call_style", "levels", "m98",
-    "work", "endless",
-)
-"""Why something is not provable or refused, in the order of gcode_program's WHY_, ERR_, FLOW_ and CAP_."""
-FRAME_NAMES = ("machine", "G54", "G55", "G56", "G57", "G58", "G59", "G59.1", "G59.2", "G59.3", "start")
-END_NAMES = ("", "M2", "M30", "M84", "%", "comment")
 RULES = {"grbl": RULE_GRBL, "marlin": RULE_MARLIN, "jerk": RULE_JERK, "klipper": RULE_KLIPPER}
 ARC_RULES = {"grbl": ARC_BY_TOLERANCE, "marlin": ARC_BY_LENGTH, "klipper": ARC_BY_RESOLUTION}
-HEATER_NAMES = ("nozzle", "bed", "chamber")
-FEATURE_NAMES = (
-    "unknown", "outer_wall", "inner_wall", "overhang", "infill", "solid_infill", "top", "bottom", "bridge", "gap_fill",
-    "support", "support_interface", "skirt", "wipe_tower", "ironing", "custom", "travel", "retract", "rapid",
-    "plunge", "cut", "probe", "wait",
-)
-HISTORY_NAMES = ("feed", "bed", "chamber", "spindle", "fan", "flow", "nozzle")
 
 READS = {
     "paren_comments": READ_PAREN_COMMENTS, "spaced_numbers": READ_SPACED_NUMBERS, "cnc": READ_CNC,
@@ -90,7 +63,7 @@ READS = {
     "length_table": READ_LENGTH_TABLE, "g92_alone_zeroes": READ_G92_ALONE_ZEROES,
     "g92_alone_resets": READ_G92_ALONE_RESETS, "firmware_retract": READ_FIRMWARE_RETRACT,
     "volumetric": READ_VOLUMETRIC, "homing_moves": READ_HOMING_MOVES, "pushes_state": READ_PUSHES_STATE,
-    "brace_expressions": READ_BRACES,
+    "brace_expressions": READ_BRACES, "origins": READ_ORIGINS,
 }
 """The bits of a dialect, by the name of the field of `fleetctl.gcode.dialects.Dialect`."""
 
@@ -636,26 +609,16 @@ cdef class Scanner:
 
         `low` and `high` are x, y, z in mm of what was extruded, None on an axis where nothing was; centre and corners
         are x, y in mm."""
-        cdef ObjectTable* t = &self.s.trace.objects
-        return [object_row(self.s, t, &t.row[i]) for i in range(t.count)], t.past
+        return object_rows_of(self.s)
 
     def features(self):
         """{feature: (seconds, filament mm)} of what the program does at all."""
-        cdef Trace* t = &self.s.trace
-        return {
-            FEATURE_NAMES[i]: (t.pace.feature_s[i], t.feature_pushed[i] / 1e6)
-            for i in range(FEATURE_WAIT + 1) if t.pace.feature_s[i] > 0.0 or t.feature_pushed[i] > 0
-        }
+        return feature_rows(self.s)
 
     def histories(self):
         """[(quantity, tool, changes seen, int64 lines, float64 values, float64 seconds)]; the last three as bytes.
         Feed in mm/s, temperatures in degC, spindle S, fan and flow as shares."""
-        return [
-            (HISTORY_NAMES[min(i, HISTORY_NOZZLE)],
-             self.s.tools[i - HISTORY_NOZZLE].number if i >= HISTORY_NOZZLE else -1,
-             self.s.trace.history[i].seen, *history_columns(&self.s.trace.history[i]))
-            for i in range(HISTORIES) if self.s.trace.history[i].count
-        ]
+        return history_rows(self.s)
 
     def path(self):
         """(float32 vertices, uint32 first vertex of each polyline and of the end, uint32 line of each polyline,
@@ -669,126 +632,51 @@ cdef class Scanner:
         """[(name, motion, work, length)]; motion and work are three of None or (low mm, line, high mm, line,
         columns);
         `length` is the number of the tool whose length the machine must add to Z, or None."""
-        found = []
-        for i in range(FRAME_TABLE):
-            motion = tuple(as_range(&self.s.frames[i].motion[a]) for a in range(3))
-            work = tuple(as_range(&self.s.frames[i].work[a]) for a in range(3))
-            if motion != (None, None, None):
-                name, length = frame_name(self.s, i)
-                found.append((name, motion, work, length))
-        return found
+        return frame_rows(self.s)
 
     def rapids(self):
         """[(name, travel, plunge)] of coordinate systems with rapids; travel and plunge None or (low mm, line)."""
-        found = []
-        for i in range(self.s.modes.pair_count):     # Z is the tool's tip, with a length from the table or without
-            lower(&self.s.cut.rapid[self.s.modes.pair_system[i]].travel,
-                  self.s.cut.rapid[FRAME_PAIRS + i].travel.low, self.s.cut.rapid[FRAME_PAIRS + i].travel.low_line)
-            lower(&self.s.cut.rapid[self.s.modes.pair_system[i]].plunge,
-                  self.s.cut.rapid[FRAME_PAIRS + i].plunge.low, self.s.cut.rapid[FRAME_PAIRS + i].plunge.low_line)
-        for i in range(FRAME_COUNT):
-            travel = as_low(&self.s.cut.rapid[i].travel)
-            plunge = as_low(&self.s.cut.rapid[i].plunge)
-            if travel is not None or plunge is not None:
-                found.append((FRAME_NAMES[i], travel, plunge))
-        return found
+        return rapid_rows(self.s)
 
     def words(self):
         """{word: (first line, count, first column)} of G, M and T words."""
-        found = {}
-        for i in range(self.s.g_top + 1):
-            if self.s.g_use[i].count:
-                found[word_name("G", i)] = as_use(&self.s.g_use[i])
-        for i in range(self.s.m_top + 1):
-            if self.s.m_use[i].count:
-                found[word_name("M", i)] = as_use(&self.s.m_use[i])
-        if self.s.t_use.count:
-            found["T"] = as_use(&self.s.t_use)
-        return found
+        return word_rows(self.s)
 
     def hazards(self):
         """{name: (line, column, count)} of what was seen."""
-        return {
-            HAZARD_NAMES[i]: (self.s.hazard[i].line, self.s.hazard[i].column, self.s.hazard[i].count)
-            for i in range(HAZARD_COUNT) if self.s.hazard[i].count
-        }
+        return hazard_rows(self.s)
 
     def reasons(self):
         """{hazard: reason} of what the evaluation of parameters and O words noted, each at its first place."""
-        if self.s.program == NULL:
-            return {}
-        return {
-            HAZARD_NAMES[i]: REASON_NAMES[self.s.program.reason[i - HAZ_NOT_PROVABLE]]
-            for i in range(HAZ_NOT_PROVABLE, HAZ_NOT_PROVABLE + 4) if self.s.hazard[i].count
-        }
+        return reason_rows(self.s)
 
     def tools(self):
         """[(number, first line, pushed mm)] of tools selected or pushed through."""
-        return [
-            (self.s.tools[i].number, self.s.tools[i].first_line, self.s.tools[i].pushed_max / 1e6)
-            for i in range(self.s.tool_count)
-            if self.s.tools[i].first_line or self.s.tools[i].pushed_max > 0
-        ]
+        return tool_rows(self.s)
 
     def heaters(self):
         """{name: (first line, max degC, line, end degC, line, column of the max)} of heaters that were set."""
-        return {
-            HEATER_NAMES[i]: (
-                self.s.heater[i].first_line, self.s.heater[i].max_value / 1e6, self.s.heater[i].max_line,
-                self.s.heater[i].end_value / 1e6, self.s.heater[i].end_line, self.s.cut.heat_column[i])
-            for i in range(3) if self.s.heater[i].first_line
-        }
+        return heater_rows(self.s)
 
     def layers(self):
         """(layers, "comments" | "z" | ""): markers of one kind if there are any, else heights worked at."""
-        for i in range(LAYER_MARKERS):
-            if self.s.layer_marks[i]:
-                return self.s.layer_marks[i], "comments"
-        return self.s.layers_z, "z" if self.s.layers_z else ""
+        return layer_count(self.s)
 
     def names(self):
         """({extended command: (first line, count, first column)}, [object name])."""
-        extended = {
-            arena_text(&self.s.extended, i): as_use(&self.s.extended.use[i])
-            for i in range(self.s.extended.count)
-        }
-        objects = []
-        for row in self.object_rows()[0]:
-            objects.append(row[0] or str(row[1]))
-        return extended, objects
+        return name_rows(self.s)
 
     def secret_keys(self):
         """{key of a comment that may name a secret: (first line, count)}; at most 256."""
-        return {
-            arena_text(&self.s.secret_keys, i): (self.s.secret_keys.use[i].first_line, self.s.secret_keys.use[i].count)
-            for i in range(self.s.secret_keys.count)
-        }
+        return secret_rows(self.s)
 
     def spindle(self):
         """None, or (on line, max S, line, still on, last line, first M4, first M3, first lit rapid, column of max S)."""
-        cdef Core* s = self.s
-        if s.spindle_on_line == 0:
-            return None
-        return (s.spindle_on_line, s.s_max / 1e6, s.s_max_line, bool(s.spindle), s.spindle_end_line,
-                s.dynamic_power_line, s.cut.constant_line, s.cut.lit_rapid_line, s.cut.s_column)
+        return spindle_row(self.s)
 
     def totals(self):
         """The single numbers, by the names of the fields of `Analysis` where there is one."""
-        cdef Core* s = self.s
-        return {
-            "size_bytes": self.size, "lines": s.line, "commands": s.commands,
-            "motion_s": self.q.spent_s[SPENT_MOTION], "dwell_s": self.q.spent_s[SPENT_DWELL],
-            "heating_s": self.q.spent_s[SPENT_HEATING], "homing_s": self.q.spent_s[SPENT_HOMING],
-            "tool_change_s": self.q.spent_s[SPENT_TOOL_CHANGE], "cutting_mm": s.cutting_mm,
-            "max_feed_mm_s": s.max_feed, "max_feed_line": s.max_feed_line,
-            "max_z_feed_mm_s": s.cut.z_feed, "max_z_feed_line": s.cut.z_feed_line,
-            "longest_line_bytes": s.longest, "longest_line": s.longest_line,
-            "longest_code_bytes": s.longest_code, "longest_code_line": s.longest_code_line,
-            "longest_spaced_bytes": s.longest_spaced, "longest_spaced_line": s.longest_spaced_line,
-            "units_line": s.units_line, "distance_line": s.distance_line,
-            "first_motion_line": s.first_motion_line, "first_home_line": s.first_home_line,
-            "first_work_line": s.first_work_line,
-        }
+        return total_numbers(self.s, self.q, self.size)
 
     def ending(self):
         """(newline, marker, line, cut word, first code after the end)."""
@@ -797,41 +685,16 @@ cdef class Scanner:
 
     def letters(self):
         """{parameter letter: first line}."""
-        return {chr(64 + i): self.s.letter_line[i] for i in range(1, 27) if self.s.letter_line[i]}
+        return letter_rows(self.s)
 
     def state(self):
         """The modal state after the lines read so far, as `fleetctl.gcode.state` describes it. A last line without
         its end counts after `finish`. Lengths are whole nanometres (1e-6 mm), exact."""
-        cdef Core* s = self.s
-        cdef Resume* r = &s.resume
-        return {
-            "line": s.line, "axes": tuple(axis_state(s, a) for a in range(3)),
-            "inch": bool(s.inch), "relative": bool(s.relative), "e_relative": bool(s.e_relative),
-            "arc_absolute": bool(s.arc_absolute), "plane": s.plane, "wcs": FRAME_NAMES[s.wcs], "motion": s.motion,
-            "cycle_returns_to_r": not s.old_z_return, "feed_mode": s.modes.feed_mode,
-            "feed_nm_min": feed_in_force(s),
-            "e_nm": s.e_last, "pulled_back_nm": pulled_back(s),
-            "tool": s.tools[s.tool].number, "tool_said": s.t_use.count > 0, "tool_in": r.tool_in,
-            "tool_change_line": r.tool_change_line, "tool_length_nm": s.modes.length[2], "tool_length_line": r.length_line,
-            "nozzles_degc": {s.tools[i].number: s.tools[i].nozzle / 1e6
-                             for i in range(s.tool_count) if s.tools[i].nozzle > 0},
-            "bed_degc": s.heater[1].end_value / 1e6, "chamber_degc": s.heater[2].end_value / 1e6,
-            "fans": {i: r.fan[i] / 1e6 for i in range(MAX_FANS) if r.fan_line[i]},
-            "feed_percent": r.feed_percent / 1e6 if r.feed_percent else 100.0,
-            "flow_percent": r.flow_percent / 1e6 if r.flow_percent else 100.0,
-            "spindle": r.spindle // 10, "s": s.s_value / 1e6, "mist": bool(r.mist), "flood": bool(r.flood),
-            "cutter": s.modes.cutter / 10, "surface_speed": bool(r.surface_speed),
-            "retracted": bool(s.modes.retracted), "offset_nm": tuple(s.modes.extra[a] for a in range(3)),
-            "homed": tuple(bool(r.homed & (<unsigned int> BIT_X << a)) for a in range(3)),
-            "level_line": r.level_line, "object_line": r.object_line, "macro_line": r.macro_line,
-            "last_work_line": r.last_work_line,
-            "kept_lines": tuple(sorted([r.kept[i].line for i in range(r.kept_count)])), "kept_lost": r.kept_lost,
-            "work_top_nm": work_top(s),
-        }
+        return state_values(self.s)
 
     def letter_columns(self):
         """{parameter letter: column in its first line}."""
-        return {chr(64 + i): self.s.cut.letter_column[i] for i in range(1, 27) if self.s.letter_line[i]}
+        return letter_column_rows(self.s)
 
     @property
     def s_on_motion(self):
@@ -842,43 +705,6 @@ cdef class Scanner:
     def file_sets_limits(self):
         """Did the file set speeds or accelerations of its own?"""
         return bool(self.s.file_sets_limits)
-
-
-cdef object frame_name(Core* s, int32_t frame):
-    """(coordinate system, number of the tool whose length the machine adds to Z there, or None)."""
-    if frame < FRAME_PAIRS:
-        return FRAME_NAMES[frame], None
-    return FRAME_NAMES[s.modes.pair_system[frame - FRAME_PAIRS]], s.modes.pair_number[frame - FRAME_PAIRS]
-
-
-cdef object axis_state(Core* s, int a):
-    """(where it stands in nm, in which frame, whether that is known, program zero in nm of the frame that absolute
-    words lead to, that frame, whether that zero was set in another frame than the selected one, and the tools whose
-    lengths count in both frames)."""
-    name, length = frame_name(s, s.frame[a])
-    absolute, absolute_length = frame_name(s, s.abs_frame[a])
-    return (s.pos[a], name, bool(s.commanded[a] and s.frame[a] != FRAME_START), s.shift[a], absolute,
-            bool(s.foreign[a]), length, absolute_length)
-
-
-cdef object pulled_back(Core* s):
-    """How far the filament of the tool in use is pulled back, in nm as E counts it now (M200, M221)."""
-    return round((s.tools[s.tool].pushed_max - s.tools[s.tool].pushed) / s.modes.flow_factor)
-
-
-cdef object feed_in_force(Core* s):
-    """The F as the program gave it, in nm per minute (G93: as written, G95: nm per turn); None before any."""
-    if not s.feed_known:
-        return None
-    if s.modes.feed_mode != 94:
-        return round(s.modes.feed_word * 1e6)
-    return round(s.feed / s.modes.feed_factor * 60e6)
-
-
-cdef object work_top(Core* s):
-    """The greatest Z of work so far in the frame that Z stands in, nm; None before any."""
-    cdef Range* r = &s.frames[s.frame[2]].work[2]
-    return None if r.low > r.high else r.high
 
 
 def count_words(const uint8_t[::1] text not None, int reads):
@@ -907,155 +733,3 @@ def count_words(const uint8_t[::1] text not None, int reads):
     return s.line, words
 
 
-cdef object as_range(Range* r):
-    if r.low > r.high:
-        return None
-    return (r.low / 1e6, r.low_line, r.high / 1e6, r.high_line, r.low_column, r.high_column)
-
-
-cdef object as_low(Range* r):
-    if r.low_line == 0:
-        return None
-    return (r.low / 1e6, r.low_line)
-
-
-cdef object as_use(Use* use):
-    return (use.first_line, use.count, use.first_column)
-
-
-cdef str word_name(str letter, int code):
-    return f"{letter}{code // 10}" if code % 10 == 0 else f"{letter}{code // 10}.{code % 10}"
-
-
-cdef str arena_text(NameTable* t, int i):
-    text = t.arena[t.offset[i]:t.offset[i] + t.length[i]].decode("utf-8", "replace")
-    return text
-
-
-cdef bytes doubles(const double* first, int64_t count, int64_t stride):
-    """Every `stride`-th number of 8 bytes from `first` on."""
-    cdef bytes out = PyBytes_FromStringAndSize(NULL, 8 * count)
-    cdef double* to = <double*> PyBytes_AS_STRING(out)
-    cdef int64_t i
-    for i in range(count):
-        memcpy(&to[i], first + i * stride, 8)
-    return out
-
-
-cdef bytes line_bytes(LineArray* a, int64_t lines, uint32_t nothing):
-    """The array of lines in one piece, gaps filled with the line before; the chunks are given back on the way."""
-    cdef int64_t size = 4 * a.width
-    cdef bytes out = PyBytes_FromStringAndSize(NULL, lines * size)
-    cdef char* to = PyBytes_AS_STRING(out)
-    cdef char* last = NULL
-    cdef uint32_t before[4]
-    cdef uint32_t unwritten[4]
-    cdef int64_t i, k, n
-    for i in range(4):
-        before[i] = nothing
-        unwritten[i] = 0xFFFFFFFF
-    with nogil:
-        for k in range((lines + LINE_CHUNK - 1) // LINE_CHUNK):
-            n = lines - k * LINE_CHUNK if lines - k * LINE_CHUNK < LINE_CHUNK else LINE_CHUNK
-            for i in range(n):
-                if (k < a.room and a.chunk[k] != NULL
-                        and memcmp(a.chunk[k] + i * a.width, unwritten, size) != 0):
-                    memcpy(before, a.chunk[k] + i * a.width, size)
-                memcpy(to, before, size)
-                to += size
-            if k < a.room:
-                free(a.chunk[k])
-                a.chunk[k] = NULL
-    return out
-
-
-cdef tuple layer_columns(Core* s):
-    """The rows of the layer table as columns; what a layer took is the filament between its start and the next."""
-    cdef LayerTable* t = &s.trace.layers
-    cdef int64_t n = 0 if s.reads & READ_CNC else t.count
-    cdef int64_t i, after
-    cdef bytes filament = PyBytes_FromStringAndSize(NULL, 8 * n)
-    cdef double* took = <double*> PyBytes_AS_STRING(filament)
-    cdef int64_t stride = sizeof(Layer) // 8
-    if n == 0:
-        return (b"",) * 6
-    for i in range(n):
-        # Past the end of the table the last layer of it takes the rest.
-        after = t.row[i + 1].filament if i + 1 < n else pushed_in_all(s)
-        took[i] = <double> (after - t.row[i].filament) / 1e6
-        if isnan(t.row[i].height) and i > 0 and t.row[i].z > t.row[i - 1].z:
-            t.row[i].height = <double> llround((t.row[i].z - t.row[i - 1].z) * 1e6) / 1e6
-    return (
-        doubles(<double*> &t.row[0].line, n, stride), doubles(<double*> &t.row[0].offset, n, stride),
-        doubles(&t.row[0].z, n, stride), doubles(&t.row[0].height, n, stride),
-        doubles(&t.row[0].start_s, n, stride), filament,
-    )
-
-
-cdef tuple object_row(Core* s, ObjectTable* t, Thing* row):
-    cdef int i
-    return (
-        arena_text(&s.objects, row.name) if row.name >= 0 else "", row.id, row.first_line, row.last_line,
-        tuple(row.low[i] / 1e6 if row.low[i] <= row.high[i] else None for i in range(3)),
-        tuple(row.high[i] / 1e6 if row.low[i] <= row.high[i] else None for i in range(3)),
-        row.filament / 1e6,
-        (row.centre[0] / 1e6, row.centre[1] / 1e6) if row.has_centre else None,
-        tuple((t.corner[2 * i] / 1e6, t.corner[2 * i + 1] / 1e6) for i in range(row.corner, row.corner + row.corners)),
-    )
-
-
-cdef tuple history_columns(History* h):
-    cdef int64_t stride = sizeof(Change) // 8
-    return (doubles(<double*> &h.row[0].line, h.count, stride), doubles(&h.row[0].value, h.count, stride),
-            doubles(&h.row[0].at_s, h.count, stride))
-
-
-cdef int by_key(const void* a, const void* b) noexcept nogil:
-    cdef const PathRun* x = <const PathRun*> a
-    cdef const PathRun* y = <const PathRun*> b
-    if x.layer != y.layer:
-        return 1 if x.layer > y.layer else -1
-    if x.feature != y.feature:
-        return 1 if x.feature > y.feature else -1
-    if x.tool != y.tool:
-        return 1 if x.tool > y.tool else -1
-    return 1 if x.first > y.first else -1
-
-
-cdef tuple path_parts(PathState* p):
-    """The polylines sorted by layer, feature and tool, and the list of those ranges."""
-    cdef bytes xyz = PyBytes_FromStringAndSize(NULL, 12 * p.vertices)
-    cdef bytes starts = PyBytes_FromStringAndSize(NULL, 4 * (p.runs + 1))
-    cdef bytes lines = PyBytes_FromStringAndSize(NULL, 4 * p.runs)
-    cdef float* vertex = <float*> PyBytes_AS_STRING(xyz)
-    cdef uint32_t* start = <uint32_t*> PyBytes_AS_STRING(starts)
-    cdef uint32_t* line = <uint32_t*> PyBytes_AS_STRING(lines)
-    cdef int64_t i, at = 0, first = 0
-    cdef PathRun* run
-    cdef float low[3]
-    cdef float high[3]
-    cdef float value
-    ranges = []
-    with nogil:
-        if p.runs:
-            qsort(p.run, p.runs, sizeof(PathRun), by_key)
-        for i in range(p.runs):
-            run = &p.run[i]
-            memcpy(vertex + 3 * at, p.xyz + 3 * <int64_t> run.first, 12 * <int64_t> run.count)
-            start[i] = <uint32_t> at
-            line[i] = run.line
-            at += run.count
-        start[p.runs] = <uint32_t> at
-        for i in range(3 * at):
-            value = vertex[i]
-            if i < 3 or value < low[i % 3]:
-                low[i % 3] = value
-            if i < 3 or value > high[i % 3]:
-                high[i % 3] = value
-    for i in range(1, p.runs + 1):
-        run = &p.run[first]
-        if i == p.runs or (run.layer, run.feature, run.tool) != (p.run[i].layer, p.run[i].feature, p.run[i].tool):
-            ranges.append((run.layer, FEATURE_NAMES[run.feature], run.tool, first, i - first))
-            first = i
-    bounds = ((low[0], low[1], low[2]), (high[0], high[1], high[2])) if at else None
-    return xyz, starts, lines, ranges, p.deviation, p.dropped, bounds

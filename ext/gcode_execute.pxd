@@ -9,7 +9,7 @@ from libc.math cimport NAN
 from libc.stdint cimport int32_t, uint32_t
 
 from fleetctl._ext.gcode_arc cimport curve
-from fleetctl._ext.gcode_block cimport judge_arc, judge_block
+from fleetctl._ext.gcode_block cimport judge_arc, judge_block, whole_words
 from fleetctl._ext.gcode_cycle cimport cycle, is_cycle, thread
 from fleetctl._ext.gcode_filament cimport retract
 from fleetctl._ext.gcode_go cimport go
@@ -18,7 +18,8 @@ from fleetctl._ext.gcode_modal cimport (
     count_use, m_command, select_tool, set_mode, spindle_history, stop_command, take_s)
 from fleetctl._ext.gcode_motion cimport aim, lose, straight, take_feed, to_mm
 from fleetctl._ext.gcode_note cimport note
-from fleetctl._ext.gcode_offset cimport home, offset_length, shift_origin, store_place, tool_data, write_offset
+from fleetctl._ext.gcode_offset cimport (
+    home, offset_length, printer_origin, shift_origin, store_place, tool_data, write_offset)
 from fleetctl._ext.gcode_place cimport column_of, rarely
 from fleetctl._ext.gcode_plan cimport plan_wait
 from fleetctl._ext.gcode_resume cimport resume_g, resume_m
@@ -175,8 +176,10 @@ cdef inline void nonmodal(Core* s, Planner* q, int32_t g) noexcept nogil:
     elif g == 100:
         if s.reads & READ_CNC:
             write_offset(s)
+        elif printer_origin(s):
+            pass
         elif s.reads & READ_HOMING_MOVES and s.w.mask & ~<uint32_t> BIT_N:
-            tool_data(s, q, s.w.value[LETTER_L] // 1000000 if s.w.mask & BIT_L else 0)
+            tool_data(s, q)
         elif s.reads & READ_FIRMWARE_RETRACT:
             retract(s, q, False)
     elif g == 110:
@@ -247,6 +250,8 @@ cdef inline void general(Core* s, Planner* q) noexcept nogil:
     cdef bint machine = False, consumed = False, printer_only = False, motion_word = False
     cdef bint cnc = s.reads & READ_CNC
     cdef bint moves
+    if s.program != NULL and w.mask & (BIT_H | BIT_L | BIT_T) and not whole_words(s):
+        return
     for i in range(w.nm):
         if count_use(&s.m_use[w.m[i]], s.line):
             s.m_use[w.m[i]].first_column = column_of(s, LETTER_M, i)

@@ -16,6 +16,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from fleetctl._ext.gcode_parameter cimport (
     create_name, intern, is_read_only, name_is_set, name_value, numbered_value, object_to, refuse)
 from fleetctl._ext.gcode_program cimport *
+from fleetctl._ext.gcode_skip cimport KIND_HIGH, KIND_NUL, odd_byte
 from fleetctl._ext.gcode_types cimport *
 
 cdef extern from *:
@@ -163,6 +164,8 @@ cdef inline bint read_name(Core* s, const uint8_t** p, const uint8_t* start, int
         c = peek(p)
         if c == 0 or n == NAME_LENGTH or c == 40:
             return refuse(s, ERR_NAME, column)
+        if start == s.text and KIND_HIGH <= s.kind[p[0][0]] <= KIND_NUL:
+            odd_byte(s, s.kind[p[0][0]], p[0] - start + 1)      # lines of control are looked at in the end
         p[0] += 1
         if c == 62:
             break

@@ -183,6 +183,16 @@ cdef inline void set_retraction(Core* s) noexcept nogil:
     m.retracted = 0
 
 
+cdef inline int64_t column_of_key(Core* s, const char* key) noexcept nogil:
+    """The column at which KEY= begins; 1 if it is not there."""
+    cdef const uint8_t* p = value_of(s.w.name_end, s.w.text_end, key)
+    if p == NULL:
+        return 1
+    while (p - 1)[0] != 32 and (p - 1)[0] != 9:     # one stands before every key
+        p -= 1
+    return p - s.text + 1
+
+
 cdef inline void set_heater(Core* s, Planner* q, bint stays) noexcept nogil:
     """HEATER= TARGET= (0 if it is left out): the bed, a nozzle, and any other as the chamber (heaters.py).
 
@@ -192,6 +202,7 @@ cdef inline void set_heater(Core* s, Planner* q, bint stays) noexcept nogil:
     cdef const uint8_t* p = value_of(s.w.name_end, s.w.text_end, "HEATER")
     cdef int64_t number = extruder_number(s, "HEATER")
     cdef int64_t target = 0
+    cdef int64_t column = column_of_key(s, "TARGET")
     cdef int32_t which = 2
     cdef uint32_t words = s.w.mask
     if not given(s, "TARGET", &target) and value_of(s.w.name_end, s.w.text_end, "TARGET") != NULL:
@@ -204,14 +215,14 @@ cdef inline void set_heater(Core* s, Planner* q, bint stays) noexcept nogil:
     elif begins(p, s.w.text_end, "HEATER_BED"):
         which = 1
     if not stays:
-        may_heat(s, which, target)
+        may_heat(s, which, target, column)
     elif which == 0:
         s.w.mask |= BIT_T
         s.w.value[LETTER_T] = number * 1000000
-        heat_nozzle(s, q, target, False, False)
+        heat_nozzle(s, q, target, False, False, column)
         s.w.mask = words
     else:
-        heat_other(s, q, which, target, False, False)
+        heat_other(s, q, which, target, False, False, column)
 
 
 cdef inline void turn_off_heaters(Core* s, Planner* q) noexcept nogil:
@@ -220,10 +231,59 @@ cdef inline void turn_off_heaters(Core* s, Planner* q) noexcept nogil:
     for i in range(s.tool_count):
         s.tools[i].nozzle = 0
     if s.heater[0].first_line:
-        heat_nozzle(s, q, 0, False, False)
+        heat_nozzle(s, q, 0, False, False, 1)
     for i in range(1, 3):
         if s.heater[i].first_line:
-            heat_other(s, q, i, 0, False, False)
+            heat_other(s, q, i, 0, False, False, 1)
+
+
+cdef inline bint not_followed(Core* s, const uint8_t* p, const uint8_t* end) noexcept nogil:
+    """Commands that bend the path, switch pins or couple extruders in ways that the facts do not hold; True if this
+    was one.
+
+    Sources: klippy/extras/skew_correction.py, bed_mesh.py (BED_MESH_OFFSET), dual_carriage.py, stepper_enable.py,
+    output_pin.py, servo.py; kinematics/extruder.py (SYNC_EXTRUDER_MOTION, SET_EXTRUDER_ROTATION_DISTANCE).
+    """
+    cdef int64_t column = p - s.text + 1
+    cdef int64_t value = 0
+    if is_name(p, end, "SET_SKEW"):
+        if not (given(s, "CLEAR", &value) and value != 0):
+            note(s, HAZ_NOT_FOLLOWED, column)
+    elif is_name(p, end, "SKEW_PROFILE"):
+        if value_of(end, s.w.text_end, "LOAD") != NULL:
+            note(s, HAZ_NOT_FOLLOWED, column)
+        else:
+            note(s, HAZ_SETTINGS_WRITE, column)     # SAVE and REMOVE
+    elif is_name(p, end, "BED_MESH_OFFSET"):
+        note(s, HAZ_NOT_FOLLOWED, column)
+    elif is_name(p, end, "SET_DUAL_CARRIAGE") or is_name(p, end, "SET_STEPPER_ENABLE"):
+        note(s, HAZ_NOT_FOLLOWED, column)
+        lose_all(s)
+    elif is_name(p, end, "SET_PIN") or is_name(p, end, "SET_SERVO"):
+        note(s, HAZ_PIN_SET, column)
+    elif begins(p, end, "SYNC_EXTRUDER") or begins(p, end, "SET_EXTRUDER_ROTATION_DISTANCE"):
+        note(s, HAZ_FILAMENT_UNKNOWN, column)
+    else:
+        return False
+    return True
+
+
+cdef inline void meta_command(Core* s, const uint8_t* p, const uint8_t* end) noexcept nogil:
+    """RepRapFirmware's `if`, `while` and their kin (its manual, "GCode meta commands"): which lines are carried out,
+    and how often, is known only at the machine. `echo` only prints; a variable by itself moves nothing."""
+    cdef const char* names[7]
+    cdef int32_t i
+    names[0] = "IF"
+    names[1] = "ELIF"
+    names[2] = "ELSE"
+    names[3] = "WHILE"
+    names[4] = "BREAK"
+    names[5] = "CONTINUE"
+    names[6] = "ABORT"
+    for i in range(7):
+        if is_name(p, end, names[i]):
+            note(s, HAZ_META_COMMAND, p - s.text + 1)
+            return
 
 
 cdef inline bint stands_still(const uint8_t* p, const uint8_t* end) noexcept nogil:
@@ -257,6 +317,8 @@ cdef inline void extended_command(Core* s, Planner* q) noexcept nogil:
     cdef const uint8_t* p = s.w.name
     cdef const uint8_t* end = s.w.name_end
     if not s.reads & READ_EXTENDED:
+        if s.reads & READ_BRACES:
+            meta_command(s, p, end)
         return
     if is_name(p, end, "SET_GCODE_OFFSET"):
         set_offset(s, q)
@@ -272,6 +334,8 @@ cdef inline void extended_command(Core* s, Planner* q) noexcept nogil:
         set_heater(s, q, is_name(p, end, "SET_HEATER_TEMPERATURE"))
     elif is_name(p, end, "TURN_OFF_HEATERS"):
         turn_off_heaters(s, q)
+    elif not_followed(s, p, end):
+        pass
     elif not stands_still(p, end):
         lose_all(s)
     elif q.rule == RULE_KLIPPER:

@@ -508,6 +508,9 @@ cdef inline void m98_line(Core* s, const uint8_t* at, const uint8_t* start) noex
     if not w.mask & BIT_P or number < 0 or w.value[LETTER_P] % 1000000 or number > 1000000000:
         refuse(s, FLOW_M98, c.column)
         return
+    if w.mask & BIT_L and w.value[LETTER_L] % 1000000:
+        refuse(s, ERR_INTEGER, c.column)
+        return
     if w.mask & BIT_L:
         repeats = w.value[LETTER_L] // 1000000
     if not number_name(s, <int32_t> number, c.column, &c.name) or repeats < 1:

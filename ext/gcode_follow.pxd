@@ -112,6 +112,8 @@ cdef inline void act(Core* s, Planner* q, const uint8_t* p) noexcept nogil:
     elif (s.w.mask & ~<uint32_t> BIT_N) | <uint32_t> s.w.ng | <uint32_t> s.w.nm:
         execute(s, q)
     program.work += WORK_OF_STEP * (s.modes.steps - steps)
+    if s.w.mask & BITS_IJKR and s.motion in (20, 30, 330, 331):
+        program.work += WORK_OF_ARC
     if s.quiet:
         s.commands = commands
     s.quiet = 0

@@ -13,20 +13,20 @@ from fleetctl._ext.gcode_trace cimport *
 from fleetctl._ext.gcode_types cimport *
 
 
-cdef inline void heat(Core* s, int which, int64_t target) noexcept nogil:
-    """Heater 0 nozzle, 1 bed, 2 chamber is set to `target`, micro degC."""
+cdef inline void heat(Core* s, int which, int64_t target, int64_t column) noexcept nogil:
+    """Heater 0 nozzle, 1 bed, 2 chamber is set to `target`, micro degC, by what stands at `column`."""
     cdef Heater* h = &s.heater[which]
     if h.first_line == 0:
         h.first_line = s.line
     if h.max_line == 0 or target > h.max_value:
         h.max_value = target
         h.max_line = s.line
-        s.cut.heat_column[which] = column_of(s, LETTER_S, 0)
+        s.cut.heat_column[which] = column
     h.end_value = target
     h.end_line = s.line
 
 
-cdef inline void may_heat(Core* s, int which, int64_t target) noexcept nogil:
+cdef inline void may_heat(Core* s, int which, int64_t target, int64_t column) noexcept nogil:
     """A heater may go as high as `target` without being left there."""
     cdef Heater* h = &s.heater[which]
     if target <= 0:
@@ -37,19 +37,21 @@ cdef inline void may_heat(Core* s, int which, int64_t target) noexcept nogil:
     if h.max_line == 0 or target > h.max_value:
         h.max_value = target
         h.max_line = s.line
-        s.cut.heat_column[which] = column_of(s, LETTER_S, 0)
+        s.cut.heat_column[which] = column
 
 
 cdef inline void heat_aside(Core* s, int32_t m) noexcept nogil:
     """M303 heats to S to tune its controller (E-1 the bed); M145 sets the presets H and B that M104 I may use."""
     if m == 1450:
-        may_heat(s, 0, s.w.value[8] if s.w.mask & (<uint32_t> 1 << 8) else 0)
-        may_heat(s, 1, s.w.value[LETTER_B] if s.w.mask & (<uint32_t> 1 << LETTER_B) else 0)
+        may_heat(s, 0, s.w.value[LETTER_H] if s.w.mask & BIT_H else 0, column_of(s, LETTER_H, 0))
+        may_heat(s, 1, s.w.value[LETTER_B] if s.w.mask & (<uint32_t> 1 << LETTER_B) else 0, column_of(s, LETTER_B, 0))
     elif s.w.mask & BIT_S:
-        may_heat(s, 1 if s.w.mask & BIT_E and s.w.value[LETTER_E] < 0 else 0, s.w.value[LETTER_S])
+        may_heat(s, 1 if s.w.mask & BIT_E and s.w.value[LETTER_E] < 0 else 0, s.w.value[LETTER_S],
+                 column_of(s, LETTER_S, 0))
 
 
-cdef inline void heat_nozzle(Core* s, Planner* q, int64_t target, bint wait, bint cooling) noexcept nogil:
+cdef inline void heat_nozzle(Core* s, Planner* q, int64_t target, bint wait, bint cooling,
+                             int64_t column) noexcept nogil:
     """The T word, else the tool in use, says which nozzle; the end value is the hottest of all."""
     cdef int32_t i, which = s.tool
     cdef int64_t hottest = 0
@@ -70,17 +72,17 @@ cdef inline void heat_nozzle(Core* s, Planner* q, int64_t target, bint wait, bin
     for i in range(s.tool_count):
         if s.tools[i].nozzle > hottest:
             hottest = s.tools[i].nozzle
-    heat(s, 0, target)
+    heat(s, 0, target, column)
     s.heater[0].end_value = hottest
     plan_heat(q, which, <double> target * 1e-6, wait, cooling, s.line)
     if target > 0:
         s.checks &= ~<uint32_t> CHECK_HOT
 
 
-cdef inline void heat_other(Core* s, Planner* q, int32_t which, int64_t target, bint wait,
-                            bint cooling) noexcept nogil:
+cdef inline void heat_other(Core* s, Planner* q, int32_t which, int64_t target, bint wait, bint cooling,
+                            int64_t column) noexcept nogil:
     """The bed (1) or the chamber (2)."""
-    heat(s, which, target)
+    heat(s, which, target, column)
     history(s, HISTORY_BED if which == 1 else HISTORY_CHAMBER, <double> target / 1e6)
     plan_heat(q, HEAT_BED if which == 1 else HEAT_CHAMBER, <double> target * 1e-6, wait, cooling, s.line)
 
@@ -92,35 +94,47 @@ cdef inline void heat_tool(Core* s, Planner* q) noexcept nogil:
         s.w.mask |= BIT_T
         s.w.value[LETTER_T] = s.w.value[LETTER_P]
     if words & BIT_R:
-        may_heat(s, 0, s.w.value[LETTER_R])
+        may_heat(s, 0, s.w.value[LETTER_R], column_of(s, LETTER_R, 0))
     if words & BIT_S:
-        heat_nozzle(s, q, s.w.value[LETTER_S], False, False)
+        heat_nozzle(s, q, s.w.value[LETTER_S], False, False, column_of(s, LETTER_S, 0))
     s.w.mask = words
 
 
 cdef inline void heater_command(Core* s, Planner* q, int32_t m) noexcept nogil:
     """M104 M109 nozzle, M140 M190 bed, M141 M191 chamber; S, or R for those that wait for cooling too."""
-    cdef int64_t target
+    cdef int64_t target, column
     cdef int32_t which = 0 if m == 1040 or m == 1090 else 1 if m == 1400 or m == 1900 else 2
     cdef bint wait = m in (1090, 1900, 1910)
     # Klipper's wait ends when the temperature is near the target, from either side (heaters.py, check_busy).
     cdef bint cooling = not s.w.mask & BIT_S or s.reads & READ_EXTENDED
     if (m == 1040 or m == 1090) and s.w.mask & (<uint32_t> 1 << LETTER_B):
-        may_heat(s, 0, s.w.value[LETTER_B])     # Marlin's AUTOTEMP goes up to B by itself
+        may_heat(s, 0, s.w.value[LETTER_B], column_of(s, LETTER_B, 0))  # Marlin's AUTOTEMP goes up to B by itself
     if s.w.mask & BIT_R:
-        may_heat(s, which, s.w.value[LETTER_R])     # RepRapFirmware: what it idles at
+        may_heat(s, which, s.w.value[LETTER_R], column_of(s, LETTER_R, 0))  # RepRapFirmware: what it idles at
     if s.w.mask & BIT_S:
         target = s.w.value[LETTER_S]
+        column = column_of(s, LETTER_S, 0)
     elif s.w.mask & BIT_R:
         target = s.w.value[LETTER_R]
+        column = column_of(s, LETTER_R, 0)
     else:
         if wait:
             plan_wait(q, 0.0, s.line)
         return
     if which == 0:
-        heat_nozzle(s, q, target, wait, cooling)
+        heat_nozzle(s, q, target, wait, cooling, column)
         return
-    heat_other(s, q, which, target, wait, cooling)
+    heat_other(s, q, which, target, wait, cooling, column)
+
+
+cdef inline void cold_command(Core* s) noexcept nogil:
+    """M302: P1 lets the extruder push cold filament; S is the least temperature at which it may (Marlin M302.cpp,
+    RepRapFirmware, Smoothieware). Below 100 degC no filament melts."""
+    cdef int64_t least = 100000000
+    if s.w.mask & ~s.w.flags & BIT_P and s.w.value[LETTER_P] > 0:
+        note(s, HAZ_COLD_ALLOWED, column_of(s, LETTER_P, 0))
+    elif s.w.mask & ~s.w.flags & BIT_S and s.w.value[LETTER_S] < least:
+        note(s, HAZ_COLD_ALLOWED, column_of(s, LETTER_S, 0))
 
 
 cdef inline void set_axes(Core* s, double* values, double* caps, double scale) noexcept nogil:

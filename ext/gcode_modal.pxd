@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fleetctl._ext.gcode_filament cimport tool_changed
 from fleetctl._ext.gcode_frame cimport choose_frame
-from fleetctl._ext.gcode_heat cimport heat_aside, heat_tool, heater_command, limit_command
+from fleetctl._ext.gcode_heat cimport cold_command, heat_aside, heat_tool, heater_command, limit_command
 from fleetctl._ext.gcode_history cimport history
 from fleetctl._ext.gcode_motion cimport answer, feed_per_turn
 from fleetctl._ext.gcode_note cimport note
@@ -132,6 +132,8 @@ cdef inline void m_command(Core* s, Planner* q, int32_t m) noexcept nogil:
         heat_tool(s, q)
     elif m == 3030 or m == 1450:
         heat_aside(s, m)
+    elif m == 3020 and not cnc:
+        cold_command(s)
     elif m in (2010, 2030, 2040, 2050, 5660) and not cnc:
         limit_command(s, q, m)
     elif m in (30, 40, 50) and cnc:

@@ -3,11 +3,12 @@
 from libc.math cimport fabs
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
-from fleetctl._ext.gcode_frame cimport forget_shift, name_here, settle, settle_all, without_length
+from fleetctl._ext.gcode_frame cimport choose_frame, forget_shift, name_here, settle, settle_all, without_length
 from fleetctl._ext.gcode_go cimport go_back, keep_place
 from fleetctl._ext.gcode_heat cimport heat_tool
 from fleetctl._ext.gcode_motion cimport answer, begin_here, reach, straight, to_mm
 from fleetctl._ext.gcode_note cimport clamp, note
+from fleetctl._ext.gcode_place cimport column_of
 from fleetctl._ext.gcode_plan cimport pause
 from fleetctl._ext.gcode_types cimport *
 
@@ -37,6 +38,21 @@ cdef inline double homing_seconds(Core* s, Planner* q) noexcept nogil:
     return seconds
 
 
+cdef inline void judge_stored(Core* s, Place* place, uint32_t named, int32_t g) noexcept nogil:
+    """A mill's G28 or G30 to a place that this program did not store: with the named axes, or all of them at once."""
+    cdef int32_t i, nth = 0
+    cdef bint stored = True
+    for i in range(3):
+        if named == 0 or named & (<uint32_t> BIT_X << i):
+            stored = stored and place.known[i] != 0
+    if stored:
+        return
+    for i in range(s.w.ng):
+        if s.w.g[i] == g:
+            nth = i
+    note(s, HAZ_STORED_PLACE if named else HAZ_STORED_ALL, column_of(s, LETTER_G, nth))
+
+
 cdef inline void home(Core* s, Planner* q, int32_t g) noexcept nogil:
     """G28 and G30. A printer's G28 drives the named axes (all, if none is named) to their switches."""
     cdef uint32_t named = s.w.mask & BITS_XYZ
@@ -51,6 +67,7 @@ cdef inline void home(Core* s, Planner* q, int32_t g) noexcept nogil:
             s.w.mask = named
             straight(s, q, True, False)
             s.w.mask = mask
+        judge_stored(s, &s.modes.stored[0 if g == 280 else 1], named, g)
         go_back(s, q, &s.modes.stored[0 if g == 280 else 1], named if named else <uint32_t> BITS_XYZ, True, 0.0)
         return
     if s.checks & CHECK_FIRST:
@@ -281,15 +298,29 @@ cdef inline void write_offset(Core* s) noexcept nogil:
             write_origin(s, l, s.wcs if p == 0 else <int32_t> p)
 
 
-cdef inline void tool_data(Core* s, Planner* q, int64_t l) noexcept nogil:
-    """RepRapFirmware G10 P: S sets the tool's temperature, X Y Z where its nozzle is. L2 and L20 set origins."""
+cdef inline bint printer_origin(Core* s) noexcept nogil:
+    """G10 L2 and L20 of a printer that has coordinate systems; True if this was one.
+
+    Smoothieware (Robot.cpp) and RepRapFirmware begin in G54, which is here `machine` until a program selects one:
+    what is written for it counts at once. P0 is the one in use (Smoothieware)."""
+    cdef int64_t l = whole(s, LETTER_L, 0)
+    cdef int64_t p = whole(s, LETTER_P, -1)
+    if not s.reads & READ_ORIGINS or (l != 2 and l != 20):
+        return False
+    note(s, HAZ_OFFSET_WRITE, 1)
+    if p == 0 and not s.reads & READ_HOMING_MOVES:
+        p = s.wcs if s.wcs != FRAME_MACHINE else FRAME_G54
+    if p == FRAME_G54 and s.wcs == FRAME_MACHINE:
+        choose_frame(s, FRAME_G54)
+    if 0 < p < SYSTEMS:
+        write_origin(s, l, <int32_t> p)
+    return True
+
+
+cdef inline void tool_data(Core* s, Planner* q) noexcept nogil:
+    """RepRapFirmware G10 P: S sets the tool's temperature, X Y Z where its nozzle is."""
     cdef int64_t p = whole(s, LETTER_P, -1)
     cdef int32_t a, i
-    if l == 2 or l == 20:
-        note(s, HAZ_OFFSET_WRITE, 1)
-        if 0 < p < SYSTEMS:
-            write_origin(s, l, <int32_t> p)
-        return
     if p < 0:
         return
     heat_tool(s, q)

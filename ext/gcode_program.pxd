@@ -20,7 +20,8 @@ cdef enum:
     DEPTH = 128             # brackets inside each other; 255 characters hold no more that mean anything
     TEXT_CAP = 16777216     # bytes kept from the first O word on
     WORK_OF_STEP = 50       # a move of a cycle or curve takes as long as so many bytes
-    WORK_CAP = 300000000    # bytes followed, with 12 more for a line: some 15 million lines, 2 to 3 s
+    WORK_OF_ARC = 400       # an arc is planned in up to sixteen pieces a turn
+    WORK_CAP = 150000000    # bytes followed, with 12 more for a line: some 7 million lines, 1 to 1.5 s
 
 # Whether the core reads straight on, or keeps the text because there are jumps in it.
 cdef enum:

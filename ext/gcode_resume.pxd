@@ -10,7 +10,7 @@ A kept line is dropped when a later one sets the same: the same command with the
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from fleetctl._ext.gcode_named cimport begins, is_name
+from fleetctl._ext.gcode_named cimport begins, is_name, value_of
 from fleetctl._ext.gcode_types cimport *
 
 
@@ -62,10 +62,22 @@ cdef inline uint64_t text_key(uint64_t key, const uint8_t* p, bint settings) noe
     return key
 
 
+cdef inline bint heats_known(const uint8_t* p) noexcept nogil:
+    """Is HEATER= an extruder or the bed? What another heater is, only its own line says."""
+    cdef const uint8_t* end = p
+    cdef const uint8_t* at
+    while end[0] != 10 and end[0] != 13:
+        end += 1
+    at = value_of(p, end, "HEATER")
+    return at != NULL and (begins(at, end, "EXTRUDER") or begins(at, end, "HEATER_BED"))
+
+
 cdef inline void resume_name(Core* s, const uint8_t* p, int32_t length) noexcept nogil:
     """An extended command (Klipper): settings and objects stay in force; what a macro does is not known."""
     if is_name(p, p + length, "SET_GCODE_OFFSET"):
         pass                            # gcode_extended follows it
+    elif is_name(p, p + length, "SET_HEATER_TEMPERATURE") and heats_known(p + length):
+        pass                            # the restart heats these itself, and waits
     elif begins(p, p + length, "SET_"):
         keep_line(s, text_key(1, p, True))
     elif begins(p, p + length, "EXCLUDE_OBJECT_START"):

@@ -73,6 +73,7 @@ cdef enum:
     READ_SPEEDS_PER_MINUTE = 128    # RepRapFirmware: M203 and M566 in mm/min
     READ_EXTENDED = 256         # Klipper: EXTENDED_NAME KEY=value, macros may home and heat
     READ_O_WORDS = 512
+    READ_ORIGINS = 1024
     READ_EXPRESSIONS = 16384    # # and [ ] are evaluated, O words are followed (gcode_expression, gcode_flow)
     # What follows is read in `fleetctl.gcode.dialects`, where each has its source.
     READ_CYCLES = 1 << 22
@@ -165,6 +166,13 @@ cdef enum:
     HAZ_OFFSET_UNKNOWN
     HAZ_RETRACT_UNKNOWN
     HAZ_STATE_UNKNOWN
+    HAZ_STORED_PLACE
+    HAZ_STORED_ALL
+    HAZ_NOT_FOLLOWED
+    HAZ_PIN_SET
+    HAZ_FILAMENT_UNKNOWN
+    HAZ_META_COMMAND
+    HAZ_COLD_ALLOWED
     HAZARD_COUNT
 
 # Questions asked at every motion until they are answered once; all answered costs one test.

@@ -22,17 +22,18 @@ from fleetctl.agent.blocking import Threads
 from fleetctl.agent.files import OsJournalFile
 from fleetctl.agent.lag import Blocked
 from fleetctl.agent.programs import ProgramCache
-from fleetctl.clock import Clock, SystemClock
+from fleetctl.clock import SystemClock
 from fleetctl.config import Config
+from fleetctl.driver.api import DriverType
 from fleetctl.errors import FleetctlError
 from fleetctl.lock import DataDirectoryLock
 from fleetctl.model.identity import fresh_ids
-from fleetctl.model.profile import Profile
+from fleetctl.model.messages import MachineAssignment
 from fleetctl.plugin.manager import PluginManager
 from fleetctl.transport.base import Transport
-from fleetctl.transport.opener import TransportOpener
+from fleetctl.transport.opener import PortWish, TransportOpener
 from fleetctl.transport.peer import serve_peers
-from fleetctl.transport.serial_port import SerialSettings
+from fleetctl.transport.probing import KnownSpeed
 
 
 async def run_agent(config: Config) -> None:
@@ -69,7 +70,7 @@ def _surroundings(config: Config) -> Surroundings:
         journal_blocking=Threads("journal", 1),
         programs=ProgramCache(config.programs, Threads("programs", 4)),
         drivers=plugins.drivers(),
-        open_transport=functools.partial(_open_transport, clock),
+        open_transport=functools.partial(_open_transport, TransportOpener(clock)),
         listen=functools.partial(serve_peers, config.agent_socket),
         pid=os.getpid(),
         reports_in_flight=64,
@@ -85,9 +86,12 @@ def _write_stuck(path: Path, blocked: Blocked) -> None:
     unfinished.replace(path)
 
 
-def _open_transport(clock: Clock, port: str, profile: Profile) -> Transport:
-    """The transport for a machine's port, with the profile's baud rate where the port does not say one."""
-    return TransportOpener(clock, serial=SerialSettings(baud=profile.baud)).make(port)
+def _open_transport(
+    opener: TransportOpener, machine: MachineAssignment, driver: DriverType, known: KnownSpeed
+) -> Transport:
+    """The transport for a machine, with what its options, profile and driver say where the port says nothing."""
+    wish = PortWish(options=machine.options, baud=machine.profile.baud, probe=driver.speed_probe, known=known)
+    return opener.make(machine.port, wish)
 
 
 def _leave_gradually(agent: Agent) -> Callable[[], None]:

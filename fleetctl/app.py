@@ -41,6 +41,7 @@ from fleetctl.fleet.machines import Machines
 from fleetctl.fleet.parts import Parts
 from fleetctl.fleet.paths import Paths
 from fleetctl.fleet.record import Record
+from fleetctl.fleet.renewal import Renewal
 from fleetctl.fleet.runs import Runs
 from fleetctl.fleet.stop import StopButton
 from fleetctl.fleet.telemetry import Telemetry
@@ -101,7 +102,8 @@ def build_controller(site: str, seams: Seams) -> Controller:
         return AgentLink(name, site, dial, record, telemetry, seams.clock, seams.rng, seams.version)
 
     agents = Agents({name: make_link(name) for name in seams.dials}, make_link if seams.new_dial else None)
-    gate = Gate(record)
+    renewal = Renewal(record, seams.blobs, seams.off_loop)
+    gate = Gate(record, renewal.renewed)
     hooks = Hooks(seams.hooks, seams.run_in_thread)
     views = Views(record, agents, telemetry, gate)
     stop = StopButton(record, agents, views, seams.clock)
@@ -118,7 +120,7 @@ def build_controller(site: str, seams: Seams) -> Controller:
         paths=Paths(seams.blobs, views, seams.off_loop),
         machines=Machines(record, agents, views, profiles),
         agent_desk=AgentDesk(record, agents, seams.stuck),
-        discovery=Discovery(hooks),
+        discovery=Discovery(hooks, record),
         runs=Runs(record, agents),
         jobs=Jobs(record),
         parts=Parts(record, views),
@@ -127,6 +129,7 @@ def build_controller(site: str, seams: Seams) -> Controller:
         tokens=Tokens(record, seams.new_secret),
         dispatcher=Dispatcher(record, agents, gate, seams.clock, lambda: stop.owed),
         checks=Checks(record, hooks, seams.clock),
+        renewal=renewal,
     )
 
 

@@ -134,6 +134,12 @@ class LinkUnavailable(LinkError):
     code = "link-unavailable"
 
 
+class BoardChanged(LinkError):
+    """Another board answers than the one on record."""
+
+    code = "board-changed"
+
+
 class OurProtocolError(LinkError):
     """We broke the protocol; this is a bug of fleetctl."""
 

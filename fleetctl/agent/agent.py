@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from fleetctl.agent.blocking import RunBlocking
@@ -31,6 +31,7 @@ from fleetctl.clock import Clock
 from fleetctl.driver.api import DriverType
 from fleetctl.model.identity import NewId
 from fleetctl.model.messages import PROTOCOL_VERSION, BlockedReport, LeavingReport, Welcome
+from fleetctl.transport.hotplug import PortWatch
 from fleetctl.transport.peer import PeerLink
 
 log = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ class Surroundings:
     reports_in_flight: int = 1
     watch_loop: bool = False
     tell_stuck: Callable[[Blocked], None] = lambda _blocked: None
+    port_watch: PortWatch = field(default_factory=PortWatch)
 
 
 class Agent:
@@ -89,6 +91,7 @@ class Agent:
             drivers=around.drivers,
             open_transport=around.open_transport,
             run_ended=asyncio.Event(),
+            port_watch=around.port_watch,
         )
         self.supervisor = Supervisor(self.shared, self._tell_leaving)
         self.commands = Commands(self.shared, self.supervisor, self._post)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fleetctl.agent.shared import Shared
+from fleetctl.model.board import Board
 from fleetctl.model.machine import Activity, Link, Position
 
 
@@ -14,6 +15,7 @@ class _Told(NamedTuple):
     position: Position
     reason: str
     firmware: str
+    board: Board
 
 
 class Facts:
@@ -31,6 +33,7 @@ class Facts:
         self.position = position
         self.positions_lost = 0
         self.firmware = ""
+        self.board = Board()
         self.waits_for = ""
         self._machine_id = machine_id
         self._shared = shared
@@ -62,7 +65,7 @@ class Facts:
 
     def _now(self) -> _Told:
         if self.link is not Link.ONLINE:
-            return _Told(self.link, Activity.IDLE, self.position, self.link_reason, self.firmware)
+            return _Told(self.link, Activity.IDLE, self.position, self.link_reason, self.firmware, self.board)
         if self.waits_for and self.activity is Activity.IDLE:
-            return _Told(self.link, Activity.WAITING, self.position, self.waits_for, self.firmware)
-        return _Told(self.link, self.activity, self.position, self.activity_reason, self.firmware)
+            return _Told(self.link, Activity.WAITING, self.position, self.waits_for, self.firmware, self.board)
+        return _Told(self.link, self.activity, self.position, self.activity_reason, self.firmware, self.board)

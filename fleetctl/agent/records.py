@@ -116,6 +116,13 @@ class MadeSafe(_Record, frozen=True, tag="made-safe"):
     machine_id: str
 
 
+class SpeedFound(_Record, frozen=True, tag="speed"):
+    """The speed at which this machine was understood, in baud."""
+
+    machine_id: str
+    baud: int
+
+
 class JournalContent(msgspec.Struct, kw_only=True):
     """All that the records before amount to. Dicts keep the order in which things came."""
 
@@ -126,6 +133,7 @@ class JournalContent(msgspec.Struct, kw_only=True):
     machines: dict[str, MachineAssignment] = {}
     positions: dict[str, Position] = {}
     unsafe: dict[str, bool] = {}
+    speeds_baud: dict[str, int] = {}
     runs: dict[str, RunRecord] = {}
     commands: dict[str, Outcome | None] = {}
     reports: dict[int, MachineReport | RunReport] = {}
@@ -149,6 +157,7 @@ Record = (
     | Acknowledged
     | Latched
     | MadeSafe
+    | SpeedFound
     | Snapshot
 )
 

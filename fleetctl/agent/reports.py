@@ -11,6 +11,7 @@ import asyncio
 from fleetctl.agent.journal import Journal
 from fleetctl.agent.records import Reported, RunRecord
 from fleetctl.clock import Clock
+from fleetctl.model.board import Board
 from fleetctl.model.machine import Activity, Link, Position
 from fleetctl.model.messages import MachineReport, RunReport
 
@@ -48,6 +49,7 @@ class Reports:
         position: Position,
         reason: str = "",
         firmware: str = "",
+        board: Board | None = None,
     ) -> None:
         """The machine is now like this."""
         self._add(
@@ -59,6 +61,7 @@ class Reports:
                 position=position,
                 reason=reason,
                 firmware=firmware,
+                board=board or Board(),
                 at_s=self._clock.wall().timestamp(),
             )
         )

@@ -17,14 +17,17 @@ from fleetctl.agent.early import make_safe_while_connecting
 from fleetctl.agent.ears import Ears
 from fleetctl.agent.execution import DRAIN_PATIENCE_S, END_PATIENCE_S, PRESS_CYCLE_START, STOPPED_UNBEGUN, Execution
 from fleetctl.agent.facts import Facts
+from fleetctl.agent.recognition import Recognition
 from fleetctl.agent.safing import Safing
 from fleetctl.agent.shared import Shared
 from fleetctl.agent.telemetry import Readings
 from fleetctl.driver.api import DiscardsFirst, Driver, EndKind, MachineSpec, Progress, TakesWorkOffsets, Telemetry
-from fleetctl.errors import FleetctlError, LinkError, UsageError
+from fleetctl.errors import BoardChanged, FleetctlError, LinkError, UsageError
+from fleetctl.model.board import Board
 from fleetctl.model.machine import Activity, Link
 from fleetctl.model.messages import MachineAssignment, Start
 from fleetctl.model.run import RunState
+from fleetctl.transport.hotplug import Signature
 
 T = TypeVar("T")
 
@@ -61,6 +64,7 @@ class Session:
         self._stale = False
         self.blocks = False
         """Whether its driver was seen to hold up the whole agent."""
+        self._recognition = Recognition(assignment, shared)
         self._readings = Readings(assignment.machine_id, shared.clock, shared.telemetry)
         self.safing = Safing(self, shared, self._readings)
 
@@ -87,21 +91,24 @@ class Session:
             self._retry_now.clear()
             self.facts.tell()
             begun_s = self._shared.clock.monotonic()
+            device = self._shared.port_watch.look(self.assignment.port)
             await self._one_link()
             _heed_cancellation()
             if self._shared.clock.monotonic() - begun_s > STEADY_AFTER_S + CONNECT_PATIENCE_S:
                 self._backoff.reset()
             if not self._retired:
-                await self._wait_before_retry()
+                await self._wait_before_retry(device)
 
-    async def _wait_before_retry(self) -> None:
-        try:
-            async with asyncio.timeout(self._backoff.next_s()):
-                await self._retry_now.wait()
-                self._backoff.reset()
-                self.facts.link = Link.CONNECTING
-        except TimeoutError:
-            pass
+    async def _wait_before_retry(self, device: Signature | None) -> None:
+        """Until the back-off is over, a person asks, or the port that was `device` is plugged in again."""
+        with self._shared.port_watch.watching(self.assignment.port, device, self._retry_now.set):
+            try:
+                async with asyncio.timeout(self._backoff.next_s()):
+                    await self._retry_now.wait()
+                    self._backoff.reset()
+                    self.facts.link = Link.CONNECTING
+            except TimeoutError:
+                pass
 
     async def _one_link(self) -> None:
         """One link from opening to loss. Whatever a driver raises ends only this."""
@@ -129,7 +136,7 @@ class Session:
         if driver_type is None:
             known = ", ".join(sorted(self._shared.drivers)) or "none"
             raise UsageError(f"There is no driver {assignment.driver!r}; installed: {known}.")
-        transport = self._shared.open_transport(assignment.port, assignment.profile)
+        transport = self._shared.open_transport(assignment, driver_type, self._recognition.speed())
         spec = MachineSpec(
             name=assignment.name,
             port=assignment.port,
@@ -154,6 +161,8 @@ class Session:
         finally:
             if early is not None:
                 early.cancel()
+        self.facts.board = Board(uuid=identity.board_uuid, model=identity.board_model)
+        self._recognition.answered(self.facts.board)
         if self.stopped or unsafe:
             await self.safing.make_safe(driver)
         self.facts.firmware = f"{identity.firmware} {identity.version}".strip()
@@ -327,11 +336,22 @@ class Session:
         before, self.assignment = self.assignment, assignment
         self._retired = False
         self._tell_work_offsets()
+        self._heed_board(before.board)
         if _link_settings(before) != _link_settings(assignment):
             self._stale = True
+            self._recognition.doubt_speed()
             self._retry_now.set()
             if self.hand is None:
                 self.break_link(LinkError("The settings of the machine were changed."))
+
+    def _heed_board(self, before: Board) -> None:
+        """The board on record is another one: a person confirmed it, or the record knew it before we did."""
+        board = self.assignment.board
+        if self._recognition.recorded(before, board):
+            self.facts.lose_position()
+            self._retry_now.set()
+        if self.hand is None and self.facts.link is Link.ONLINE and board.contradiction(self.facts.board):
+            self.break_link(BoardChanged("Another board answers than the one on record.", machine=self.name))
 
     def _tell_work_offsets(self) -> None:
         """Without a new link: opening a port resets many boards, and they would have to be homed again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fleetctl.agent.journal import Journal
 from fleetctl.agent.programs import Programs
@@ -13,11 +13,13 @@ from fleetctl.agent.reports import Reports
 from fleetctl.agent.telemetry import TelemetryBoard
 from fleetctl.clock import Clock
 from fleetctl.driver.api import DriverType
-from fleetctl.model.profile import Profile
+from fleetctl.model.messages import MachineAssignment
 from fleetctl.transport.base import Transport
+from fleetctl.transport.hotplug import PortWatch
+from fleetctl.transport.probing import KnownSpeed
 
-OpenTransport = Callable[[str, Profile], Transport]
-"""Makes the transport for a port and a profile; opens nothing yet. Raises LinkUnavailable or UsageError when
+OpenTransport = Callable[[MachineAssignment, DriverType, KnownSpeed], Transport]
+"""Makes the transport for a machine; opens nothing yet. Raises LinkUnavailable or UsageError when
 the port has no known form."""
 
 
@@ -35,3 +37,4 @@ class Shared:
     drivers: Mapping[str, DriverType]
     open_transport: OpenTransport
     run_ended: asyncio.Event
+    port_watch: PortWatch = field(default_factory=PortWatch)

@@ -24,6 +24,7 @@ from fleetctl.agent.records import (
     RunStarted,
     RunTaken,
     Snapshot,
+    SpeedFound,
 )
 from fleetctl.model.messages import MachineAssignment, MachineReport, RunReport
 from fleetctl.model.run import ENDED, RunState
@@ -79,6 +80,8 @@ class JournalState:
                 now.stop_id = stop_id
             case MadeSafe(machine_id=machine_id):
                 now.unsafe.pop(machine_id, None)
+            case SpeedFound(machine_id=machine_id, baud=baud):
+                now.speeds_baud[machine_id] = baud
             case Snapshot(content=content):
                 self.content = content
                 reports = content.reports.items()
@@ -107,6 +110,7 @@ class JournalState:
             del now.positions[forgotten]
             now.unsafe.pop(forgotten, None)
             self._told.pop(forgotten, None)
+            now.speeds_baud.pop(forgotten, None)
 
     def _start(self, run_id: str) -> None:
         if run := self.content.runs.get(run_id):

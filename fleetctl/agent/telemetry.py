@@ -67,4 +67,5 @@ class Readings:
             position_mm=self.telemetry.position_mm,
             spindle_rpm=self.telemetry.spindle_rpm,
             read_at_s=self._read_at_s,
+            message=self.telemetry.message,
         )

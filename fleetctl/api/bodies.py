@@ -31,6 +31,9 @@ FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 _NOT_WHOLE = (ValueError, LookupError, HttpProcessingError, web.HTTPException, web.RequestPayloadError)
 """What aiohttp raises while it reads a body that is cut off or is not what its headers say."""
 
+_DOT = re.compile(r"(?<!G59)\.")
+"""Between the names of records inside each other; the dot of `G59.1` belongs to the name."""
+
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -40,11 +43,15 @@ def convert(values: object, record: type[Record]) -> Record:
         known = {field.encode_name for field in msgspec.structs.fields(record)}
         unknown = sorted(str(name) for name in values if name not in known)
         if unknown:
-            raise UsageError(f"There is no field {unknown[0]!r} here.", hint=f"Fields: {', '.join(sorted(known))}.")
+            raise UsageError(f"There is no field {unknown[0]!r} here.", hint=_fields(record))
     try:
         return msgspec.convert(values, record)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{error}.") from error
+        raise UsageError(f"{error}.", hint=_fields(record)) from error
+
+
+def _fields(record: type[msgspec.Struct]) -> str:
+    return f"Fields: {', '.join(sorted(field.encode_name for field in msgspec.structs.fields(record)))}."
 
 
 async def read_body(request: web.Request, record: type[Record]) -> Record:
@@ -59,13 +66,13 @@ async def read_body(request: web.Request, record: type[Record]) -> Record:
         return from_form(((name, value) for name, value in fields.items() if isinstance(value, str)), record)
     data = await request.read()
     if len(data) > JSON_LIMIT_BYTES:
-        raise UsageError(f"The body is larger than {JSON_LIMIT_BYTES} bytes.")
+        raise UsageError(f"The body is larger than {JSON_LIMIT_BYTES} bytes.", hint=_fields(record))
     try:
         return convert(msgspec.json.decode(data) if data.strip() else {}, record)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"The body is not JSON: {error}.") from error
+        raise UsageError(f"The body is not JSON: {error}.", hint="Send a JSON object, or a form.") from error
     except RecursionError as error:
-        raise UsageError("The body is nested too deep.") from error
+        raise UsageError("The body is nested too deep.", hint=_fields(record)) from error
 
 
 def from_form(fields: Iterable[tuple[str, str]], record: type[Record]) -> Record:
@@ -78,15 +85,15 @@ def from_form(fields: Iterable[tuple[str, str]], record: type[Record]) -> Record
     known = {field.encode_name for field in msgspec.structs.fields(record)}
     unknown = sorted(name for name in tree if name not in known)
     if unknown:
-        raise UsageError(f"There is no field {unknown[0]!r} here.", hint=f"Fields: {', '.join(sorted(known))}.")
+        raise UsageError(f"There is no field {unknown[0]!r} here.", hint=_fields(record))
     try:
         return msgspec.convert(tree, record, strict=False)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{error}.") from error
+        raise UsageError(f"{error}.", hint=_fields(record)) from error
 
 
 def _place(values: dict[str, Any], name: str, text: str) -> None:
-    *parents, last = name.split(".")
+    *parents, last = _DOT.split(name)
     for parent in parents:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):

@@ -61,6 +61,14 @@ class UnattendedRequest(msgspec.Struct, frozen=True, kw_only=True):
     version: int | None = None
 
 
+class PortRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the machine is plugged in now. `options` are changed one by one; an empty text takes one away."""
+
+    port: str = ""
+    options: dict[str, str] = {}
+    version: int | None = None
+
+
 class SetupRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What is on the machine now; replaces what was there."""
 
@@ -172,6 +180,14 @@ async def trust_position(call: Call[Seen]) -> MachineShape:
     return await call.controller.views.machine(name)
 
 
+@routes.route("POST", f"{ONE}/confirm-board", permission=Permission.OPERATE, body=Seen, answer=MachineShape)
+async def confirm_board(call: Call[Seen]) -> MachineShape:
+    """Say that the board which answered belongs to this machine; it connects, and nothing moves."""
+    name = await seen(call)
+    await call.controller.machines.confirm_board(name, call.actor)
+    return await call.controller.views.machine(name)
+
+
 @routes.route("POST", f"{ONE}/reconnect", permission=Permission.OPERATE, body=Seen, answer=MachineShape)
 async def reconnect(call: Call[Seen]) -> MachineShape:
     """Open the link again; nothing moves."""
@@ -204,6 +220,13 @@ async def unattended(call: Call[UnattendedRequest]) -> MachineShape:
     name = await seen(call)
     await call.controller.machines.set_unattended(name, call.body.on, call.actor)
     return await call.controller.views.machine(name)
+
+
+@routes.route("POST", f"{ONE}/port", permission=Permission.ADMIN, body=PortRequest, answer=MachineShape)
+async def port(call: Call[PortRequest]) -> MachineShape:
+    """Say where a machine is plugged in now, or set its port up in another way; it connects there, nothing moves."""
+    name = await seen(call)
+    return await call.controller.machines.set_port(name, call.body.port, call.body.options, call.actor)
 
 
 @routes.route("POST", f"{ONE}/setup", permission=Permission.OPERATE, body=SetupRequest, answer=MachineShape)

@@ -43,6 +43,12 @@ STATUS: tuple[tuple[type[errors.FleetctlError], HTTPStatus], ...] = (
 """The first class that fits gives the status; anything else is our bug, 500."""
 
 
+HINTS = {
+    HTTPStatus.BAD_REQUEST: "Correct what is named and send it again; nothing was changed.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Look at what is named and try again; nothing was changed.",
+}
+"""What to do about a refused request whose error does not say it itself."""
+
 SAID_PLAINLY = {
     HTTPStatus.NOT_FOUND: "There is nothing at this address.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take that method.",
@@ -64,7 +70,7 @@ def from_error(error: errors.FleetctlError) -> Problem:
         code=error.code,
         machine=error.machine,
         line=error.line,
-        hint=error.hint,
+        hint=error.hint or HINTS.get(status_of(error)),
     )
 
 

@@ -25,6 +25,7 @@ from fleetctl.api import (
     events,
     fragments,
     health,
+    help,
     jobs,
     machines,
     octoprint,
@@ -65,7 +66,7 @@ CLIENT_LEFT = 499
 """What the access log says of a request whose client went away; the number is a common custom of web servers."""
 
 _RESOURCES = (
-    machines, jobs, runs, parts, programs, events, estop, tokens, health,
+    machines, jobs, runs, parts, programs, events, estop, tokens, health, help,
     octoprint, openapi, pages, fragments, assets, continuation, agents,
 )  # fmt: skip
 

@@ -17,13 +17,13 @@ import aiohttp
 import click
 import msgspec
 from rich.text import Text
-from serial.tools import list_ports
 
 from fleetctl import __version__
 from fleetctl.cli.command import json_option
 from fleetctl.cli.output import AMBER, QUIET, RED, say, show_json, size, table
 from fleetctl.cli.where import data_directory, find
 from fleetctl.errors import FleetctlError
+from fleetctl.transport.ports import serial_ports
 
 FREE_LEAST_BYTES = 500_000_000
 ANSWER_WITHIN_S = 5.0
@@ -97,15 +97,15 @@ def _directory(directory: Path) -> Iterator[Found]:
 
 
 def _ports() -> Iterator[Found]:
-    ports = sorted(port.device for port in list_ports.comports())
+    ports = serial_ports()
     if not ports:
         yield Found("serial ports", "note", "There is none on this computer.")
     for port in ports:
-        if os.access(port, os.R_OK | os.W_OK):
-            yield Found("serial port", "ok", port)
+        if os.access(port.device, os.R_OK | os.W_OK):  # busy is no fault: the agent may be who has it open
+            yield Found("serial port", "note" if port.problem else "ok", f"{port.name} {port.problem}".strip())
         else:
             hint = "Join the group that owns it: `sudo usermod -aG dialout $USER`, then log in again."
-            yield Found("serial port", "broken", f"{port} may not be opened by you.", hint)
+            yield Found("serial port", "broken", f"{port.name} may not be opened by you.", hint)
 
 
 async def _daemon(url: str | None, data: Path | None) -> list[Found]:

@@ -27,7 +27,9 @@ def machine() -> None:
 @machine.command("add")
 @name_argument
 @click.option("--driver", required=True, metavar="D", help="Whose words it speaks: see `fleetctl plugin list`.")
-@click.option("--port", required=True, metavar="P", help="/dev/ttyUSB0, or socket://HOST:PORT.")
+@click.option(
+    "--port", required=True, metavar="P", help="/dev/..., tcp://, telnet://, rfc2217:// or ws://; see the reference."
+)
 @click.option("--profile", default="", metavar="P", help="What model it is, such as generic-220.")
 @click.option("--group", default="", metavar="G", help="Jobs may ask for a group instead of a machine.")
 @setup_options
@@ -141,6 +143,15 @@ async def home_machine(client: Client, name: str, as_json: bool) -> None:
 async def trust_machine_position(client: Client, name: str, as_json: bool) -> None:
     """Vouch for where the tool is, if the machine cannot home. You looked; your name stands in the record."""
     tell(await client.post(f"machines/{name}/trust-position"), as_json)
+
+
+@machine.command("confirm-board")
+@name_argument
+@json_option
+@with_daemon
+async def confirm_machine_board(client: Client, name: str, as_json: bool) -> None:
+    """Accept the new board of a machine that was refused because another one answers. You looked at the cable."""
+    tell(await client.post(f"machines/{name}/confirm-board"), as_json)
 
 
 @machine.command("reconnect")

@@ -7,7 +7,7 @@ import click
 from fleetctl.cli.client import Client, decode
 from fleetctl.cli.command import json_option, with_daemon
 from fleetctl.cli.machine import machine, name_argument, tell
-from fleetctl.cli.setup_options import Change, setup_options
+from fleetctl.cli.setup_options import Change, pair, setup_options
 from fleetctl.fleet.shapes import MachineShape
 
 __all__ = ["machine"]
@@ -28,6 +28,22 @@ async def setup_machine(
     """Say what is on a machine now; what is not given stays. Earlier preflight passes become void."""
     before = decode(await client.get(f"machines/{name}"), MachineShape).setup
     tell(await client.post(f"machines/{name}/setup", {"setup": change(before)}), as_json)
+
+
+@machine.command("port")
+@name_argument
+@click.argument("port", required=False, default="")
+@click.option(
+    "--option", "options", multiple=True, metavar="NAME=VALUE", help="Change an option; NAME= takes it away."
+)
+@json_option
+@with_daemon
+async def port_machine(client: Client, name: str, port: str, options: tuple[str, ...], as_json: bool) -> None:
+    """Say where a machine is plugged in now, or change options of its port; it connects anew and moves nothing."""
+    if not port and not options:
+        raise click.UsageError("Give a port, or an option.")
+    changed = dict(pair(each) for each in options)
+    tell(await client.post(f"machines/{name}/port", {"port": port, "options": changed}), as_json)
 
 
 @machine.command("unattended")

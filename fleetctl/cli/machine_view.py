@@ -59,6 +59,8 @@ def machine_card(shown: MachineShape) -> Group:
         ("controller", _controller(shown)),
         ("profile", f"{profile.name}: {profile.title}"),
         ("firmware", shown.firmware),
+        ("board", str(shown.board) if shown.board.known else ""),
+        ("refused board", str(shown.board_refused) if shown.board_refused else ""),
         ("driver", f"{shown.driver} at {shown.port}"),
         ("group", shown.group),
         ("agent", shown.agent),
@@ -72,9 +74,11 @@ def found_table(ports: list[FoundPort]) -> Table | Text:
     """Ports where a machine may be, with the command that adds it."""
     if not ports:
         return Text("No port found. Is the cable in, and the machine switched on?")
-    made = table("port", "what", "driver", "identity")
+    made = table("port", "what", "driver", "identity", "state")
     for each in ports:
-        made.add_row(each.port, each.title, each.driver, Text(each.identity, style=QUIET))
+        device = f" ({each.device})" if each.device and each.device != each.port else ""
+        state = f"added as {each.machine}" if each.machine else each.problem or "free"
+        made.add_row(each.port, f"{each.title}{device}", each.driver, Text(each.identity, style=QUIET), Text(state))
     return made
 
 

@@ -32,6 +32,10 @@ HEADINGS = {
 UNQUOTED = frozenset({"FQ027"})
 """Findings about a secret, whose line is never quoted: a report goes further than the file."""
 
+NO_MACHINE = (
+    "No machine was given, so nothing says whether it fits one: give --machine NAME, or --profile P for a model."
+)
+
 MOST_OF_A_KIND = 12
 """So many findings of one severity are laid out; the rest is counted. `--json` has them all."""
 
@@ -58,6 +62,8 @@ class Judged(msgspec.Struct, frozen=True):
 def report(judged: Judged, lines: Mapping[int, bytes]) -> RenderableType:
     """One file in full. `lines` holds the source lines to quote, by number."""
     parts: list[RenderableType] = [verdict(judged)]
+    if not judged.target and not judged.refused:
+        parts.append(Text(NO_MACHINE))
     if judged.analysis is not None:
         parts.append(Padding(_facts(judged.analysis), (1, 0, 0, 2), expand=False))
     for severity in ("error", "warning", "info"):
@@ -78,7 +84,7 @@ def verdict(judged: Judged) -> Text:
     elif judged.refused:
         words = "Not read."
     else:
-        words = "No error found." if judged.passed else "Would be refused."
+        words = "The file can be read." if judged.passed else "Would be refused."
     said.append(words, style="bold green" if judged.passed else RED)
     if counts:
         said.append(f"  {counts}", style="not bold")

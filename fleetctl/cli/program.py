@@ -102,8 +102,10 @@ async def transform_program(
 
 
 def _script(path: Path) -> str:
+    if path.is_dir():
+        raise UsageError(f"{path} is a directory.", hint="Name the file with the script in it.")
     if not path.is_file():
-        raise UsageError(f"There is no file {path}.")
+        raise UsageError(f"There is no file {path}.", hint="Check the path; it counts from the present directory.")
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

@@ -23,7 +23,9 @@ _OPTIONS = (
     click.option("--nozzle", type=float, metavar="MM", help="Diameter of the nozzle."),
     click.option("--filament", type=float, metavar="MM", help="Diameter of the filament."),
     click.option("--tool", "tools", multiple=True, metavar="T", help="A tool, such as T3; all tools are given anew."),
-    click.option("--offset", multiple=True, metavar="G54=X,Y,Z", help="A work offset in machine coordinates, mm."),
+    click.option(
+        "--offset", multiple=True, metavar="G54=X,Y,Z", help="A work offset (or G28, G30) in machine coordinates, mm."
+    ),
     click.option("--tool-length", "lengths", multiple=True, metavar="N=MM", help="What G43 H N adds to Z, mm."),
     click.option("--stock-top", multiple=True, metavar="G54=Z", help="Top of the stock in that work offset, mm."),
     click.option("--laser-mode", type=click.Choice(["on", "off"]), help="The controller's $32."),

@@ -20,6 +20,7 @@ from fleetctl.clock import Clock
 from fleetctl.model.machine import Activity
 from fleetctl.model.profile import Profile
 from fleetctl.transport.base import Transport
+from fleetctl.transport.probing import SpeedProbe
 
 API_VERSION = 1
 
@@ -38,14 +39,17 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     facets: frozenset[Facet]
     pause: bool = True
     home: bool = True
+    prompts: bool = False
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """What answered: firmware name and version, the board's own id if it has one, and firmware facts."""
+    """What answered: firmware name and version, the board's own id and what it calls itself if it says so, and
+    firmware facts. Another id or name than the one on record is refused until a person confirms it."""
 
     firmware: str
     version: str = ""
     board_uuid: str = ""
+    board_model: str = ""
     facts: dict[str, str] = {}
 
 
@@ -56,6 +60,8 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     position_mm: tuple[float, float, float] | None = None
     feed_mm_s: float | None = None
     spindle_rpm: float | None = None
+    message: str = ""
+    """What the machine's display shows for a person; the latest text."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -188,6 +194,27 @@ class DiscardsFirst(Protocol):
         ...
 
 
+class Prompt(msgspec.Struct, frozen=True):
+    """A question of the firmware to a person. An answer is the index of one of `choices`; none means 0, go on."""
+
+    text: str
+    choices: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class AnswersPrompts(Protocol):
+    """What a driver has besides when its machine can ask a person something; claimed by `Capabilities.prompts`."""
+
+    def prompt(self) -> Prompt | None:
+        """What is asked now; None when nothing is. Its text and choices are the reason of WAITING too."""
+        ...
+
+    async def answer_prompt(self, choice: int) -> None:
+        """Give a person's answer, the index of one of the choices, in a run as well. Raises MachineError when nothing
+        is asked, the index is none of them, or the firmware would not hear it."""
+        ...
+
+
 class MachineSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a driver is made for."""
 
@@ -207,4 +234,6 @@ class DriverType(msgspec.Struct, frozen=True, kw_only=True):
     make: Callable[[MachineSpec, Transport, Clock, Listener], Driver]
     profiles: tuple[str, ...] = ()
     tested_on: tuple[str, ...] = ()
+    speed_probe: SpeedProbe | None = None
+    """How a port's speed is found that nobody gave; None: it is 115200."""
     api_version: int = API_VERSION

@@ -11,22 +11,34 @@ import contextlib
 from collections.abc import Callable, Mapping
 
 from fleetctl.clock import Clock
-from fleetctl.driver.api import Capabilities, EndKind, Identity, Listener, MachineSpec, ProgramSource, Telemetry
+from fleetctl.driver.api import (
+    Capabilities,
+    EndKind,
+    Identity,
+    Listener,
+    MachineSpec,
+    ProgramSource,
+    Prompt,
+    Telemetry,
+)
 from fleetctl.driver.api import Progress as ApiProgress
 from fleetctl.driver.progress import ProgressTeller
 from fleetctl.driver.streamer import Streamer
 from fleetctl.errors import FleetctlError, LinkError, MachineBusy, MachineError
 from fleetctl.model.machine import Activity
 from fleetctl.protocol.engine import (
+    AnswersQuestions,
     ChecksFirst,
     CommandDone,
     Engine,
     EngineEvent,
     Identified,
     MachineFault,
+    Message,
     Position,
     PositionSuspect,
     Progress,
+    Prompted,
     Ready,
     RunBegun,
     RunEnded,
@@ -93,6 +105,7 @@ class StreamDriver:
         self._commands: dict[int, asyncio.Future[CommandDone]] = {}
         self._run_in_hand = False
         self._unreadable_reason = ""
+        self._prompt: Prompt | None = None
 
     # Link
 
@@ -228,6 +241,17 @@ class StreamDriver:
             raise MachineError(f"{text!r} was refused: {' '.join(done.lines)}", machine=self._spec.name)
         return list(done.lines)
 
+    def prompt(self) -> Prompt | None:
+        """What the firmware asks a person now."""
+        return self._prompt
+
+    async def answer_prompt(self, choice: int) -> None:
+        """Give a person's answer. Raises MachineError when nothing is asked or the firmware would not hear it."""
+        engine = self._engine
+        if not isinstance(engine, AnswersQuestions):
+            raise MachineError("This machine asks nothing.", machine=self._spec.name)
+        self._act(lambda now: engine.answer_prompt(choice, now))
+
     # How verbs go to the engine
 
     def _need_link(self) -> None:
@@ -282,6 +306,10 @@ class StreamDriver:
                     feed_mm_s=event.feed_mm_s,
                     spindle_rpm=event.spindle_rpm,
                 )
+            case Message(text=text):
+                self._tell_telemetry(message=text)
+            case Prompted(text=text, choices=choices):
+                self._prompt = Prompt(text, choices) if text or choices else None
             case StateChanged(activity=activity, reason=reason):
                 self._tell_activity(activity, reason)
             case WaitingForPerson(reason=reason):
@@ -316,8 +344,11 @@ class StreamDriver:
                     firmware=event.firmware,
                     version=event.version,
                     board_uuid=event.facts.get("uuid", ""),
+                    board_model=event.facts.get("board", ""),
                     facts=event.facts,
                 )
+                if event.planner_depth is not None:
+                    self._teller.planner_depth = event.planner_depth
             case Ready():
                 if self._ready is not None and not self._ready.done():
                     self._ready.set_result(None)
@@ -337,6 +368,7 @@ class StreamDriver:
         position_mm: tuple[float, float, float] | None = None,
         feed_mm_s: float | None = None,
         spindle_rpm: float | None = None,
+        message: str | None = None,
     ) -> None:
         old = self._telemetry
         self._telemetry = Telemetry(
@@ -344,6 +376,7 @@ class StreamDriver:
             position_mm=old.position_mm if position_mm is None else position_mm,
             feed_mm_s=old.feed_mm_s if feed_mm_s is None else feed_mm_s,
             spindle_rpm=old.spindle_rpm if spindle_rpm is None else spindle_rpm,
+            message=old.message if message is None else message,
         )
         self._listener.telemetry(self._telemetry)
 

@@ -27,6 +27,7 @@ def assignment(machine: Machine) -> MachineAssignment:
         position=machine.facts.position,
         options=machine.options,
         work_offsets_mm=machine.setup.offsets_mm,
+        board=machine.board,
     )
 
 

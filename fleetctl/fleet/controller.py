@@ -24,6 +24,7 @@ from fleetctl.fleet.machines import Machines
 from fleetctl.fleet.parts import Parts
 from fleetctl.fleet.paths import Paths
 from fleetctl.fleet.record import Record
+from fleetctl.fleet.renewal import Renewal
 from fleetctl.fleet.runs import Runs
 from fleetctl.fleet.stop import StopButton
 from fleetctl.fleet.telemetry import Telemetry
@@ -60,6 +61,7 @@ class Controller:
     tokens: Tokens
     dispatcher: Dispatcher
     checks: Checks
+    renewal: Renewal
 
     async def run(self) -> None:
         """Drive the site until cancelled: hold the agents, dispatch, assess."""
@@ -72,6 +74,7 @@ class Controller:
             group.create_task(self.stop.run(), name="stop button")
             group.create_task(self.dispatcher.task.run(), name="dispatcher")
             group.create_task(self.checks.task.run(), name="checks")
+            group.create_task(self.renewal.run(), name="renewal of facts")
 
     async def _begin(self) -> None:
         """Wait for the store, if need be: without it nothing starts, and the web interface can say so."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 import sqlalchemy as sa
@@ -20,12 +20,16 @@ from fleetctl.store.programs import Preflight, Program
 PORTION = 20
 """Sayings put on record in one unit of work, so that none holds up the writer."""
 
+Renew = Callable[[Program], Awaitable[Program]]
+"""Gives a program with facts of the present version of the reader."""
+
 
 class Gate:
     """The controller's way to the gate."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, renew: Renew | None = None) -> None:
         self._record = record
+        self._renew = renew
 
     async def ask(self, sha256: str, machine: Machine) -> Preflight:
         """What the gate says of a program on a machine as it is set up now. Raises NotFound."""
@@ -58,6 +62,8 @@ class Gate:
         if not machines:
             return found
         program = await self._record.look(lambda conn: programs.get(conn, sha256))
+        if self._renew is not None:
+            program = await self._renew(program)  # nothing is judged by the facts of an earlier reader
         for start in range(0, len(machines), PORTION):
             portion = [self._say(program, machine) for machine in machines[start : start + PORTION]]
             await self._record.change("gate", functools.partial(_remember, portion))

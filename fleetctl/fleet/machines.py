@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from fleetctl.errors import Conflict, UsageError
 from fleetctl.fleet import texts
 from fleetctl.fleet.agents import Agents, agent_of
+from fleetctl.fleet.boards import confirm_board
 from fleetctl.fleet.changes import Stamp, check_seen, facts_to, log_event
 from fleetctl.fleet.clearing import clear_machine
 from fleetctl.fleet.commands import withdraw_what_has_not_begun, withdraw_what_is_void
@@ -20,6 +21,7 @@ from fleetctl.model.machine import Machine, MachineFacts, Service
 from fleetctl.model.profile import PROFILES, Profile, Setup, configuration_hash
 from fleetctl.store import machines, runs
 from fleetctl.transport.opener import device_of
+from fleetctl.transport.ports import lasting
 
 MOVES = frozenset({"home", "command"})
 """Verbs that may move, heat or spin a machine."""
@@ -47,14 +49,14 @@ class Machines:
         texts.text(new.group, "group")
         texts.setup(new.setup)
         agent = agent_of(new.agent, new.name, self._agents.names[0])
-        await self._record.look(lambda conn: _refuse_shared_device(conn, new.port))
+        port = await self._record.look(lambda conn: _lasting_port(conn, new.port, new.name))
 
         def unit(conn: sa.Connection, stamp: Stamp) -> None:
             machine = Machine(
                 id=stamp.new_id(),
                 name=new.name,
                 driver=new.driver,
-                port=new.port,
+                port=port,
                 group=new.group,
                 agent=agent,
                 profile=profile,
@@ -147,6 +149,38 @@ class Machines:
         """A person vouches for where the tool is: the way back for a machine that cannot home itself."""
         await self._verb(name, "trust-position", actor)
 
+    async def set_port(self, name: str, port: str, options: dict[str, str], actor: str) -> MachineShape:
+        """The machine is plugged in elsewhere, or its port is set up in another way: it connects anew there. Empty
+        texts leave the port as it is and take an option away. The board on record stays, so another machine at that
+        port is refused. Raises UsageError, Conflict while a run is active or when another machine has the port.
+        """
+        texts.text(port or name, "port", texts.TITLE_MOST)
+        lasting_port = await self._record.look(lambda conn: _lasting_port(conn, port, name)) if port else ""
+
+        def unit(conn: sa.Connection, stamp: Stamp) -> str:
+            machine = machines.named(conn, name)
+            if runs.find(conn, machine_id=machine.id, active_only=True):
+                raise Conflict(f"{name} has an active run; cancel it first.", machine=name)
+            kept = {key: value for key, value in (machine.options | options).items() if value}
+            moved = msgspec.structs.replace(machine, port=lasting_port or machine.port)
+            _refuse_shared_port(conn, moved)
+            machines.set_port(conn, machine, moved.port, kept)
+            log_event(conn, stamp, "machine.port", name, port=moved.port, options=kept)
+            return machine.agent
+
+        self._agents.assignments_changed(await self._record.change(actor, unit))
+        return await self._views.machine(name)
+
+    async def confirm_board(self, name: str, actor: str) -> None:
+        """The board that answered last belongs to this machine; see `boards`. Raises Conflict."""
+
+        def unit(conn: sa.Connection, stamp: Stamp) -> str:
+            machine = machines.named(conn, name)
+            confirm_board(conn, machine, stamp)
+            return machine.agent
+
+        self._agents.assignments_changed(await self._record.change(actor, unit))
+
     async def reconnect(self, name: str, actor: str) -> None:
         """Open the link anew."""
         await self._verb(name, "reconnect", actor)
@@ -226,15 +260,17 @@ def refuse_locked_out(machine: Machine) -> None:
         )
 
 
-def _refuse_shared_device(conn: sa.Connection, port: str) -> None:
-    """One device under two names would be two machines that know nothing of each other's parts."""
+def _lasting_port(conn: sa.Connection, port: str, name: str) -> str:
+    """The name of the port that lasts. One device under two names would be two machines that know nothing of each
+    other's parts: raises Conflict."""
     device = device_of(port)
     for other in machines.every(conn):
-        if device_of(other.port) == device:
+        if other.name != name and device_of(other.port) == device:
             raise Conflict(f"The port {port} belongs to {other.name} already.", machine=other.name)
+    return lasting(port)
 
 
 def _refuse_shared_port(conn: sa.Connection, new: Machine) -> None:
     for other in machines.every(conn):
-        if other.port == new.port:
+        if other.id != new.id and other.port == new.port:
             raise Conflict(f"The port {new.port} belongs to {other.name} already.", machine=other.name)

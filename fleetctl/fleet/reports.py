@@ -12,6 +12,7 @@ import msgspec
 import sqlalchemy as sa
 
 from fleetctl.errors import IllegalTransition, NotFound
+from fleetctl.fleet.boards import board_reported
 from fleetctl.fleet.changes import Stamp, facts_to, job_to, part_to, run_to, settle_places
 from fleetctl.fleet.commands import withdraw_what_is_void
 from fleetctl.fleet.continuation import give_back
@@ -55,6 +56,8 @@ def _machine_reported(conn: sa.Connection, agent: str, report: MachineReport, st
     if report.firmware and report.firmware != machine.firmware:
         machines.set_firmware(conn, machines.get(conn, machine.id), report.firmware)
         withdraw_what_is_void(conn, machine.id, stamp)
+    if report.board.known:
+        board_reported(conn, machines.get(conn, machine.id), report.board, stamp)
 
 
 def _run_reported(conn: sa.Connection, report: RunReport, stamp: Stamp) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from fleetctl.model.board import Board
 from fleetctl.model.profile import Profile, Setup
 from fleetctl.scheduling.reason import Reason
 
@@ -82,7 +83,8 @@ class PartShape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MachineShape(msgspec.Struct, frozen=True, kw_only=True):
-    """One machine as it is now. `word` is the shown state; `sentence` the whole state line; `age_s` how long."""
+    """One machine as it is now. `word` is the shown state; `sentence` the whole state line; `age_s` how long.
+    `board_refused` answered last and is not the one on record."""
 
     name: str
     driver: str
@@ -105,12 +107,16 @@ class MachineShape(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
     since_s: float
     version: int
+    board: Board = Board()
+    board_refused: Board | None = None
     why: Reason | None = None
     run: RunShape | None = None
     parts_to_clear: tuple[PartShape, ...] = ()
     temperatures_degc: dict[str, tuple[float, float]] = {}
     position_mm: tuple[float, float, float] | None = None
     spindle_rpm: float | None = None
+    message: str = ""
+    """What the machine's own display shows."""
     telemetry_at_s: float | None = None
     readings_at_s: float | None = None
     """When the firmware told temperatures, position and spindle the last time."""

@@ -24,6 +24,8 @@ FASTEST_RPM = 1_000_000.0
 """No spindle turns faster; S of a laser is a few thousand."""
 
 OFFSET_NAMES = frozenset({f"G{number}" for number in range(54, 60)} | {"G59.1", "G59.2", "G59.3"})
+PLACE_NAMES = frozenset({"G28", "G30"})
+"""Places that a controller stores beside its work offsets."""
 
 LATEST_S = 253_402_300_799.0
 """The end of the year 9999, Unix seconds: the last time that can be written as a date."""
@@ -59,11 +61,11 @@ def setup(value: Setup) -> Setup:
     if value.spindle_max_rpm is not None and not 0.0 < value.spindle_max_rpm <= FASTEST_RPM:
         raise UsageError(f"Full speed at S{value.spindle_max_rpm:g} is not likely; give the controller's $30.")
     for name, height_mm in value.stock_top_mm.items():
-        _offset_name(name)
+        _offset_name(name, OFFSET_NAMES)
         if not abs(height_mm) <= FARTHEST_MM:
             raise UsageError(f"The top of the stock in {name} is farther than {FARTHEST_MM:g} mm from zero.")
     for name, offset_mm in value.offsets_mm.items():
-        _offset_name(name)
+        _offset_name(name, OFFSET_NAMES | PLACE_NAMES)
         if not all(math.isfinite(part) and abs(part) <= FARTHEST_MM for part in offset_mm):
             raise UsageError(f"The offset {name} is farther than {FARTHEST_MM:g} mm from machine zero.")
     if len(value.tool_lengths_mm) > TOOLS_MOST:
@@ -74,6 +76,7 @@ def setup(value: Setup) -> Setup:
     return value
 
 
-def _offset_name(name: str) -> None:
-    if name not in OFFSET_NAMES:
-        raise UsageError(f"{name[:20]!r} is no work offset.", hint="They are G54 to G59 and G59.1 to G59.3.")
+def _offset_name(name: str, known: frozenset[str]) -> None:
+    if name not in known:
+        places = "; the places that G28 and G30 lead to go by those names" if known > OFFSET_NAMES else ""
+        raise UsageError(f"{name[:20]!r} is no work offset.", hint=f"They are G54 to G59 and G59.1 to G59.3{places}.")

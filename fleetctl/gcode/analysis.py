@@ -21,6 +21,7 @@ from fleetctl.gcode.containers import UnpackedProgram
 from fleetctl.gcode.detect import detect_dialect
 from fleetctl.gcode.dialects import DIALECTS, Dialect
 from fleetctl.gcode.facts import (
+    FACTS_VERSION,
     TIME_PARTS,
     UNKNOWN_BOUNDS,
     Analysis,
@@ -239,6 +240,7 @@ def _facts(
     return Analysis(
         **totals,
         sha256=sha256,
+        facts_version=FACTS_VERSION,
         dialect=dialect.name,
         dialect_detected=detected,
         process=process_of(scan, dialect, writer, work),

@@ -70,6 +70,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """RepRapFirmware's own: G1 H1 runs into a switch, G1 R counts from a stored place, G10 P sets tool offsets."""
     pushes_state: bool = False
     """M120 and M121 push and pop the modes (RepRapFirmware, Smoothieware); Marlin's switch endstops."""
+    origins: bool = False
+    """G10 L2 and L20 write where coordinate systems begin (Smoothieware Robot.cpp, RepRapFirmware GCodes2.cpp)."""
     brace_expressions: bool = False
     """{ } holds an expression (RepRapFirmware); elsewhere it is what a slicer left unfilled."""
 
@@ -110,6 +112,7 @@ DIALECTS: dict[str, Dialect] = {
             g92_alone_zeroes=True,
             homing_moves=True,
             pushes_state=True,
+            origins=True,
         ),
         _printer(
             "smoothie",
@@ -119,6 +122,7 @@ DIALECTS: dict[str, Dialect] = {
             volumetric=True,
             g92_alone_resets=True,
             pushes_state=True,
+            origins=True,
         ),
         _cnc("grbl", "Grbl 1.1"),
         _cnc("grblhal", "grblHAL", cycles=True, splines=True, arc_turns=True),

@@ -37,6 +37,9 @@ TIME_PARTS: tuple[Literal["motion_s", "dwell_s", "heating_s", "homing_s", "tool_
 )
 """The fields of `Analysis` whose sum is `duration_s`."""
 
+FACTS_VERSION = 2
+"""Count up when the reader states other facts of the same file: stored programs are then read again."""
+
 UNKNOWN_BOUNDS: Bounds = ((math.nan, math.nan, math.nan), (math.nan, math.nan, math.nan))
 
 
@@ -364,6 +367,8 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     """`key = value` comments of the head and tail of the file; keys that look like secrets are left out."""
     thumbnails: tuple[Thumbnail, ...] = ()
     """Pictures in the head of the file."""
+    facts_version: int = 0
+    """Which version of the reader stated this (`FACTS_VERSION`); 0: one before they were counted."""
     container: ContainerFacts | None = None
     """What the program was taken out of; None if it came as plain text. All lines are those of the plain text."""
     findings: tuple[Finding, ...] = ()

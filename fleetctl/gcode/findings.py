@@ -47,6 +47,10 @@ _READING: dict[str, tuple[str, Severity, str]] = {
     "offset_unknown": ("GC046", "warning", "Set the shift with G92 in this program."),
     "retract_unknown": ("GC047", "info", "Net filament is right; give M207 S its length for the exact time."),
     "state_unknown": ("GC048", "warning", "Store it in this program first."),
+    "not_followed": ("GC049", "warning", "Bounds are not exact; set it up on the machine instead."),
+    "pin_set": ("GC050", "warning", "Make sure that the pin drives nothing hot or sharp, or let a macro do it."),
+    "filament_unknown": ("GC051", "warning", "Filament per tool is not exact."),
+    "meta_command": ("GC052", "warning", "Bounds and time hold for lines carried out once, in their order."),
     "checksum": ("GC027", "info", "Line numbers and checksums are taken off and made again for the machine."),
     "not_provable": ("GC031", "warning", "Bounds and time are not complete."),
     "evaluation_error": ("GC032", "error", "The controller stops there."),
@@ -62,6 +66,9 @@ READING_TITLES: dict[str, str] = {
     code: f"{HAZARDS[name][0].upper()}{HAZARDS[name][1:]}" for name, (code, _, _) in _READING.items()
 } | {"GC030": "The file stops in the middle of a word"}
 """What each code of reading is about."""
+
+READING_CODES: dict[str, str] = {name: code for name, (code, _, _) in _READING.items()}
+"""The code of each hazard that has a finding of reading."""
 
 READING_SEVERITIES: dict[str, Severity] = {code: severity for code, severity, _ in _READING.values()} | {
     "GC030": "error"

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from fleetctl.model.board import Board
 from fleetctl.model.profile import Process, Profile, Setup
 
 
@@ -161,6 +162,10 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     firmware: str
     since_s: float
     version: int
+    board: Board = Board()
+    """The one on record: another one is refused until a person confirms it."""
+    board_answered: Board = Board()
+    """The one that answered last."""
 
     @property
     def starts_by_itself(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from fleetctl.model.board import Board
 from fleetctl.model.machine import Activity, Link, Position
 from fleetctl.model.profile import Profile
 
@@ -28,6 +29,8 @@ class MachineAssignment(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, str] = {}
     work_offsets_mm: dict[str, tuple[float, float, float]] = {}
     """Of the set-up on record, by frame (`G54`), machine coordinates: what the preflight gate reckoned with."""
+    board: Board = Board()
+    """The one on record; a machine where another answers stays offline."""
 
 
 # --- controller to agent -------------------------------------------------------------------------------------
@@ -159,6 +162,8 @@ class MachineReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     reason: str = ""
     firmware: str = ""
     at_s: float
+    board: Board = Board()
+    """The one that answered last, also when it was refused."""
 
 
 class RunReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="run"):
@@ -215,6 +220,7 @@ class TelemetryReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     spindle_rpm: float | None = None
     read_at_s: float = 0.0
     """When the firmware told the readings (Unix time); progress goes on without any. 0: it never told one."""
+    message: str = ""
 
 
 class LeavingReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="leaving"):

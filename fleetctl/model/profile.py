@@ -50,13 +50,15 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     heat_off_after_paused_s: float = 600.0
     heat_off_after_idle_s: float = 1800.0
     """How long heaters or spindle may be on without a run that works (preheated by hand, waiting for cycle start)."""
-    baud: int = 115200
+    baud: int | None = None
+    """Speed of its serial port; None when models differ: then the driver finds it."""
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """What is on the machine now; None or empty means that nobody said.
 
-    Offsets are work offsets in machine coordinates, mm, by name (G54..G59.3). `stock_top_mm`: Z of the top of the
+    Offsets are work offsets in machine coordinates, mm, by name (G54..G59.3); G28 and G30 are the places that a
+    controller has stored for those words. `stock_top_mm`: Z of the top of the
     stock as it is clamped now, in the coordinates of each work offset. `tools`: what is in, a number first where
     programs name it (`3 6 mm end mill`). `laser_mode`: Grbl's $32. `spindle_max_rpm`: Grbl's $30, the S at full
     speed (rpm) or full power of a laser.

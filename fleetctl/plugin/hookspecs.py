@@ -20,12 +20,20 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 class FoundPort(msgspec.Struct, frozen=True, kw_only=True):
-    """A place where a machine may answer: what `machine discover` lists."""
+    """A place where a machine may answer: what `machine discover` lists. `port` is the name to add it under.
+
+    `identity`: what tells it from others (USB vendor, product and serial number). `device` and `names`: what else it
+    is called now. `problem`: why it cannot be opened as things are, and what to do. `machine`: who has it on record.
+    """
 
     port: str
     title: str
     driver: str = ""
     identity: str = ""
+    device: str = ""
+    names: tuple[str, ...] = ()
+    problem: str = ""
+    machine: str = ""
 
 
 class PartToCheck(msgspec.Struct, frozen=True, kw_only=True):

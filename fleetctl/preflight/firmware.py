@@ -139,6 +139,8 @@ RRF = Firmware(
     | dict.fromkeys(("G68", "G69"), _OTHER_PATH)
     | dict.fromkeys(("M556", "M569", "M579", "M584", "M669"), "changes which motors move, which way and how far")
     | {"M143": "changes at which temperature the machine protects itself"},
+    # Its own "meta commands" (manual, GCode meta commands); the core says which of them make a path unprovable.
+    extended=frozenset({"IF", "ELIF", "ELSE", "WHILE", "BREAK", "CONTINUE", "ABORT", "VAR", "GLOBAL", "SET", "ECHO"}),
     line_most_bytes=255,
 )  # fmt: skip
 

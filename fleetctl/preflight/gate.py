@@ -6,6 +6,7 @@ import msgspec
 
 from fleetctl.gcode.facts import Analysis, Finding
 from fleetctl.model.profile import Profile, Setup
+from fleetctl.preflight.refused import doubled
 from fleetctl.preflight.rules import RULE_SET, checks_for
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
@@ -26,7 +27,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 def check(analysis: Analysis, profile: Profile, setup: Setup) -> Verdict:
     """Compare a program's facts with a machine. Pure, and without reading the program again."""
-    findings = list(analysis.findings)
+    told = doubled(analysis, profile)  # one cause, one finding: the rule's, which refuses
+    findings = [finding for finding in analysis.findings if finding.code not in told]
     for rule in checks_for(profile.process):
         findings += rule(analysis, profile, setup)
     findings.sort(key=_place)

@@ -56,7 +56,17 @@ WAITS = ("M109", "M116", "TEMPERATURE_WAIT")
     PRINTERS,
 )
 def cold(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
-    """The nozzle is given a temperature, and waited for, before filament is pushed."""
+    """The nozzle is given a temperature and waited for before filament is pushed; the firmware's own guard stays."""
+    if mark := analysis.hazards.get("cold_allowed"):
+        yield finding(
+            "FQ018",
+            "error",
+            mark.line,
+            "The program lets the extruder push cold filament (M302), and so would every later one: "
+            "the firmware's own guard is off from here on.",
+            "Take M302 out; do such work by hand, with the guard on again behind it.",
+            mark.column,
+        )
     if mark := analysis.hazards.get("extrude_before_hot"):
         yield finding(
             "FQ018",

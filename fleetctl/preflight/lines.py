@@ -39,6 +39,8 @@ def line_length(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[
             + cut,
             "Split the line.",
         )
+        if line == analysis.longest_line:
+            return  # what is to be done is the same
     if analysis.longest_line_bytes > RAW_LINE_MOST_BYTES:
         yield finding(
             "FQ008",

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fleetctl.gcode.facts import Analysis, Finding
+from fleetctl.gcode.findings import READING_CODES
 from fleetctl.model.profile import Process, Profile, Setup
-from fleetctl.preflight.rule import CUTTERS, finding, rule
+from fleetctl.preflight.rule import CUTTERS, EVERY, Rule, finding, rule
 
 Table = dict[str, tuple[str, str]]
 """By hazard: the finding's code, and what the program does, to follow "The program"."""
@@ -40,6 +41,8 @@ PRINTING: Table = {
     # Marlin and Klipper take the last of two, RepRapFirmware and Smoothieware the first.
     "repeated_word": ("FQ010", "has a letter twice on one line"),
     "state_unknown": ("FQ011", "brings back a state or place that it did not store, so its path is not provable"),
+    "not_followed": ("FQ011", "bends the path or changes what moves (skew, mesh offset, carriages)"),
+    "meta_command": ("FQ011", "decides by if or while what it does, so its path is not provable"),
     "scale_change": ("FQ011", "changes what coordinates mean (M92, M206, M428, M665 or M666)"),
 }
 
@@ -92,60 +95,92 @@ _TABLES: dict[Process, Table] = {
 }
 
 
+HINTS: dict[str, str] = {
+    "feed_missing": "Give the first cut an F.",
+    "spindle_off_cut": "Switch it on with M3 and an S before the first cut.",
+    "spindle_no_speed": "Give M3 an S.",
+    "units_assumed": "Begin with G21 (or G20).",
+    "distance_assumed": "Begin with G90 (or G91).",
+    "several_commands": "Put each command on its own line.",
+    "bare_axes": "Begin the line with its command.",
+}
+"""What to do about a hazard, where neither its code below nor the finding of reading says it as well."""
+
+CODE_HINTS = {
+    "FQ009": "Take it out of the file, or run it by hand where it belongs.",
+    "FQ010": "Correct the line, or export the program again.",
+    "FQ011": "Let slicer or CAM write the plain path, or run it by hand, attended, outside the queue.",
+    "FQ012": "Correct it in the post-processor.",
+}
+
+TOLD_BY_READING = frozenset({"evaluation_error", "flow_error", "not_provable", "loop_cap"})
+"""Hazards of which reading knows more: its sentence goes behind ours."""
+
+
+def reported(analysis: Analysis, profile: Profile) -> Iterator[str]:
+    """The hazards of the program that are refused here on this machine."""
+    computed = profile.dialect in EVALUATING and analysis.dialect in EVALUATING
+    for key in _TABLES[profile.process].keys() & analysis.hazards.keys():
+        if not ((computed and key in EVALUATED) or (key == "block_delete" and profile.dialect in SWALLOWS_SLASH)):
+            yield key
+
+
+def doubled(analysis: Analysis, profile: Profile) -> frozenset[str]:
+    """Codes of reading that would tell the same again, with the same place."""
+    return frozenset(READING_CODES[key] for key in reported(analysis, profile) if key in READING_CODES)
+
+
 def _found(code: str, analysis: Analysis, profile: Profile) -> Iterator[Finding]:
     """The findings of one code among the hazards of the program."""
-    table = _TABLES[profile.process]
-    computed = profile.dialect in EVALUATING and analysis.dialect in EVALUATING
-    for key in table.keys() & analysis.hazards.keys():
-        if (computed and key in EVALUATED) or (key == "block_delete" and profile.dialect in SWALLOWS_SLASH):
+    for key in reported(analysis, profile):
+        named, phrase = _TABLES[profile.process][key]
+        if named != code:
             continue
-        named, phrase = table[key]
-        if named == code:
-            mark = analysis.hazards[key]
-            hint = "Take it out of the file, or run it by hand where it belongs."
-            yield finding(code, "error", mark.line, f"The program {phrase}.", hint, mark.column)
+        mark = analysis.hazards[key]
+        read = next((each for each in analysis.findings if each.code == READING_CODES.get(key)), None)
+        hint = HINTS.get(key, CODE_HINTS[code])
+        message = f"The program {phrase}."
+        if read is not None and (read.severity == "error" or key in TOLD_BY_READING):
+            hint = read.hint
+        if read is not None and key in TOLD_BY_READING:
+            message += f" {read.message}"
+        yield finding(code, "error", mark.line, message, hint, mark.column)
 
 
-@rule(
+def _refusal(code: str, title: str, reason: str, processes: frozenset[Process] = EVERY) -> Rule:
+    """The rule of one code of the tables."""
+
+    def check(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
+        return _found(code, analysis, profile)
+
+    return rule(code, title, "error", reason, processes)(check)
+
+
+memory = _refusal(
     "FQ009",
     "Changes what the machine remembers",
-    "error",
     "A program that writes offsets or settings changes every later run, and nobody sees it until something breaks.",
 )
-def memory(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
-    """No stored offset, setting or state is written (G10 L2/L20, G28.1, $, M500, M112)."""
-    return _found("FQ009", analysis, profile)
+"""No stored offset, setting or state is written (G10 L2/L20, G28.1, $, M500, M112)."""
 
-
-@rule(
+unreadable = _refusal(
     "FQ010",
     "A line that the firmware reads otherwise or not at all",
-    "error",
     "A controller stops at such a line or passes over it, and both spoil the part.",
 )
-def unreadable(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
-    """Every line is one that the firmware carries out as it is meant."""
-    return _found("FQ010", analysis, profile)
+"""Every line is one that the firmware carries out as it is meant."""
 
-
-@rule(
+not_provable = _refusal(
     "FQ011",
     "The path is not provable",
-    "error",
     "Where the path depends on what is known only while it runs, nobody can show that it stays inside.",
 )
-def not_provable(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
-    """The path is known before the run."""
-    return _found("FQ011", analysis, profile)
+"""The path is known before the run."""
 
-
-@rule(
+cutting = _refusal(
     "FQ012",
     "Cuts without what a cut needs",
-    "error",
     "Without feed, speed or units of its own a program cuts with what was left from before, or breaks the tool.",
     CUTTERS,
 )
-def cutting(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Finding]:
-    """A cut has its feed, its spindle, its units and a possible arc."""
-    return _found("FQ012", analysis, profile)
+"""A cut has its feed, its spindle, its units and a possible arc."""

@@ -10,6 +10,7 @@ from functools import cache
 
 from fleetctl.model.profile import Process
 from fleetctl.preflight.characters import checksums, realtime_bytes, secrets
+from fleetctl.preflight.comments import bracket_comments
 from fleetctl.preflight.ends import after_the_end, complete, left_on
 from fleetctl.preflight.envelope import envelope
 from fleetctl.preflight.feed import feed
@@ -21,10 +22,11 @@ from fleetctl.preflight.refused import cutting, memory, not_provable, unreadable
 from fleetctl.preflight.rule import Check, Rule
 from fleetctl.preflight.spindle import laser_mode, spindle
 from fleetctl.preflight.start import assumed, homed
+from fleetctl.preflight.stored import stored_places
 from fleetctl.preflight.tools import tool_change, tools_on_record
 from fleetctl.preflight.words import dialect, refused_words, unknown_words
 
-RULE_SET = "2026-11.6"
+RULE_SET = "2026-11.7"
 """Version of the rules; a pass given by another version is void (I2). Count up with every change of a verdict."""
 
 RULES: tuple[Rule, ...] = (
@@ -56,6 +58,8 @@ RULES: tuple[Rule, ...] = (
     checksums,
     secrets,
     after_the_end,
+    stored_places,
+    bracket_comments,
 )
 """Every rule, by code."""
 

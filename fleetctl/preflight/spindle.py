@@ -95,6 +95,15 @@ def _on_a_laser(analysis: Analysis, use: SpindleUse, setup: Setup) -> Iterator[F
             "This rapid moves with the laser on; only laser mode ($32=1) keeps the beam off, and nobody said so.",
             "Look at $32 and enter it in the machine's set-up.",
         )
+    elif setup.laser_mode is None and use.dynamic_power_line:
+        yield finding(
+            "FQ025",
+            "warning",
+            use.dynamic_power_line,
+            "M4 lowers the power with the speed, and is dark at standstill, only in laser mode ($32=1); whether that "
+            "is on nobody said, so how this burns is not provable.",
+            "Look at $32 and enter it in the machine's set-up.",
+        )
     if analysis.process == "subtractive":
         yield finding(
             "FQ025",

@@ -39,11 +39,16 @@ class EngineEvent(msgspec.Struct, frozen=True):
 
 
 class Identified(EngineEvent, frozen=True):
-    """The firmware said who it is. `facts` are its own words: buffer sizes, capabilities, board id."""
+    """The firmware said who it is. `facts` are its own words: buffer sizes, capabilities, and of the board
+    `uuid` (its own number) and `board` (what somebody named it).
+
+    `planner_depth`: how many acknowledged lines this firmware may not have executed; None: as the driver says.
+    """
 
     firmware: str
     version: str = ""
     facts: dict[str, str] = {}
+    planner_depth: int | None = None
 
 
 class Ready(EngineEvent, frozen=True):
@@ -87,6 +92,19 @@ class WaitingForPerson(EngineEvent, frozen=True):
     """The firmware waits for somebody (M0, filament change, door); no time-out runs meanwhile."""
 
     reason: str
+
+
+class Prompted(EngineEvent, frozen=True):
+    """The firmware asks a person; it wants the index of one of `choices`. Both empty: the question is gone."""
+
+    text: str = ""
+    choices: tuple[str, ...] = ()
+
+
+class Message(EngineEvent, frozen=True):
+    """A text that the firmware wants a person to see; nothing follows from it."""
+
+    text: str
 
 
 class Verb(StrEnum):
@@ -253,4 +271,13 @@ class ChecksFirst(Protocol):
 
     def expect_offsets(self, offsets_mm: Mapping[str, tuple[float, float, float]]) -> None:
         """Work offsets on record by frame (`G54`), mm in machine coordinates, for every start from now on."""
+        ...
+
+
+@runtime_checkable
+class AnswersQuestions(Protocol):
+    """What an engine has besides when its firmware asks questions (`Prompted`)."""
+
+    def answer_prompt(self, choice: int, now: float) -> None:
+        """Give a person's answer. Raises MachineError when nothing is asked, or the firmware would not hear it."""
         ...

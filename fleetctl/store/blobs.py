@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import tempfile
+import threading
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -94,6 +95,8 @@ class BlobWriter:
         except OSError as error:
             raise _unavailable(store.root, error) from error
         self._open = True
+        self._lock = threading.Lock()
+        self._writing = False
 
     def __enter__(self) -> BlobWriter:
         return self
@@ -108,7 +111,9 @@ class BlobWriter:
 
     def write(self, data: bytes) -> None:
         """Append `data`. Raises `StoreUnavailable` on a full or failing disk; the upload is then gone."""
-        self._require_open()
+        with self._lock:
+            self._require_open()
+            self._writing = True
         try:
             view = memoryview(data)
             while view:
@@ -116,6 +121,8 @@ class BlobWriter:
         except OSError as error:
             self.abort()
             raise _unavailable(self._store.root, error) from error
+        finally:
+            self._written()
         self._digest.update(data)
         self._size_bytes += len(data)
 
@@ -142,11 +149,22 @@ class BlobWriter:
         return blob
 
     def abort(self) -> None:
-        """Forget the file; does nothing after `commit()` or a second time."""
-        if self._open:
+        """Forget the file; does nothing after `commit()` or a second time. May be called while a thread writes: that
+        thread then closes the file when its block is written, and nobody else gets its descriptor meanwhile."""
+        with self._lock:
+            if not self._open:
+                return
             self._open = False
-            os.close(self._descriptor)
+            if not self._writing:
+                os.close(self._descriptor)
             self._path.unlink(missing_ok=True)
+
+    def _written(self) -> None:
+        """The end of a `write()`, well or not."""
+        with self._lock:
+            self._writing = False
+            if not self._open:
+                os.close(self._descriptor)
 
     def _require_open(self) -> None:
         if not self._open:

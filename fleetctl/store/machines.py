@@ -6,6 +6,7 @@ import msgspec
 import sqlalchemy as sa
 
 from fleetctl.errors import Conflict, NotFound
+from fleetctl.model.board import Board
 from fleetctl.model.machine import Activity, Clearance, Link, Machine, MachineFacts, Position, Service
 from fleetctl.model.profile import Profile, Setup, configuration_hash
 from fleetctl.store.tables import agents, machines
@@ -39,6 +40,8 @@ def _machine(row: sa.RowMapping) -> Machine:
         firmware=row["firmware"],
         since_s=row["since_s"],
         version=row["version"],
+        board=msgspec.json.decode(row["board"], type=Board),
+        board_answered=msgspec.json.decode(row["board_answered"], type=Board),
     )
 
 
@@ -75,6 +78,8 @@ def add(conn: sa.Connection, machine: Machine) -> None:
             "firmware": machine.firmware,
             "since_s": machine.since_s,
             "version": machine.version,
+            "board": _board(machine.board),
+            "board_answered": _board(machine.board_answered),
         },
     )
 
@@ -114,6 +119,21 @@ def set_firmware(conn: sa.Connection, machine: Machine, firmware: str) -> None:
     """Record what firmware answered; it is part of the configuration, so older preflight passes become void."""
     set_setup(conn, machine, msgspec.structs.replace(machine.setup, firmware=firmware))
     _update(conn, machine.id, {"firmware": firmware})
+
+
+def set_port(conn: sa.Connection, machine: Machine, port: str, options: dict[str, str]) -> None:
+    """Record where the machine is plugged in now, and its options."""
+    _update(conn, machine.id, {"port": port, "options": msgspec.json.encode(options).decode()})
+
+
+def set_board(conn: sa.Connection, machine: Machine, board: Board, answered: Board) -> None:
+    """Record which board the machine has, and which one answered last; nothing happens when both are the old ones."""
+    if (board, answered) != (machine.board, machine.board_answered):
+        _update(conn, machine.id, {"board": _board(board), "board_answered": _board(answered)})
+
+
+def _board(board: Board) -> str:
+    return msgspec.json.encode(board).decode()
 
 
 def set_setup(conn: sa.Connection, machine: Machine, setup: Setup) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import sqlalchemy as sa
@@ -88,6 +88,31 @@ def line_count(conn: sa.Connection, sha256: str) -> int:
     if text is None:
         raise NotFound(f"There is no program {sha256[:12]} here.")
     return msgspec.json.decode(text, type=_Lines).lines
+
+
+class _Version(msgspec.Struct):
+    """Which version of the reader stated the facts; the rest of an analysis is passed over."""
+
+    facts_version: int = 0
+
+
+def hashes(conn: sa.Connection) -> list[str]:
+    """The hash of every program, newest first."""
+    query = sa.select(programs.c.sha256).order_by(programs.c.created_s.desc(), programs.c.sha256)
+    return list(conn.execute(query).scalars())
+
+
+def facts_versions(conn: sa.Connection, sha256s: Sequence[str]) -> dict[str, int]:
+    """By hash, which version of the reader stated the facts."""
+    query = sa.select(programs.c.sha256, programs.c.analysis).where(programs.c.sha256.in_(sha256s))
+    return {row.sha256: msgspec.json.decode(row.analysis, type=_Version).facts_version for row in conn.execute(query)}
+
+
+def set_analysis(conn: sa.Connection, program: Program) -> None:
+    """Facts of a program that was read again; what the gate said of the old ones is forgotten."""
+    text = msgspec.json.encode(program.analysis).decode()
+    conn.execute(programs.update().where(programs.c.sha256 == program.sha256).values(analysis=text))
+    conn.execute(preflights.delete().where(preflights.c.program_sha256 == program.sha256))
 
 
 def newest(conn: sa.Connection, limit: int) -> list[Program]:

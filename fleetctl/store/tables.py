@@ -75,6 +75,8 @@ machines = sa.Table(
     sa.Column("firmware", sa.Text, nullable=False, server_default=""),
     sa.Column("since_s", SECONDS, nullable=False),
     sa.Column("version", sa.Integer, nullable=False, server_default="1"),
+    _json("board", "{}"),
+    _json("board_answered", "{}"),
 )
 
 programs = sa.Table(

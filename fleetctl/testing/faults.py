@@ -20,7 +20,7 @@ class ChunkFaults:
     """Probabilities (0 to 1) for each chunk of one direction, and the longest delay in seconds.
 
     `drop` loses the chunk, `garble` changes one bit or loses one byte of it, `duplicate` brings it twice,
-    `reset` breaks the link instead of passing it on.
+    `reset` breaks the link instead of passing it on. `spares` are bytes that garbling leaves alone.
     """
 
     drop: float = 0.0
@@ -28,6 +28,7 @@ class ChunkFaults:
     duplicate: float = 0.0
     reset: float = 0.0
     delay_s: float = 0.0
+    spares: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,10 @@ class FaultyTransport:
         self._out: DelayLine[bytes] = DelayLine(inner.write)
         self._into: DelayLine[tuple[bytes, float]] = DelayLine(self._deliver)
         self._receiver: Receiver | None = None
+
+    def begin(self, faults: LinkFaults) -> None:
+        """From now on these faults; the greeting before was good."""
+        self._faults = faults
 
     def rest(self) -> None:
         """No more faults."""
@@ -134,15 +139,17 @@ class FaultyTransport:
             return []
         if self._rng.random() < faults.garble:
             self.counts[f"{way} garble"] += 1
-            data = self._garble(data)
+            data = self._garble(data, faults.spares)
         chunks = [data] if data else []
         if self._rng.random() < faults.duplicate:
             self.counts[f"{way} duplicate"] += 1
             chunks *= 2
         return chunks
 
-    def _garble(self, data: bytes) -> bytes:
+    def _garble(self, data: bytes, spares: bytes) -> bytes:
         place = self._rng.randrange(len(data))
+        if data[place] in spares:
+            return data
         if self._rng.random() < 0.5:
             return data[:place] + data[place + 1 :]
         return data[:place] + bytes([data[place] ^ (1 << self._rng.randrange(8))]) + data[place + 1 :]

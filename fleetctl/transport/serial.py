@@ -7,6 +7,7 @@ greetings; speed and the policy for the modem lines come from the machine's sett
 from __future__ import annotations
 
 import asyncio
+import termios
 
 import serial
 import serial_asyncio
@@ -16,10 +17,7 @@ from fleetctl.errors import LinkError
 from fleetctl.transport.base import Receiver
 from fleetctl.transport.opening import open_in_thread
 from fleetctl.transport.output import OutputBuffer, StallWatch
-from fleetctl.transport.serial_port import ModemLines, Port, SerialSettings, open_port
-
-# Long enough for an AVR board to see the edge on its reset capacitor.
-PULSE_S = 0.1
+from fleetctl.transport.serial_port import Port, SerialSettings, open_port, speed_refused
 
 
 class SerialTransport(asyncio.Protocol):
@@ -48,8 +46,6 @@ class SerialTransport(asyncio.Protocol):
             deadline_s=deadline_s,
             what=f"The port {self._path}",
         )
-        if self._settings.modem_lines is ModemLines.PULSE:
-            await self._pulse(port)
         self._port = port
         self._receiver = receiver
         loop = asyncio.get_running_loop()
@@ -82,6 +78,14 @@ class SerialTransport(asyncio.Protocol):
             self._take_back()
             self._output.push_urgent(data, at_line_start=at_line_start)
             self._pump()
+
+    def set_speed(self, baud: int) -> None:
+        """Go on at another speed. Raises LinkUnavailable when the port does not have it."""
+        if self._port is not None:
+            try:
+                self._port.set_speed(baud)
+            except (OSError, ValueError, termios.error) as error:
+                raise speed_refused(self._path, baud) from error
 
     def close(self) -> None:
         """Close at once; never waits for output to drain."""
@@ -117,15 +121,6 @@ class SerialTransport(asyncio.Protocol):
             receiver.lost(self._reason or _lost(self._path, exc))
 
     # Ours
-
-    async def _pulse(self, port: Port) -> None:
-        try:
-            port.set_modem_lines(False)
-            await self._clock.sleep(PULSE_S)
-            port.set_modem_lines(True)
-        except BaseException:
-            port.close()
-            raise
 
     def _pump(self) -> None:
         """Gives the port what it takes at once, and hands the rest of one piece to pyserial-asyncio."""

@@ -9,42 +9,54 @@ import errno
 import fcntl
 import os
 import termios
+import time
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import serial
 
 from fleetctl.errors import LinkUnavailable
+from fleetctl.transport.holders import holders
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 PSEUDO_TERMINALS = "/dev/pts/"
 
+HOLDERS_NAMED = 3
 
-class ModemLines(StrEnum):
-    """What to do with DTR and RTS, which reset or hold many boards."""
+PULSE_S = 0.1
+"""Long enough for an AVR board to see the edge on its reset capacitor."""
 
-    KEEP = "keep"
-    """Leave them as opening leaves them, and do not drop them on closing: a board is reset at most once."""
-    ASSERT = "assert"
-    """Set both; the board is reset at each opening if it is wired so."""
+
+class ModemLine(StrEnum):
+    """What to do with DTR or RTS, which reset or hold many boards. Linux raises both in `open`; nothing prevents that
+    first edge, but nothing need follow it."""
+
+    LEAVE = "leave"
+    """Leave it as opening leaves it, and do not drop it on closing: a board is reset at most once after it was
+    plugged in. (AVR boards reset on the edge: OctoPrint#1945, gnea/grbl#160.)"""
+    OFF = "off"
+    """Drop it and leave it: for boards that are held in reset while it is set (some CH340 mill boards)."""
+    ON = "on"
+    """Set it, and let closing drop it: the board is reset at each opening if it is wired so."""
     PULSE = "pulse"
-    """Drop both for a moment: resets the board on purpose."""
-    RELEASE = "release"
-    """Drop both and leave them: for boards that are held in reset while DTR is set."""
+    """Drop it for a tenth of a second and set it: resets the board at each opening, on purpose."""
 
 
 class SerialSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a port is set up: speed in baud and modem lines.
+    """How a port is set up: speed in baud, modem lines, and the oddities of some adapters.
 
-    A port that takes no bytes for `stall_s` seconds counts as lost.
+    A port that takes no bytes for `stall_s` seconds counts as lost. `odd_parity_first`: open once with odd parity
+    before the real opening, for adapters whose first opening sticks at a wrong setting (OctoPrint#673).
     """
 
     baud: int = 115200
-    modem_lines: ModemLines = ModemLines.KEEP
+    dtr: ModemLine = ModemLine.LEAVE
+    rts: ModemLine = ModemLine.LEAVE
+    odd_parity_first: bool = False
     stall_s: float = 10.0
 
 
@@ -85,39 +97,63 @@ class Port(serial.Serial):
             return 0  # the port is gone, and its output with it
         return waiting
 
-    def set_modem_lines(self, on: bool) -> None:
-        """Set or drop DTR and RTS; a port without them (a pseudo-terminal) stays as it is."""
+    def set_modem_line(self, line: Literal["dtr", "rts"], on: bool) -> None:
+        """Set or drop one modem line; a port without them (a pseudo-terminal) stays as it is."""
         try:
-            self.dtr = on
-            self.rts = on
+            setattr(self, line, on)
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.ENOTTY):
                 raise
 
+    def set_speed(self, baud: int) -> None:
+        """Go on at another speed, without closing. Raises SerialException, ValueError: the port has none such."""
+        self.baudrate = baud
+
 
 def open_port(path: str, settings: SerialSettings) -> Port:
-    """Open and configure the port at `path` for our use alone. Blocks; raises LinkUnavailable."""
+    """Open and configure the port at `path` for our use alone. Blocks, also while a modem line is pulsed; raises
+    LinkUnavailable."""
+    if settings.odd_parity_first:
+        first = _open(path, settings, serial.PARITY_ODD)
+        _keep_lines_on_close(first.fileno())
+        first.close()
+    port = _open(path, settings, serial.PARITY_NONE)
+    try:
+        if ModemLine.ON not in (settings.dtr, settings.rts):
+            _keep_lines_on_close(port.fileno())
+        _claim(port.fileno(), path)
+        _pulse(port, settings)
+    except (OSError, termios.error) as error:
+        port.close()
+        raise _unavailable(path, settings.baud, error) from error
+    return port
+
+
+def _open(path: str, settings: SerialSettings, parity: str) -> Port:
     port = Port()
     port.port = path
     port.timeout = 0
     port.write_timeout = 0
     port.exclusive = True
-    on = settings.modem_lines is not ModemLines.RELEASE
     try:
+        port.parity = parity
         port.baudrate = settings.baud
-        port.dtr = on
-        port.rts = on
+        port.dtr = settings.dtr is not ModemLine.OFF
+        port.rts = settings.rts is not ModemLine.OFF
         port.open()
     except (OSError, ValueError, termios.error) as error:
         raise _unavailable(path, settings.baud, error) from error
-    try:
-        if settings.modem_lines is ModemLines.KEEP:
-            _keep_lines_on_close(port.fileno())
-        _claim(port.fileno(), path)
-    except (OSError, termios.error) as error:
-        port.close()
-        raise _unavailable(path, settings.baud, error) from error
     return port
+
+
+def _pulse(port: Port, settings: SerialSettings) -> None:
+    wanted = {"dtr": settings.dtr, "rts": settings.rts}
+    lines = [line for line in ("dtr", "rts") if wanted[line] is ModemLine.PULSE]
+    for on in (False, True):
+        for line in lines:
+            port.set_modem_line("dtr" if line == "dtr" else "rts", on)
+        if lines and not on:
+            time.sleep(PULSE_S)
 
 
 def _claim(descriptor: int, path: str) -> None:
@@ -151,17 +187,31 @@ def _unavailable(path: str, baud: int, error: Exception) -> LinkUnavailable:
             hint=f"Add this user to the group {_group(path)} and log in again.",
         )
     if number in (errno.EBUSY, errno.EAGAIN):
-        return LinkUnavailable(
-            f"The port {path} is busy: another program has it open.",
-            hint="Close that program (a slicer, another host, ModemManager), then try again.",
-        )
+        return _busy(path)
     if isinstance(error, ValueError):
-        return LinkUnavailable(f"The port {path} cannot be set to {baud} baud.", hint="Choose another speed.")
+        return speed_refused(path, baud)
     if number in (errno.ENOTTY, errno.EISDIR) or "onfigure port" in str(error):
         return LinkUnavailable(f"{path} is not a serial port.", hint="Check the name of the port.")
     return LinkUnavailable(
         f"The port {path} cannot be opened: {error}.", hint="Unplug the machine and plug it in again."
     )
+
+
+def speed_refused(path: str, baud: int) -> LinkUnavailable:
+    """The words for a speed that the port does not have."""
+    return LinkUnavailable(f"The port {path} cannot be set to {baud} baud.", hint="Choose another speed.")
+
+
+def _busy(path: str) -> LinkUnavailable:
+    """Names who holds the port where the system tells, else who usually does."""
+    known = holders(path)[:HOLDERS_NAMED]
+    ours = any(holder.pid == os.getpid() for holder in known)
+    others = [str(holder) for holder in known if holder.pid != os.getpid()]
+    who = " and ".join(others) or ("another machine of this agent" if ours else "another program")
+    has = "have" if len(others) > 1 else "has"
+    usual = "It may be a slicer, another host (OctoPrint, Klipper), a serial monitor, ModemManager or brltty. "
+    hint = "End that program, or keep it off the port (see docs/how-to/add-a-machine.md), then try again."
+    return LinkUnavailable(f"The port {path} is busy: {who} {has} it open.", hint=hint if known else f"{usual}{hint}")
 
 
 def _group(path: str) -> str:

@@ -42,6 +42,9 @@ class TcpTransport:
         self._socket: socket.socket | None = None
         self._receiver: Receiver | None = None
         self._writer_armed = False
+        self._first = bytearray()
+        """Wire bytes that go before all others and are never discarded: the answers of a protocol between us and the
+        bridge, and the rest of something that must not be cut in two."""
 
     async def open(self, receiver: Receiver, deadline_s: float) -> None:
         """Connect. Raises LinkUnavailable: unknown name, refused, no answer before `deadline_s`."""
@@ -96,7 +99,7 @@ class TcpTransport:
             candidate = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
             try:
                 await loop.sock_connect(candidate, address)
-                _configure(candidate, self._settings.stall_s)
+                configure(candidate, self._settings.stall_s)
             except OSError as error:
                 candidate.close()
                 failure = error
@@ -117,29 +120,56 @@ class TcpTransport:
         except OSError as error:
             self._lose(f"The link to {self._address} broke: {_why(error)}.")
             return
-        if data:
-            self._receiver.data_received(data, self._clock.monotonic())
-        else:
+        if not data:
             self._lose(f"{self._address} closed the link.")
+        elif data := self._decoded(data):
+            self._receiver.data_received(data, self._clock.monotonic())
+
+    # What a protocol on top of TCP changes
+
+    def _decoded(self, data: bytes) -> bytes:
+        """What the machine said in these bytes of the wire; may be empty."""
+        return data
+
+    def _encoded(self, piece: bytes) -> bytes:
+        """`piece` as it goes over the wire."""
+        return piece
+
+    def _taken(self, piece: bytes, wire_bytes: int) -> int:
+        """How many bytes of `piece` went out with the first `wire_bytes` of its encoded form."""
+        return wire_bytes
+
+    def _holds_data(self) -> bool:
+        """Whether the bridge asked for no more data for now."""
+        return False
+
+    # Output
 
     def _pump(self) -> None:
         """Gives the kernel what it takes at once; the rest follows when the socket is writable."""
         while self._socket is not None and not self._writer_armed:
-            piece = self._output.next_piece()
-            if not piece:
-                self._stall.progressed()
+            piece = b"" if self._first or self._holds_data() else self._output.next_piece()
+            wire = bytes(self._first) or self._encoded(piece)
+            if not wire:
+                if len(self._output):
+                    self._stall.waiting()
+                else:
+                    self._stall.progressed()
                 return
             try:
-                taken = self._socket.send(piece)
+                taken = self._socket.send(wire)
             except (BlockingIOError, InterruptedError):
                 taken = 0
             except OSError as error:
                 self._arm_loss(f"The link to {self._address} broke: {_why(error)}.")
                 return
-            self._output.consume(taken)
+            if self._first:
+                del self._first[:taken]
+            else:
+                self._output.consume(self._taken(piece, taken))
             if taken:
                 self._stall.progressed()
-            if taken < len(piece):
+            if taken < len(wire):
                 self._stall.waiting()
                 self._writer_armed = True
                 asyncio.get_running_loop().add_writer(self._socket.fileno(), self._writable)
@@ -169,6 +199,7 @@ class TcpTransport:
     def _shut(self) -> None:
         self._stall.progressed()
         self._output.clear()
+        self._first.clear()
         link, self._socket = self._socket, None
         if link is None:
             return
@@ -179,7 +210,7 @@ class TcpTransport:
         link.close()
 
 
-def _configure(link: socket.socket, stall_s: float) -> None:
+def configure(link: socket.socket, stall_s: float) -> None:
     """No waiting for full packets, and probes that find a dead peer within about `stall_s`."""
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

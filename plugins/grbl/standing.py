@@ -1,9 +1,9 @@
 """How a Grbl controller stands before a program: its modes and offsets, compared with what the gate assumed.
 
 The preflight gate proves a program in G17 and G94, in G54 until the program says otherwise, without G92 and tool
-length, and with the work offsets on record. A controller keeps all of these over programs (Grbl 1.1, commands.md
-"$# and $G"). This module judges; it must not know how the answers came, and changes nothing on the machine: somebody
-may have set a G92 on purpose.
+length, and with the work offsets and the places of G28 and G30 on record. A controller keeps all of these over
+programs (Grbl 1.1, commands.md "$# and $G"). This module judges; it must not know how the answers came, and changes
+nothing on the machine: somebody may have set a G92 on purpose.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FRAMES = frozenset(f"G{number}" for number in range(54, 60))
 HEAD_LINES = 200
 """A program that sets nothing within so many lines leaves the modes as they are."""
 
-_OFFSET = re.compile(r"\[(G5[4-9]|G92|TLO):([-+.\d,]+)\]\Z")
+_OFFSET = re.compile(r"\[(G5[4-9]|G28|G30|G92|TLO):([-+.\d,]+)\]\Z")
 _MODES = re.compile(r"\[GC:([^\]]*)\]\Z")
 _WORD = re.compile(rb"([A-Z])([-+]?(?:\d+\.?\d*|\.\d+))")
 _MOVES = frozenset("XYZABCIJKR")

@@ -100,8 +100,8 @@ def dwell_s(line: bytes) -> float:
 
 
 def facts(lines: list[str]) -> dict[str, str]:
-    """Facts from the answers to `$I`, `$$`, `$#` and `$G`: `version`, `build`, `planner_blocks`, `rx_bytes`, settings
-    as `$n`, offsets as `G54`..`G59`, `G92`, `TLO`, and `modes`."""
+    """Facts from the answers to `$I`, `$$`, `$#` and `$G`: `version`, `build` (what somebody named the board),
+    `planner_blocks`, `rx_bytes`, settings as `$n`, offsets as `G54`..`G59`, `G92`, `TLO`, and `modes`."""
     found: dict[str, str] = {}
     for line in lines:
         if match := SETTING.match(line):
@@ -111,7 +111,7 @@ def facts(lines: list[str]) -> dict[str, str]:
         elif match := OPTIONS.match(line):
             found["planner_blocks"], found["rx_bytes"] = match[1], match[2]
         elif match := BUILD.match(line):
-            found["version"], found["build"] = match[1], match[2]
+            found["version"], found["build"], found["board"] = match[1], match[2], match[2]
         elif match := MODES.match(line):
             found["modes"] = match[1]
     return found

@@ -9,24 +9,32 @@ from fleetctl.protocol.feeder import Feeder
 from fleetctl.transport.base import Transport
 
 from .engine import MarlinEngine
-from .state import PLANNER_DEPTH
+from .link import MOST_LINES
+from .speeds import SPEED_PROBE
 
-CAPABILITIES = Capabilities(facets=frozenset({Facet.STREAM}))
+BRIDGES = ("socket://", "tcp://", "telnet://", "rfc2217://", "ws://", "wss://")
+
+CAPABILITIES = Capabilities(facets=frozenset({Facet.STREAM}), prompts=True)
 
 
 def make(spec: MachineSpec, transport: Transport, clock: Clock, listener: Listener) -> Driver:
     """A driver for one machine; does no I/O."""
-    # MAX_CMD_SIZE counts the closing zero byte (Marlin, Configuration_adv.h).
-    limit_bytes = spec.profile.line_max_bytes - 1
+    # A bridge sends in bursts and has no flow control towards the board: no more than one line at a time.
+    engine = MarlinEngine(most_lines=1 if spec.port.startswith(BRIDGES) else MOST_LINES)
+
+    def make_feeder() -> Feeder:
+        # MAX_CMD_SIZE counts the closing zero byte (Marlin, Configuration_adv.h).
+        limit_bytes = min(spec.profile.line_max_bytes, engine.line_max_bytes) - 1
+        return Feeder(line_limit_bytes=limit_bytes, text_commands=True)
+
     return StreamDriver(
         spec,
         transport,
         clock,
         listener,
-        engine=MarlinEngine(),
+        engine=engine,
         capabilities=CAPABILITIES,
-        make_feeder=lambda: Feeder(line_limit_bytes=limit_bytes, text_commands=True),
-        planner_depth=PLANNER_DEPTH,
+        make_feeder=make_feeder,
     )
 
 
@@ -35,4 +43,5 @@ DRIVER = DriverType(
     title="Marlin family (Marlin 1.1 and 2, and what speaks like it)",
     make=make,
     profiles=("generic-220", "generic-300"),
+    speed_probe=SPEED_PROBE,
 )

@@ -24,6 +24,11 @@ class MarlinEngine(Answers):
 
     urgent_is_lines = True
 
+    @property
+    def line_max_bytes(self) -> int:
+        """The line buffer of the firmware that answered, closing zero included."""
+        return self._quirks.line_max_bytes
+
     # Bytes and time
 
     def connected(self, now: float) -> None:
@@ -32,6 +37,7 @@ class MarlinEngine(Answers):
 
     def receive(self, data: bytes, now: float) -> None:
         """Lines from the board."""
+        self._watch.heard_s = now
         for line in self._lines.feed(data):
             self._line(line, now)
         self._step(now)
@@ -43,13 +49,21 @@ class MarlinEngine(Answers):
             self._resend_ok_due_s = None
         if self._in_step_by_s is not None and now >= self._in_step_by_s:
             self._out_of_step()
+        if self._half_error_due_s is not None and now >= self._half_error_due_s:
+            self._half_error_ends("")
+        if self._answer_over_s is not None and now >= self._answer_over_s:
+            self._answer_is_over(now)
+        if self._late_due_s is not None and now >= self._late_due_s:
+            self._answer_is_late(now)
         overdue = self._watch.overdue(now)
         if overdue is Overdue.ASK and self._pace() is Pace.PERSON:
             self._wait_for_person()
         elif overdue is Overdue.ASK:
             self._ask_again()
         elif overdue is Overdue.GIVE_UP:
-            self._answer_lost()
+            self._answer_lost(now)
+        if (quiet_at_s := self._quiet_at_s()) is not None and now >= quiet_at_s:
+            self._fell_silent()
         if self._poll_due_s is not None and now >= self._poll_due_s:
             self._poll_due_s = now + POLL_S
             if self._phase in RUN_IN_HAND or self._phase is Phase.IDLE:
@@ -62,7 +76,11 @@ class MarlinEngine(Answers):
             self._greeting.due_s,
             self._resend_ok_due_s,
             self._in_step_by_s,
+            self._half_error_due_s,
+            self._answer_over_s,
+            self._late_due_s,
             self._watch.due_s,
+            self._quiet_at_s(),
             self._poll_due_s,
         )
         return min((time for time in due if time is not None), default=None)
@@ -130,8 +148,9 @@ class MarlinEngine(Answers):
     def stop(self, now: float) -> None:
         """M112 as plain text for those that look at every byte, and numbered for those that check numbers."""
         self._discard = True
+        self._stopped_by_us = True
         numbered = frame_line(self._link.history.next_number, b"M112")
-        self._urgent = [b"\nM112\n", numbered, b"M104 S0\nM140 S0\n"]
+        self._urgent = [self._quirks.stop, b"\nM112\n", numbered, b"M104 S0\nM140 S0\n"]
         self._raw.clear()
         self._break_off(RunEndKind.INTERRUPTED, "software stop", fault="stop", position_lost=True)
 
@@ -144,12 +163,29 @@ class MarlinEngine(Answers):
         return self._ask(line, self._command_done, ticket=True, now=now)
 
     def clear_fault(self, now: float) -> None:
-        """M999 for firmware that only stopped, then greet anew; a board that was killed needs its reset."""
+        """The firmware's own way out of a stop (M999), then greet anew; a board that was killed needs its reset."""
         if self._phase in RUN_IN_HAND:
             raise MachineBusy("A run is in hand.")
-        self._raw.append(b"\nM999 S1\n")
+        clear = self._quirks.clear
+        self._raw.append(f"\n{clear}\n".encode() if clear else b"\n")
         self._clearing = True
+        self._stopped_by_us = False
         self._greet(now)
+
+    def answer_prompt(self, choice: int, now: float) -> None:
+        """M876 S<choice>, which a firmware that waits hears through its emergency parser."""
+        if not self._asked_a_person:
+            raise MachineError("The machine asks nothing.")
+        if not 0 <= choice < max(1, len(self._choices)):
+            raise MachineError(f"There is no choice {choice}.", hint=f"It asks: {self._question()}.")
+        if self._can("EMERGENCY_PARSER"):
+            self._urgent.append(b"M876 S%d\n" % choice)
+        elif self._waiting:
+            raise MachineError("This firmware hears nothing while it waits.", hint="Press the button at the machine.")
+        else:
+            self._asks.append(Ask(f"M876 S{choice}"))
+        self._close_prompt()
+        self._step(now)
 
     def home(self, now: float) -> None:
         """G28."""

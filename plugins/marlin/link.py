@@ -14,11 +14,13 @@ from fleetctl.protocol.feeder import Feeder, frame_line
 from fleetctl.protocol.numbering import NumberedHistory, Request
 from fleetctl.protocol.window import Window
 
-RECEIVE_BYTES = 127
-"""Marlin's default receive ring is 128 bytes, one of which stays free (Configuration_adv.h, RX_BUFFER_SIZE)."""
-
 MOST_LINES = 8
+"""Buddy's BUFSIZE is 8, the largest of the family; what is in flight must fit the receive ring in any case."""
 
+STORM_STEP = 10
+STORM_LIMIT = 300
+"""Each request adds a step, each acknowledged line takes one off: OctoPrint warns at one request in ten lines. Thirty
+requests more than that, and the link is not worth a print."""
 
 Done = Callable[["Ask", float], None]
 
@@ -33,6 +35,11 @@ class Ask:
     wants_answer: bool = False
     """The firmware always says something before the ok of this line; an ok without it belongs to another line."""
     is_poll: bool = False
+    answered_early: bool = False
+    """An ok came before it said anything: a stray one, or a firmware that says ok when it has read a line."""
+    tries: int = 0
+    deferred: bool = False
+    """Its ok says only that it was read; somebody else sees to `done`."""
     lines: list[str] = field(default_factory=list)
     failed: bool = False
 
@@ -45,22 +52,33 @@ Sent = ProgramLine | Ask | None
 
 
 class NumberedLink:
-    """Lines in flight, oldest first. `output` collects what must be written."""
+    """Lines in flight, oldest first. `output` collects what must be written.
 
-    def __init__(self) -> None:
+    `receive_bytes`: what the firmware's receive ring holds while it reads nothing; with more than one line in flight
+    all of them must fit. `oldest_number` is the number of the line that is answered next.
+    """
+
+    def __init__(self, most_lines: int = MOST_LINES) -> None:
+        self._most_lines = most_lines
+        self.receive_bytes = 127
+        self.oldest_number = 1
+        self.storm = 0
+        self._held: ProgramLine | None = None
         self.history = NumberedHistory()
         self.window: Window[Sent] = Window(max_lines=1)
         self.output: list[bytes] = []
         self.max_lines = 1
         self._again: deque[Sent] = deque()
-        self._oldest_number = 1
 
     def reset(self) -> list[Sent]:
         """Both sides count from 1 again; gives the lines whose answers will never come."""
         lost = [*self.window.reset(), *self._again]
         self._again.clear()
         self.history.reset(1)
-        self._oldest_number = 1
+        self.oldest_number = 1
+        self.storm = 0
+        self._held = None
+        self.max_lines = self.window.max_lines = 1
         self.output.clear()
         return lost
 
@@ -93,24 +111,46 @@ class NumberedLink:
         else:
             self.send(ask)
 
-    def feed(self, feeder: Feeder) -> ProgramLine | None:
-        """Send as many lines of the program as there is room for; gives the last one sent.
+    @property
+    def holding(self) -> bool:
+        """A line of the program was taken from the feeder and did not fit yet; it goes before the next."""
+        return self._held is not None
 
-        With more than one line in flight, all of them must fit the receive ring: the firmware may be busy and
-        have taken none of them.
-        """
+    def forget_held(self) -> None:
+        """The program is not fed on."""
+        self._held = None
+
+    def fits(self, size_bytes: int) -> bool:
+        """Whether a line of this size may go out: with others in flight, all must fit the receive ring, for the
+        firmware may be busy and have taken none of them."""
+        window = self.window
+        return self.room() > 0 and (not window or window.used_bytes + size_bytes <= self.receive_bytes)
+
+    def feed(self, feeder: Feeder) -> ProgramLine | None:
+        """Send as many lines of the program as fit; gives the last one sent."""
         last: ProgramLine | None = None
-        while self.room() > 0 and (len(self.window) == 0 or self.window.used_bytes < RECEIVE_BYTES - 96):
-            lines = feeder.take_numbered(1, self.history.next_number)
-            if not lines:
+        while self.room() > 0:
+            if self._held is None:
+                lines = feeder.take_numbered(1, self.history.next_number)
+                if not lines:
+                    break
+                line = lines[0]
+            else:
+                line = _renumbered(self._held, self.history.next_number)
+            if not self.fits(len(line[0])):
+                self._held = line
                 break
-            last = lines[0]
-            self._enter(last[0], last)
+            self._held = None
+            last = line
+            self._enter(line[0], line)
         return last
 
     def repeat(self) -> None:
         """Send the lines that were asked for again, as far as there is room."""
-        while self.room() > 0 and (replayed := self.history.replay()) is not None:
+        history = self.history
+        while history.replay_from is not None and self.fits(len(history.line(history.replay_from))):
+            replayed = history.replay()
+            assert replayed is not None  # there was one to repeat
             tag = self._again.popleft() if self._again else None
             self.window.sent(len(replayed[1]), tag)
             self.output.append(replayed[1])
@@ -121,15 +161,20 @@ class NumberedLink:
             self.window.answered()
             return None
         tag = self.window.answered()
-        self.history.accepted(self._oldest_number)
-        self._oldest_number += 1
+        self.history.accepted(self.oldest_number)
+        self.oldest_number += 1
         self.window.max_lines = self.max_lines
+        if self.storm:
+            self.storm -= 1
         return tag
 
     def requested(self, number: int) -> Request:
         """The firmware asks for `number`: on REPEAT the lines from there on wait to be repeated."""
-        upper = self._oldest_number + len(self.window)
+        upper = self.oldest_number + len(self.window)
         request = self.history.requested(number, max(0, upper - number - 1))
+        self.storm += STORM_STEP
+        if request is Request.REPEAT and self.storm > STORM_LIMIT:
+            return Request.GIVE_UP
         if request is Request.REPEAT:
             self._take_back(number)
         elif request is Request.NOT_SENT_YET:
@@ -140,17 +185,17 @@ class NumberedLink:
 
     def learn_window(self, free_lines: int) -> None:
         """The firmware said how many lines its queue has room for beyond those in flight."""
-        self.max_lines = max(1, min(MOST_LINES, len(self.window) + free_lines))
+        self.max_lines = max(1, min(self._most_lines, len(self.window) + free_lines))
         self.window.max_lines = self.max_lines
 
     def _take_back(self, number: int) -> None:
         """Lines in flight from `number` on were thrown away by the firmware; those before it are still due."""
         lines = [*self.window.reset(), *self._again]
-        arrived = max(0, number - self._oldest_number)
-        answered_before: list[Sent] = [None] * max(0, self._oldest_number - number)
+        arrived = max(0, number - self.oldest_number)
+        answered_before: list[Sent] = [None] * max(0, self.oldest_number - number)
         self._await(lines[:arrived])
         self._again = deque([*answered_before, *lines[arrived:]])
-        self._oldest_number = min(self._oldest_number, number)
+        self.oldest_number = min(self.oldest_number, number)
 
     def _await(self, tags: list[Sent]) -> None:
         """Enter lines that the firmware has, whatever the window allows."""
@@ -163,3 +208,10 @@ class NumberedLink:
         self.history.append(framed)
         self.window.sent(len(framed), tag)
         self.output.append(framed)
+
+
+def _renumbered(line: ProgramLine, number: int) -> ProgramLine:
+    """A line that was framed and not sent, under the number that is next now."""
+    framed, source_line, offset_bytes = line
+    body = framed[framed.index(b" ") + 1 : framed.rindex(b"*")]
+    return frame_line(number, body), source_line, offset_bytes

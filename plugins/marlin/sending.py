@@ -12,6 +12,7 @@ from fleetctl.protocol.engine import (
     Identified,
     MachineFault,
     Progress,
+    Prompted,
     Ready,
     RunEndKind,
     RunFinished,
@@ -21,11 +22,21 @@ from fleetctl.protocol.engine import (
 )
 
 from . import words
-from .link import Ask, Done
+from .board import board_facts
+from .link import Ask, Done, Sent
+from .quirks import UNKNOWN, quirks_of
 from .state import DEAF, RUN_IN_HAND, MarlinState, Phase
-from .watch import Pace
+from .watch import QUIET_S, Pace
 
 POLL_S = 5.0
+
+LATE_S = 30.0
+"""Where ok means read, the answer itself may be lost; without `busy:` for so long the question is asked again."""
+
+LATE_TRIES = 3
+
+FRAME_BYTES = 14
+"""Number, checksum and line end around a line of ours."""
 
 IN_STEP_PATIENCE_S = 12.0
 """A board that was reset boots and answers within a few seconds; one that was killed never does."""
@@ -42,28 +53,57 @@ class Sending(MarlinState):
         self._lines.reset()
         self._greeting.begin(now)
         self._poll_due_s = self._resend_ok_due_s = None
-        self._waiting = False
+        self._half_error_due_s = self._answer_over_s = self._late_due_s = None
+        self._watch.reports = False
+        self._waiting = self._card_prints = False
+        self._close_prompt()
         if self._was_in_step:
             self._in_step_by_s = now + IN_STEP_PATIENCE_S
 
     def _identify(self) -> None:
         self._abandon("numbers begin anew")
         self._phase = Phase.IDENTIFYING
+        self._quirks = UNKNOWN
+        self._was_asked = self._oks_are_named = False
         self._asks = [Ask("M115", self._identified, wants_answer=True)]
 
     def _identified(self, ask: Ask, now: float) -> None:
-        firmware, version, self._facts = words.firmware_facts(ask.lines)
-        self._events.append(Identified(firmware, version, self._facts))
-        if self._can("AUTOREPORT_TEMP"):
-            self._asks.append(Ask("M155 S2"))
-        if self._can("AUTOREPORT_POS"):
-            self._asks.append(Ask("M154 S2"))
+        firmware, version, facts = words.firmware_facts(ask.lines)
+        self._facts = board_facts(facts)
+        quirks = self._quirks = quirks_of(self._facts)
+        self._facts["quirks"] = quirks.name
+        self._link.receive_bytes = quirks.receive_bytes
+        self._watch.keep_alive = quirks.keep_alive
+        self._events.append(Identified(firmware, version, self._facts, quirks.planner_depth))
+        self._asks += [Ask(line) for line in (*quirks.reports, *self._report_lines())]
+        if self._can("PROMPT_SUPPORT"):
+            self._asks.append(Ask("M876 P1"))
         self._asks += [Ask("M113 S2"), Ask("M105"), Ask("M114", self._in_step, wants_answer=True)]
+
+    def _report_lines(self) -> list[str]:
+        """What makes the firmware report by itself: temperatures, position, and whether it prints from its card."""
+        lines = []
+        if self._can("AUTOREPORT_TEMP") and not self._quirks.reports_temperature:
+            lines.append("M155 S2")
+        if self._can("AUTOREPORT_POS") and not self._quirks.reports_position:
+            lines.append("M154 S2")
+        if self._can("SDCARD"):
+            lines.append("M27 S5" if self._can("AUTOREPORT_SD_STATUS") else "M27")
+        return lines
+
+    @property
+    def _reports_temperature(self) -> bool:
+        return self._quirks.reports_temperature or self._can("AUTOREPORT_TEMP")
+
+    @property
+    def _reports_position(self) -> bool:
+        return self._quirks.reports_position or self._can("AUTOREPORT_POS")
 
     def _in_step(self, ask: Ask, now: float) -> None:
         self._in_step_by_s = None
         self._clearing, self._was_in_step = False, True
         self._poll_due_s = now + POLL_S
+        self._watch.reports = self._reports_temperature
         self._enter(Phase.IDLE, "")
         self._events += [Ready(), VerbDone(Verb.CLEAR_FAULT)]
 
@@ -88,16 +128,20 @@ class Sending(MarlinState):
         if told != self._told and self._phase in RUN_IN_HAND:
             self._told = told
             self._events.append(Progress(self._acknowledged_line, self._sent_line, self._acknowledged_bytes))
-        if self._waiting or not self._link.window:
+        if self._waiting or not (self._link.window or self._late):
             self._watch.alive()
-        else:
+        elif self._watch.due_s is None:
             self._watch.arm(now, self._pace())
+        if not self._late:
+            self._late_due_s = None
+        elif self._late_due_s is None:
+            self._late_due_s = now + LATE_S
 
     def _fill(self) -> None:
         link = self._link
         if link.repeating:
             link.repeat()
-        while self._asks and link.room() > 0 and not link.repeating:
+        while self._asks and not link.repeating and link.fits(len(self._asks[0].text) + FRAME_BYTES):
             link.send(self._asks.pop(0))
         if self._phase is Phase.RUNNING and self._feeder is not None and link.room() > 0 and not link.repeating:
             try:
@@ -110,10 +154,14 @@ class Sending(MarlinState):
 
     def _finish_program(self) -> None:
         """An ok means accepted: the program is done when the planner has run dry."""
-        if self._phase is Phase.RUNNING and self._feeder is not None and self._feeder.exhausted:
+        if self._phase is Phase.RUNNING and self._feeder is not None and self._is_fed():
             self._phase = Phase.FINISHING
             self._drain(self._finished)
             self._fill()
+
+    def _is_fed(self) -> bool:
+        assert self._feeder is not None
+        return self._feeder.exhausted and not self._link.holding
 
     def _drain(self, done: Done) -> None:
         self._asks += [Ask("M400"), Ask("M114", done, wants_answer=True)]
@@ -127,10 +175,13 @@ class Sending(MarlinState):
     def _add_polls(self) -> None:
         """Readings that the firmware does not report by itself, and at least one as a sign of life; never more
         than one of a kind under way."""
-        under_way = {ask.text for ask in (*self._asks, *self._link.window.tags()) if isinstance(ask, Ask)}
-        unreported = ["M114"] if not self._can("AUTOREPORT_POS") else []
-        if not self._can("AUTOREPORT_TEMP") or not unreported:
+        ours: tuple[Sent, ...] = (*self._asks, *self._link.window.tags(), *self._late)
+        under_way = {ask.text for ask in ours if isinstance(ask, Ask)}
+        unreported = ["M114"] if not self._reports_position else []
+        if not self._reports_temperature or not unreported:
             unreported.append("M105")
+        if self._phase is Phase.IDLE and self._can("SDCARD") and not self._can("AUTOREPORT_SD_STATUS"):
+            unreported.append("M27")
         self._asks += [self._poll(question) for question in unreported if question not in under_way]
 
     def _poll(self, question: str) -> Ask:
@@ -143,15 +194,32 @@ class Sending(MarlinState):
             self._link.answered()
         self._link.ask_over_the_window(self._poll("M105"))
 
+    def _answer_is_late(self, now: float) -> None:
+        """The question was read long ago and its answer has not come."""
+        self._late_due_s = None
+        ask = self._late.popleft()
+        ask.tries += 1
+        if ask.tries >= LATE_TRIES:
+            self._answer_lost(now)
+        else:
+            self._asks.insert(0, ask)
+
     def _ask(self, text: str, done: Done, *, ticket: bool = False, now: float) -> int:
         self._tickets += ticket
         self._occupied = True
-        self._asks.append(Ask(text, done, ticket=self._tickets if ticket else 0))
+        asked = Ask(text, done, ticket=self._tickets if ticket else 0)
+        self._asks.append(asked)
+        if self._quirks.taken_is_ok:
+            # Its ok says that it was read. It is done, and has said all it has to say, when the planner is dry.
+            asked.deferred = True
+            self._collector = asked
+            self._drain(lambda _, at: done(asked, at))
         self._step(now)
         return self._tickets
 
     def _command_done(self, ask: Ask, now: float) -> None:
         self._occupied = False
+        self._collector = None
         self._events.append(CommandDone(ask.ticket, tuple(ask.lines), not ask.failed))
 
     # Heat
@@ -193,8 +261,20 @@ class Sending(MarlinState):
     def _wait_for_person(self) -> None:
         if not self._waiting and self._link.window:
             self._waiting = True
-            self._events.append(WaitingForPerson(self._prompt or "the machine waits for a person"))
-            self._prompt = ""
+            self._waiting_since_s = self._watch.heard_s
+            self._events.append(WaitingForPerson(self._question() or "the machine waits for a person"))
+
+    def _question(self) -> str:
+        """What the firmware asks, with its choices as a person answers them."""
+        named = ", ".join(f"{index}: {choice}" for index, choice in enumerate(self._choices))
+        return f"{self._prompt} ({named})" if named else self._prompt
+
+    def _close_prompt(self) -> None:
+        self._prompt = ""
+        self._choices = []
+        if self._asked_a_person:
+            self._asked_a_person = False
+            self._events.append(Prompted())
 
     def _wait_here_instead(self) -> bool:
         """A firmware that waits takes no `M104 S0`. After M0 and M1 it does nothing but read on, so with nothing else
@@ -212,6 +292,9 @@ class Sending(MarlinState):
     def _wake(self) -> None:
         if not self._can("EMERGENCY_PARSER"):
             raise MachineError("This firmware hears nothing while it waits.", hint="Press the button at the machine.")
+        go_on = [index for index, choice in enumerate(self._choices) if choice.lower() == "continue"]
+        if self._asked_a_person and go_on:
+            self._urgent.append(b"M876 S%d\n" % go_on[0])
         self._urgent.append(b"M108\n")
 
     def _end_run(self, kind: RunEndKind, reason: str) -> None:
@@ -221,6 +304,7 @@ class Sending(MarlinState):
         self._end = (kind, reason)
         self._phase = Phase.ENDING
         self._feeder = None
+        self._link.forget_held()
         if self._can("EMERGENCY_PARSER") and (self._waiting or self._pace() is not Pace.QUICK):
             self._urgent.append(b"M108\n")
         self._asks = [ask for ask in self._asks if not ask.is_poll] + [Ask(line) for line in self._safe_lines()]
@@ -232,11 +316,31 @@ class Sending(MarlinState):
             self._ended(kind, reason, depth=0)
             self._enter(Phase.IDLE, "")
 
-    def _answer_lost(self) -> None:
+    def _answer_lost(self, now: float) -> None:
         if self._phase is Phase.IDENTIFYING:
             return
-        reason = f"no answer from the firmware{self._at()}"
+        talks = now - self._watch.heard_s < POLL_S
+        reason = "the firmware talks but does not answer" if talks else "no answer from the firmware"
+        reason = f"{reason}{self._at()}"
         self._break_off(RunEndKind.INTERRUPTED, reason, fault="no-answer", position_lost=self._moving())
+
+    def _quiet_at_s(self) -> float | None:
+        """When a silence will have lasted too long: reports were asked for, and none comes any more.
+
+        Many firmwares report nothing while they wait for a person; there it counts only after something was heard.
+        """
+        if self._phase in DEAF or (self._waiting and self._watch.heard_s <= self._waiting_since_s):
+            return None
+        return self._watch.quiet_at_s()
+
+    def _fell_silent(self) -> None:
+        reason = f"not one line from the firmware for {QUIET_S:.0f} s{self._at()}"
+        self._break_off(RunEndKind.INTERRUPTED, reason, fault="no-answer", position_lost=self._moving())
+
+    def _acknowledgement_lost(self) -> None:
+        """A later line was answered and this one was not, by a firmware that does not compare numbers (I6)."""
+        reason = f"an acknowledgement was lost{self._at()}, and this firmware does not check that no line is missing"
+        self._break_off(RunEndKind.INTERRUPTED, reason, fault="no-answer", position_lost=True)
 
     def _moving(self) -> bool:
         return self._phase in RUN_IN_HAND

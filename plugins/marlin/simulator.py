@@ -14,10 +14,8 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import dataclass
-from functools import reduce
-from operator import xor
-from typing import NamedTuple
 
+from fleetctl.errors import UsageError
 from fleetctl.sim.heat import Heater
 from fleetctl.sim.machine import SimulatedMachine, Task, Wait
 from fleetctl.sim.motion import Planner, Point
@@ -25,19 +23,21 @@ from fleetctl.sim.options import read_options
 from fleetctl.sim.parts import PartSpec
 
 from .simulator_commands import Commands
+from .simulator_firmwares import Queued
+from .simulator_kin import CANCEL, FIRMWARES, Smoothieware
 from .simulator_motion import Motion
 
-EMERGENCY = re.compile(rb" *(?:N[-0-9 ]*)?M(108|112|410|876)(?![0-9])(.*)")
-LINE_NUMBER = re.compile(rb"N\s*(-?\d+)")
-
-QUESTIONS = re.compile(r"M(?:105|108|110|112|113|114|115|119|154|155|410|503|876)(?!\d)")
+QUESTIONS = re.compile(r"M(?:27|105|108|110|112|113|114|115|119|154|155|410|503|876|999)(?!\d)")
 """Commands of the host about the link or the state; they are heard but are not lines of a program."""
 
 
 @dataclass(frozen=True)
 class MarlinOptions:
-    """The build options of the pretend firmware and the machine under it. Defaults are Marlin 2.1's own."""
+    """The build options of the pretend firmware and the machine under it. Defaults are Marlin 2.1's own; those that
+    another `firmware` has are in `simulator_firmwares`. `silent_waits`: it says nothing while it waits for a person.
+    """
 
+    firmware: str = "marlin2"
     machine_type: str = "Simulated 220"
     bed_mm: tuple[float, ...] = (220.0, 220.0, 250.0)
     bufsize: int = 4
@@ -49,6 +49,9 @@ class MarlinOptions:
     resend_ok: bool = True
     host_actions: bool = True
     autoreport: bool = True
+    card: bool = False
+    silent_waits: bool = False
+    board_uuid: str = ""
     busy_s: float = 2.0
     boot_s: float = 0.0
     tools: int = 1
@@ -61,11 +64,6 @@ class MarlinOptions:
 
 LONGEST_BYTES = 4096
 """More than this without a line end is noise and is not kept."""
-
-
-class Queued(NamedTuple):
-    text: str
-    number: int | None
 
 
 def significant(line: bytes, line_bytes: int = 96) -> bytes:
@@ -83,7 +81,19 @@ class MarlinSimulator(SimulatedMachine):
     """One printer. Extra attributes: `hotends`, `bed` (heaters), `fan` (0 to 255), `last_number`, `lost_bytes`,
     `resends`, `killed`, `homed`, `motion` (`native`, `extruded_mm`, `bounds_mm`, modes)."""
 
-    faults = ("thermal", "maxtemp", "kill", "stop", "reset")
+    faults = (
+        "thermal",
+        "maxtemp",
+        "maxtemp-in-two-lines",
+        "kill",
+        "stop",
+        "reset",
+        "power-panic",
+        "runout",
+        "notification",
+        "shutdown",
+        "card-print",
+    )
 
     def __init__(self, options: MarlinOptions, *, seed: int, parts: PartSpec | None = None) -> None:
         super().__init__(seed=seed, parts=parts)
@@ -96,6 +106,10 @@ class MarlinSimulator(SimulatedMachine):
         self.killed = False
         self.lost_bytes = 0
         self.resends = 0
+        self.firmware = FIRMWARES[options.firmware](self)
+        self._interrupt_looks = self.firmware.has_emergency and (
+            options.emergency_parser or self.firmware.emergency is not FIRMWARES["marlin2"].emergency
+        )
         self._physical_offset: Point = (0.0, 0.0, 0.0)
         self._boot()
         self.resets = 0
@@ -117,11 +131,16 @@ class MarlinSimulator(SimulatedMachine):
         self.ok_said = False
         self.heat_wait_broken = False
         self.person_waited_for = False
+        self.person_answer = 0
+        self.prints_from_card = False
         self.quick_stops = 0
         self.report_every_s = 0.0
+        self.reports_position = False
         self.commands = Commands(self)
         self._ring = bytearray()
         self._line = bytearray()
+        self._line_at_s = self.now_s
+        self._wait_at_s = self.now_s + self.firmware.wait_every_s
         self._scan = bytearray()
         self._queue: deque[Queued] = deque()
         self._task: Task | None = None
@@ -136,13 +155,7 @@ class MarlinSimulator(SimulatedMachine):
 
     def _greet(self) -> None:
         self._silent_until_s = None
-        for text in (
-            "start",
-            "echo:Marlin 2.1.2 (simulated)",
-            "echo: Last Updated: 2024-01-01 | Author: (none, default config)",
-            "echo: Free Memory: 4096  PlannerBufferBytes: 1520",
-            "echo:Hardcoded Default Settings Loaded",
-        ):
+        for text in self.firmware.banner:
             self._say(text)
 
     def _fail(self, kind: str) -> None:
@@ -152,29 +165,49 @@ class MarlinSimulator(SimulatedMachine):
         elif self.killed:
             return
         elif kind == "thermal":
-            self.kill("Thermal Runaway, system stopped! Heater_ID: 0")
+            self.firmware.thermal()
         elif kind == "maxtemp":
             self.kill("MAXTEMP triggered, system stopped! Heater_ID: 0")
+        elif kind == "maxtemp-in-two-lines":
+            self._say("Error:0")
+            self.kill(": Extruder switched off. MAXTEMP triggered !", prefix="")
         elif kind == "kill":
             self.kill()
         elif kind == "stop":
             self.heaters_off()
             self.stopped = True
             self.say_stopped()
+        elif kind == "power-panic":
+            self._say("INT4")
+            self.halt()
+        elif kind == "runout":
+            self._say("//action:filament_runout T0")
+            self._queue.insert(min(1, len(self._queue)), Queued("M600", None, silent=True))
+            self._pump()
+        elif kind == "card-print":
+            self.prints_from_card = not self.prints_from_card
+        else:
+            self._say("//action:notification Layer 7 of 9" if kind == "notification" else "// action:shutdown")
 
-    def kill(self, reason: str | None = None) -> None:
-        """Halt until the next reset: heaters off, motion dead, nothing is read any more."""
-        if reason is not None:
-            self._say(f"Error:{reason}")
-        self._say("Error:Printer halted. kill() called!")
-        if self.options.host_actions:
-            self._say("//action:disconnect")
+    def halt(self) -> None:
+        """Dead until a reset, or until the firmware's own word of revival: heaters off, motion dropped."""
         self.heaters_off()
         self.planner.flush(self.now_s)
         self.commands.spoil()
         self.killed = True
         self._task = self._wait = None
         self._queue.clear()
+        self._ring.clear()
+        self._line.clear()
+
+    def kill(self, reason: str | None = None, prefix: str = "Error:") -> None:
+        """Halt until the next reset: heaters off, motion dead, nothing is read any more."""
+        if reason is not None:
+            self._say(f"{prefix}{reason}")
+        self._say("Error:Printer halted. kill() called!")
+        if self.options.host_actions:
+            self._say("//action:disconnect")
+        self.halt()
 
     def heaters_off(self) -> None:
         for heater in (*self.hotends, self.bed):
@@ -196,6 +229,11 @@ class MarlinSimulator(SimulatedMachine):
         if self.person_waited_for:
             return "paused for user"
         return "busy" if self._queue or self.planner.queued else "idle"
+
+    @property
+    def queued(self) -> int:
+        """Commands in the queue, the one in work included."""
+        return len(self._queue)
 
     @property
     def motion(self) -> Motion:
@@ -246,23 +284,39 @@ class MarlinSimulator(SimulatedMachine):
 
     def _hear(self, data: bytes) -> None:
         for piece in data.replace(b"\r", b"\n").splitlines(keepends=True):
-            if self.killed or self._silent_until_s is not None:
+            if self._silent_until_s is not None:
                 return
+            if CANCEL in piece and isinstance(self.firmware, Smoothieware):
+                piece = piece.replace(bytes((CANCEL,)), b"")
+                self.firmware.halted_by_byte()
+            if self.killed:
+                self._hear_when_killed(piece)
+                continue
             self._scan_emergency(piece)
             if self.killed:
-                return
+                continue
             if len(self._queue) >= self.options.bufsize:
                 room = self.options.rx_bytes - len(self._ring)
+                if room < len(piece):
+                    self.firmware.ring_is_full()
                 self._ring += piece[:room]
                 self.lost_bytes += max(0, len(piece) - room)
             else:
                 self._collect(piece)
             self._pump()
 
+    def _hear_when_killed(self, piece: bytes) -> None:
+        self._line += piece
+        if self._line.endswith(b"\n"):
+            line = bytes(self._line).strip()
+            self._line.clear()
+            if line:
+                self.firmware.hear_when_stopped(line)
+
     def _scan_emergency(self, piece: bytes) -> None:
         """The interrupt that looks at every byte, whatever the queue does."""
         ended = piece.endswith(b"\n")
-        if not self.options.emergency_parser:
+        if not self._interrupt_looks:
             return
         if ended and not self._scan:
             line = piece
@@ -272,18 +326,20 @@ class MarlinSimulator(SimulatedMachine):
                 return
             line = bytes(self._scan)
             self._scan.clear()
-        if b"M" in line[:16] and (found := EMERGENCY.match(line)):
-            self._act_on_emergency(found[1], found[2])
+        if b"M" in line[:16] and (found := self.firmware.emergency.match(line)):
+            self.act_on_emergency(found[1], found[2])
 
-    def _act_on_emergency(self, code: bytes, rest: bytes) -> None:
+    def act_on_emergency(self, code: bytes, rest: bytes) -> None:
+        """M108, M112, M410 or M876, picked out of the stream."""
         if code == b"112":
-            self.kill("M112 Shutdown")
+            self.firmware.stop()
         elif code == b"108":
             self.heat_wait_broken = True
             self.person_waited_for = False
         elif code == b"410":
             self.quick_stop()
-        elif rest.strip().startswith(b"S"):
+        elif (found := re.match(rb"\s*S(\d)", rest)) and self.person_waited_for:
+            self.person_answer = int(found[1])
             self.person_waited_for = False
         self._pump()
 
@@ -298,47 +354,32 @@ class MarlinSimulator(SimulatedMachine):
         """Bytes of one line, or its beginning, go to the line buffer; a whole line is judged and queued."""
         ended = piece.endswith(b"\n")
         self._line += piece.rstrip(b"\n")[: LONGEST_BYTES - len(self._line)]
+        self._line_at_s = self.now_s
         if ended:
             raw = bytes(self._line)
             self._line.clear()
-            self._accept(significant(raw, self.options.line_bytes))
+            for line in raw.split(b":") if self.firmware.colon_ends_line else [raw]:
+                self._accept(significant(line, self.options.line_bytes))
 
     def _accept(self, line: bytes) -> None:
-        """A line without its comment: check number and sum, then queue it. Empty lines get no answer."""
+        """A line without its comment: judge it, then queue it."""
+        firmware = self.firmware
+        self._wait_at_s = self.now_s + firmware.wait_every_s
         if not line:
+            if firmware.ok_for_empty:
+                self._say("ok")
             return
-        number: int | None = None
-        if line.startswith(b"N"):
-            renumbers = b"M110" in line
-            second = line.find(b"N", 4) if renumbers else -1
-            found = LINE_NUMBER.match(line, max(0, second))
-            number = int(found[1]) if found else 0
-            if number != self.last_number + 1 and not renumbers:
-                return self._complain("Line Number is not Last Line Number+1")
-            body, star, digits = line.rpartition(b"*")
-            if not star:
-                return self._complain("No Checksum with line number")
-            if not digits.strip().isdigit() or int(digits) != reduce(xor, body, 0):
-                return self._complain("checksum mismatch")
-            self.last_number = number
-            line = LINE_NUMBER.sub(b"", body, count=1).strip(b" ")
-        elif not self.options.emergency_parser and (found := EMERGENCY.match(line)):
-            self._act_on_emergency(found[1], found[2])
-            if self.killed:
-                return
-        self._queue.append(Queued(line.decode("latin-1"), number))
+        command = firmware.judge(line)
+        if not command:
+            return
+        self._queue.append(command)
+        moves = command.text.startswith(("G0 ", "G1 "))
+        if firmware.ok_when == "read" or (firmware.ok_when == "moves-read" and moves):
+            self._say(firmware.ok(command))
 
-    def _complain(self, what: str) -> None:
-        self._say(f"Error:{what}, Last Line: {self.last_number}")
-        self.ask_resend()
-
-    def ask_resend(self) -> None:
-        """Throw away what waits in the receive ring and ask for the line after the last good one."""
-        self.resends += 1
+    def drop_ring(self) -> None:
+        """Throw away what waits in the receive ring."""
         self._ring.clear()
-        self._say(f"Resend: {self.last_number + 1}")
-        if self.options.resend_ok:
-            self._say("ok")
 
     def _refill(self) -> None:
         """Move whole lines from the ring to the queue while it has room."""
@@ -369,7 +410,7 @@ class MarlinSimulator(SimulatedMachine):
     def _begin(self, command: Queued) -> None:
         text = command.text
         self.heard.add(text, self.now_s, command.number)
-        if not QUESTIONS.match(text):
+        if not (QUESTIONS.match(text) or command.silent):
             self.executed.add(text, self.now_s, command.number)
         self._busy_at_s = self.now_s + self.busy_s
         self.ok_said = False
@@ -387,20 +428,17 @@ class MarlinSimulator(SimulatedMachine):
             self._finish()
 
     def _finish(self) -> None:
-        if self.killed:
+        if self.killed or not self._queue:
             return
         self._task = self._wait = None
         self.busy_text = "processing"
         command = self._queue.popleft()
-        if not self.ok_said:
-            self._say("ok" + self._ok_details(command.number))
+        when = self.firmware.ok_when
+        told_before = when == "read" or (when == "moves-read" and command.text.startswith(("G0 ", "G1 ")))
+        if not (self.ok_said or told_before or command.silent):
+            self._say(self.firmware.ok(command))
+        self._wait_at_s = self.now_s + self.firmware.wait_every_s
         self._refill()
-
-    def _ok_details(self, number: int | None) -> str:
-        if not self.options.advanced_ok:
-            return ""
-        named = "" if number is None else f" N{number}"
-        return f"{named} P{self.planner.free} B{self.options.bufsize - len(self._queue)}"
 
     # Time
 
@@ -419,6 +457,10 @@ class MarlinSimulator(SimulatedMachine):
                 times.append(end_s)
         if self.report_every_s > 0:
             times.append(self._report_at_s)
+        if self.firmware.wait_every_s > 0 and not self._queue:
+            times.append(self._wait_at_s)
+        if self.firmware.unfinished_s > 0 and self._line:
+            times.append(self._line_at_s + self.firmware.unfinished_s)
         return min(times, default=None)
 
     def _wake(self) -> None:
@@ -431,10 +473,24 @@ class MarlinSimulator(SimulatedMachine):
             return
         if self._task is not None and self.busy_s > 0 and self.now_s >= self._busy_at_s:
             self._busy_at_s = self.now_s + self.busy_s
-            self._say(f"echo:busy: {self.busy_text}")
+            if not (self.person_waited_for and self.options.silent_waits):
+                self._say(f"{self.firmware.busy}{self.busy_text}")
+        if (
+            self.firmware.unfinished_s > 0
+            and self._line
+            and self.now_s >= self._line_at_s + self.firmware.unfinished_s
+        ):
+            self._line.clear()
+            self.firmware.unfinished()
+        if self.firmware.wait_every_s > 0 and not self._queue and self.now_s >= self._wait_at_s:
+            self._wait_at_s = self.now_s + self.firmware.wait_every_s
+            self._say("wait")
         if self.report_every_s > 0 and self.now_s >= self._report_at_s:
             self._report_at_s = self.now_s + self.report_every_s
-            self._say(self.temperatures())
+            if not (self.person_waited_for and self.options.silent_waits):
+                self._say(self.temperatures())
+                if self.reports_position:
+                    self._say(self.motion.report())
 
     def report_every(self, interval_s: float) -> None:
         """M155: 0 ends the reports."""
@@ -471,5 +527,8 @@ def simulator(seed: int, **options: object) -> MarlinSimulator:
 
     Raises UsageError for an unknown option or a value that does not fit.
     """
-    own, parts = read_options(MarlinOptions, options)
+    kind = FIRMWARES.get(str(options.get("firmware", "marlin2")))
+    if kind is None:
+        raise UsageError(f"There is no firmware {options['firmware']!r}.", hint=f"It knows {', '.join(FIRMWARES)}.")
+    own, parts = read_options(MarlinOptions, {**kind.options, **options})
     return MarlinSimulator(own, seed=seed, parts=parts)

@@ -67,7 +67,7 @@ class Commands:
         elif found is not None and found[1] == "T":
             self._change_tool(int(found[2]))
         elif name not in ACCEPTED:
-            self.machine.say(f'echo:Unknown command: "{text}"')
+            self.machine.firmware.unknown(text)
         return None
 
     def spoil(self) -> None:
@@ -171,6 +171,28 @@ class Commands:
 
     _m1 = _m0
 
+    def _m600(self, words: Words) -> Task:
+        """Change the filament: the printer pauses itself, asks, and goes on when a person says so."""
+        machine = self.machine
+        yield self.motion.drained()
+        if machine.options.host_actions:
+            machine.say("//action:paused")
+        while True:
+            if machine.options.host_actions:
+                machine.say("//action:prompt_begin Paused")
+                machine.say("//action:prompt_button PurgeMore")
+                machine.say("//action:prompt_button Continue")
+                machine.say("//action:prompt_show")
+            machine.busy_text = "paused for user"
+            machine.person_waited_for = True
+            machine.person_answer = 1
+            yield Wait(lambda: not machine.person_waited_for)
+            if machine.person_answer == 1:
+                break
+        if machine.options.host_actions:
+            machine.say("//action:prompt_end")
+            machine.say("//action:resumed")
+
     def _m84(self, words: Words) -> Task:
         yield self.motion.drained()
         if self.motion.since_plate_mm >= PLATE_LEAST_MM:
@@ -184,19 +206,20 @@ class Commands:
         """Acted on by the emergency parser; by the time it is run nothing waits any more."""
 
     def _m112(self, words: Words) -> None:
-        self.machine.kill("M112 Shutdown")
+        self.machine.firmware.stop()
 
     def _m410(self, words: Words) -> None:
         self.machine.quick_stop()
 
     def _m876(self, words: Words) -> None:
-        self.machine.person_waited_for = False
+        if words.get("S") is not None:
+            self.machine.person_waited_for = False
 
     def _m999(self, words: Words) -> None:
         """Take moves again after `stop`; without S also asks for the lines that were refused."""
         self.machine.stopped = False
         if not words.get("S"):
-            self.machine.ask_resend()
+            self.machine.firmware.ask_again()
 
     # The link and questions
 
@@ -205,44 +228,31 @@ class Commands:
             self.machine.last_number = int(number)
 
     def _m105(self, words: Words) -> None:
-        self.machine.say(f"ok{self.machine.temperatures()}")
-        self.machine.ok_said = True
+        self.machine.ok_said = self.machine.firmware.temperatures()
 
     def _m113(self, words: Words) -> None:
-        if (seconds := words.get("S")) is None:
+        if not self.machine.firmware.busy:
+            self.machine.firmware.unknown("M113")
+        elif (seconds := words.get("S")) is None:
             self.machine.say(f"echo:M113 S{self.machine.busy_s:.0f}")
         else:
             self.machine.busy_s = max(0.0, seconds)
 
     def _m114(self, words: Words) -> None:
-        self.machine.say(self.motion.report())
+        self.machine.ok_said = self.machine.firmware.position(self.motion.report())
+
+    def _m27(self, words: Words) -> None:
+        card = self.machine.prints_from_card
+        self.machine.say("SD printing byte 100/2000" if card else "Not SD printing")
 
     def _m115(self, words: Words) -> None:
-        options = self.machine.options
-        identity = uuid.uuid5(uuid.NAMESPACE_URL, f"fleetctl:simulated-marlin:{self.machine.seed}")
-        self.machine.say(
-            "FIRMWARE_NAME:Marlin 2.1.2 (simulated) SOURCE_CODE_URL:github.com/MarlinFirmware/Marlin "
-            f"PROTOCOL_VERSION:1.0 MACHINE_TYPE:{options.machine_type} EXTRUDER_COUNT:{options.tools} UUID:{identity}"
-        )
-        for name, value in (
-            ("SERIAL_XON_XOFF", False),
-            ("EEPROM", False),
-            ("AUTOREPORT_POS", False),
-            ("AUTOREPORT_TEMP", options.autoreport),
-            ("PROGRESS", False),
-            ("PRINT_JOB", True),
-            ("AUTOLEVEL", True),
-            ("LEVELING_DATA", False),
-            ("BUILD_PERCENT", False),
-            ("EMERGENCY_PARSER", options.emergency_parser),
-            ("HOST_ACTION_COMMANDS", options.host_actions),
-            ("PROMPT_SUPPORT", options.host_actions),
-            ("SDCARD", False),
-            ("ARCS", True),
-            ("THERMAL_PROTECTION", True),
-            ("BABYSTEPPING", False),
-        ):
-            self.machine.say(f"Cap:{name}:{value:d}")
+        machine, options = self.machine, self.machine.options
+        identity = options.board_uuid or str(uuid.uuid5(uuid.NAMESPACE_URL, f"fleetctl:simulated:{machine.seed}"))
+        text = machine.firmware.m115
+        machine.say(text.format(machine=options.machine_type, tools=options.tools, uuid=identity))
+        if machine.firmware.has_capabilities:
+            for name, value in machine.firmware.capabilities().items():
+                machine.say(f"Cap:{name}:{value:d}")
 
     def _m119(self, words: Words) -> None:
         self.machine.say("Reporting endstop status")
@@ -253,8 +263,10 @@ class Commands:
     def _m155(self, words: Words) -> None:
         if self.machine.options.autoreport:
             self.machine.report_every(min(max(words.get("S") or 0.0, 0.0), 60.0))
+            # Prusa's mask of what is reported: 4 is the position.
+            self.machine.reports_position = int(words.get("C") or 0) & 4 != 0
         else:
-            self.machine.say('echo:Unknown command: "M155"')
+            self.machine.firmware.unknown("M155")
 
     def _m503(self, words: Words) -> None:
         motion = self.motion

@@ -6,6 +6,7 @@ what the board said or what is sent next.
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum, auto
 
 from fleetctl.errors import MachineBusy, MachineError
@@ -25,11 +26,13 @@ from fleetctl.protocol.lines import LineSplitter
 
 from . import words
 from .identify import Greeting
-from .link import Ask, NumberedLink
+from .link import MOST_LINES, Ask, NumberedLink
+from .quirks import UNKNOWN
 from .watch import AnswerWatch, Pace
 
-PLANNER_DEPTH = 16
-"""BLOCK_BUFFER_SIZE of Marlin's defaults: acknowledged moves that may not have been executed."""
+TAKEN_LINES = 4
+"""How far back a slow line may still hold up a firmware that says ok when it has read one (Repetier: one in work, one
+or two in its buffer)."""
 
 
 class Phase(Enum):
@@ -54,10 +57,11 @@ DEAF = frozenset({Phase.CLOSED, Phase.GREETING, Phase.FAULT})
 class MarlinState:
     """The fields of the engine; see `fleetctl.protocol.engine.Engine` for what they serve."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_lines: int = MOST_LINES) -> None:
+        """`most_lines`: in flight at once at the most, whatever the firmware says of its room."""
         self._phase = Phase.CLOSED
         self._lines = LineSplitter()
-        self._link = NumberedLink()
+        self._link = NumberedLink(most_lines)
         self._greeting = Greeting()
         self._watch = AnswerWatch()
         self._events: list[EngineEvent] = []
@@ -68,6 +72,18 @@ class MarlinState:
         self._tickets = 0
         self._occupied = False
         self._facts: dict[str, str] = {}
+        self._quirks = UNKNOWN
+        self._was_asked = False
+        self._oks_are_named = False
+        self._late: deque[Ask] = deque()
+        self._late_due_s: float | None = None
+        self._collector: Ask | None = None
+        self._answer_over_s: float | None = None
+        self._half_error = ""
+        self._half_error_due_s: float | None = None
+        self._idle_at_number = -1
+        self._card_prints = False
+        self._stopped_by_us = False
         self._targets_degc = {"T0": 0.0}
         self._reheat: list[str] = []
         self._ok_has_temperature = False
@@ -77,7 +93,10 @@ class MarlinState:
         self._clearing = False
         self._was_in_step = False
         self._waiting = False
+        self._waiting_since_s = 0.0
         self._prompt = ""
+        self._choices: list[str] = []
+        self._asked_a_person = False
         self._feeder: Feeder | None = None
         self._acknowledged_line = 0
         self._acknowledged_bytes = 0
@@ -100,10 +119,13 @@ class MarlinState:
             return ""
         return f" after line {self._acknowledged_line} of the program"
 
-    def _ended(self, kind: RunEndKind, reason: str, *, depth: int = PLANNER_DEPTH) -> None:
+    def _ended(self, kind: RunEndKind, reason: str, *, depth: int | None = None) -> None:
+        """`depth`: acknowledged lines that may not have been executed; None: as many as this firmware holds."""
         if self._phase in RUN_IN_HAND:
-            self._events.append(RunEnded(kind, reason, self._acknowledged_line, depth))
+            held = self._quirks.planner_depth if depth is None else depth
+            self._events.append(RunEnded(kind, reason, self._acknowledged_line, held))
             self._feeder = None
+            self._link.forget_held()
 
     def _break_off(self, kind: RunEndKind, reason: str, *, fault: str, position_lost: bool, text: str = "") -> None:
         """At once: the machine does not listen any more, or must not be fed."""
@@ -111,18 +133,25 @@ class MarlinState:
         self._abandon(reason)
         self._phase = Phase.FAULT
         self._greeting.due_s = self._poll_due_s = self._resend_ok_due_s = None
+        self._half_error = ""
+        self._half_error_due_s = self._answer_over_s = self._late_due_s = None
         self._watch.alive()
         self._waiting = False
         self._events.append(MachineFault(fault, text or reason, position_lost))
 
     def _abandon(self, reason: str) -> None:
         """Nothing that was asked or sent will be answered."""
-        for ask in (*self._link.reset(), *self._asks):
-            if isinstance(ask, Ask) and ask.ticket:
+        lost = [ask for ask in (*self._link.reset(), *self._asks) if isinstance(ask, Ask)]
+        if self._collector is not None and self._collector not in lost:
+            lost.append(self._collector)
+        for ask in lost:
+            if ask.ticket:
                 self._events.append(CommandDone(ask.ticket, (reason,), ok=False))
-            elif isinstance(ask, Ask) and ask.done == self._homed:
+            elif ask.done == self._homed:
                 self._events.append(VerbDone(Verb.HOME, reason))
         self._asks = []
+        self._late.clear()
+        self._collector = None
         self._occupied = False
 
     # Asking itself
@@ -130,22 +159,45 @@ class MarlinState:
     def _can(self, capability: str) -> bool:
         return self._facts.get(f"cap:{capability}") == "1"
 
+    @property
+    def _checks_order(self) -> bool:
+        """Whether the answer to a later line proves that the earlier ones arrived; a firmware that has asked for a
+        line by number has shown that it does."""
+        return self._quirks.checks_order or self._was_asked
+
     def _pace(self) -> Pace:
         oldest = self._link.oldest
         if oldest is None:
-            return Pace.QUICK
-        code = words.code(oldest.text.encode() if isinstance(oldest, Ask) else oldest[0])
-        if code in words.SLOW_CODES:
-            return Pace.SLOW
-        return Pace.PERSON if code in words.PERSON_CODES else Pace.QUICK
+            return Pace.SLOW if self._late else Pace.QUICK
+        if self._quirks.taken_is_ok:
+            return self._pace_behind()
+        return self._pace_of(words.code(oldest.text.encode() if isinstance(oldest, Ask) else oldest[0]))
+
+    def _pace_behind(self) -> Pace:
+        """What was read before may still be in work, and the line in flight waits for it."""
+        history = self._link.history
+        first = max(history.oldest_number, history.next_number - TAKEN_LINES)
+        codes = [words.code(history.line(number)) for number in range(first, history.next_number)]
+        return Pace.QUICK if all(self._pace_of(code) is Pace.QUICK for code in codes) else Pace.SLOW
+
+    def _pace_of(self, code: bytes) -> Pace:
+        if code in words.PERSON_CODES or code in self._quirks.waits_for_person:
+            return Pace.PERSON
+        slow = code in words.SLOW_CODES or code in self._quirks.slow
+        return Pace.SLOW if slow else Pace.QUICK
 
     def _need_idle(self) -> None:
         if self._phase is Phase.FAULT:
             raise MachineError("The machine has a fault.", hint="Clear the fault first.")
         if self._phase is not Phase.IDLE or self._occupied:
             raise MachineBusy("It is busy; ask again when it is idle.")
+        if self._card_prints:
+            raise MachineBusy(
+                "It prints a file from its own card.", hint="Wait for its end, or stop it at its panel."
+            )
 
     def _homed(self, ask: Ask, now: float) -> None:
         self._occupied = False
+        self._collector = None
         self._tell(Activity.IDLE, "")
         self._events.append(VerbDone(Verb.HOME, " ".join(ask.lines) if ask.failed else ""))

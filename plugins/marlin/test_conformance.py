@@ -9,7 +9,7 @@ from fleetctl_plugins.marlin.driver import DRIVER
 from fleetctl_plugins.marlin.simulator import simulator
 
 from fleetctl.driver.api import EndKind
-from fleetctl.testing.suite import DriverSuite, FaultSuite, Subject
+from fleetctl.testing.suite import DriverSuite, FaultMatrix, FaultSuite, Subject
 
 BEGIN = b"; made for the suite\nG28\nM83\nM140 S40\n\nM106 S80\nM109 S60\n"
 MOVES = b"".join(b"G1 X%d Y%d E.4 F2400 ; a move\n" % (10 + 17 * i % 200, 10 + 31 * i % 200) for i in range(60))
@@ -31,25 +31,25 @@ SUBJECT = Subject(
 )
 
 
-class TestMarlin(DriverSuite, FaultSuite):
+class TestMarlin(DriverSuite, FaultSuite, FaultMatrix):
     """Everything that a driver must do."""
 
     subject = SUBJECT
 
 
-class TestResendWithoutOk(FaultSuite):
+class TestResendWithoutOk(FaultSuite, FaultMatrix):
     """The other Marlin source: `Resend:` is not followed by `ok`."""
 
     subject = replace(SUBJECT, make_machine=partial(simulator, resend_ok=False))
 
 
-class TestAdvancedOk(FaultSuite):
+class TestAdvancedOk(FaultSuite, FaultMatrix):
     """A firmware that tells how much room it has, so that several lines are in flight."""
 
     subject = replace(SUBJECT, make_machine=partial(simulator, advanced_ok=True))
 
 
-class TestPlainFirmware(FaultSuite):
+class TestPlainFirmware(FaultSuite, FaultMatrix):
     """No emergency parser, no automatic reports; and a fault that M999 clears."""
 
     subject = replace(

@@ -1,6 +1,7 @@
-"""The clock for an answer that does not come: first ask again by a question, then give up.
+"""The clocks for an answer that does not come: first ask again by a question, then give up.
 
-Temperature reports and other chatter arrive whatever happens to an `ok`, so only answers and `busy:` count here.
+Temperature reports and other chatter arrive whatever happens to an `ok`, so only answers and `busy:` stop the first
+clock (OctoPrint issue 2454); the second runs when there is not even chatter any more.
 A line is never sent again because time passed (I6). It must not know what was sent.
 """
 
@@ -20,8 +21,14 @@ SLOW_S = 600.0
 SLOW_BUSY_S = 60.0
 """The same with keep-alive, which some of them suppress for a while."""
 
+MUTE_S = 300.0
+"""How long a question may go unanswered by a firmware without keep-alive: one long move may hold its queue."""
+
 PERSON_S = 5.0
 """M0 and its like are answered at once when they do not wait."""
+
+QUIET_S = 120.0
+"""Reports every 2 s were asked for, and now there was not one line for so long: nobody is at the other end."""
 
 
 class Pace(Enum):
@@ -41,11 +48,17 @@ class Overdue(Enum):
 
 
 class AnswerWatch:
-    """`due_s` is None while no answer is expected."""
+    """Two clocks. `due_s` runs while an answer is expected and starts anew with each answer or `busy:`; None while no
+    answer is expected. `heard_s` is when anything at all was heard; it counts once `reports` are known to come.
+    `keep_alive`: the firmware says `busy:` while one command lasts long.
+    """
 
     def __init__(self) -> None:
         self.due_s: float | None = None
+        self.heard_s = 0.0
         self.busy_seen = False
+        self.reports = False
+        self.keep_alive = True
         self._asked = False
 
     def arm(self, now: float, pace: Pace) -> None:
@@ -58,6 +71,11 @@ class AnswerWatch:
         self.due_s = None
         self._asked = False
 
+    def hurry(self, now: float) -> None:
+        """The firmware says that it has nothing to do, while an answer is due: ask now."""
+        if self.due_s is not None and not self._asked:
+            self.due_s = now
+
     def overdue(self, now: float) -> Overdue:
         """What to do now; after ASK the clock runs once more."""
         if self.due_s is None or now < self.due_s:
@@ -66,8 +84,12 @@ class AnswerWatch:
             self.alive()
             return Overdue.GIVE_UP
         self._asked = True
-        self.due_s = now + self._patience_s(Pace.QUICK)
+        self.due_s = now + (self._patience_s(Pace.QUICK) if self.keep_alive or self.busy_seen else MUTE_S)
         return Overdue.ASK
+
+    def quiet_at_s(self) -> float | None:
+        """When the silence will have lasted too long; None when silence says nothing."""
+        return self.heard_s + QUIET_S if self.reports else None
 
     def _patience_s(self, pace: Pace) -> float:
         if pace is Pace.QUICK:

@@ -10,20 +10,43 @@ import re
 from enum import Enum, auto
 
 TEMPERATURE = re.compile(rb"\b([TBCPRL]\d?):\s*(-?\d+(?:\.\d+)?)(?:\s*/\s*(-?\d+(?:\.\d+)?))?")
-POSITION = re.compile(rb"X:\s*(-?\d+(?:\.\d+)?)\s*Y:\s*(-?\d+(?:\.\d+)?)\s*Z:\s*(-?\d+(?:\.\d+)?)")
+POSITION = re.compile(rb"(?:ok )?(?:C: )?X:\s*(-?\d+(?:\.\d+)?)\s*Y:\s*(-?\d+(?:\.\d+)?)\s*Z:\s*(-?\d+(?:\.\d+)?)")
 RESEND = re.compile(rb"(?:resend|rs)\s*:?\s*N?:?\s*(\d+)", re.IGNORECASE)
 FREE_BUFFER = re.compile(rb"\bB(\d+)\b")
+ACKNOWLEDGED = re.compile(rb"ok N?(\d+)(?: |$)")
+ERROR_WITHOUT_TEXT = re.compile(rb"error:\s*\d*\s*$", re.IGNORECASE)
+HEATER_FAULT = re.compile(rb"heater \d+ fault")
+CARD_PROGRESS = re.compile(rb"SD printing byte (\d+)/(\d+)")
 CAPABILITY = re.compile(r"Cap:([A-Z0-9_]+):([01])")
-FIRMWARE_FIELD = re.compile(r"([A-Z][A-Z_]+):")
+FIRMWARE_FIELD = re.compile(r"([A-Z][A-Z_-]+):")
 
 BANNERS = frozenset(
     {b"start", b"PowerUp", b"External Reset", b"Brown out Reset", b"Watchdog Reset", b"Software Reset"}
 )
 """What boards say when they boot: `start`, and the cause of the reset (Marlin, MarlinCore.cpp)."""
 
+BANNER_STARTS = (b"Smoothie Running", b"RepRapFirmware for")
+"""The same of Smoothieware (main.cpp) and RepRapFirmware (Platform.cpp: `... is up and running`)."""
+
 LINK_ERRORS = (b"line number is not last", b"checksum", b"no line number", b"expected line")
 CARD_ERRORS = (b"volume.init", b"openroot", b"open failed", b"cannot open", b"workdir", b"sd card", b"no media")
-HALTS = (b"halted", b"kill", b"thermal", b"heating failed", b"maxtemp", b"mintemp", b"system stopped")
+HALTS = (
+    b"halt",
+    b"kill",
+    b"thermal",
+    b"heating f",
+    b"maxtemp",
+    b"mintemp",
+    b"system stopped",
+    b"runaway",
+)
+ERROR_STARTS = (b"error", b"!!", b"fatal:", b"alarm:", b"halted", b"halt ", b"entering", b"temperat")
+"""First eight bytes of what is bad news: Marlin's `Error:`, `!!` of Klipper and of a halted Smoothieware, Repetier's
+`fatal:`, Smoothieware's `ALARM:`, `HALTED`, `HALT asserted`, `Entering Alarm/Halt state`, `Temperature reading is
+unreliable`."""
+
+POWER_PANIC = b"INT4"
+"""What a Prusa MK3 says in the moment its supply fails (Prusa-Firmware, power_panic.cpp)."""
 
 HEATER_LETTERS = "TBC"
 
@@ -42,45 +65,68 @@ class Word(Enum):
     ACTION = auto()
     TEMPERATURES = auto()
     WAIT = auto()
+    POWER_PANIC = auto()
+    HALF_ERROR = auto()
+    CARD = auto()
     TEXT = auto()
 
 
 def classify(line: bytes) -> Word:
     """The kind of one line without its line end; the commonest are tried first."""
-    if line == b"ok" or line.startswith(b"ok "):
+    if line == b"ok":
         return Word.OK
+    if line.startswith(b"ok "):
+        return Word.HALT if line.startswith(b"ok Emergency Stop") else Word.OK
     start = line[:8].lower()
-    if start.startswith((b"t:", b" t:", b"b:", b" b:")):
+    if start.startswith((b"t:", b" t:", b"b:", b" b:", b"t0:", b" t0:")):
         return Word.TEMPERATURES
     if b"busy:" in line[:12]:
-        return Word.WAITS_FOR_PERSON if b"paused for" in line else Word.BUSY
+        return Word.WAITS_FOR_PERSON if b"paused for" in line or b"door open" in line else Word.BUSY
     if start.startswith((b"resend", b"rs ", b"rs:")):
         return Word.RESEND
-    if start.startswith((b"error", b"!!")):
+    if start.startswith(ERROR_STARTS):
         return _classify_error(line.lower())
-    if line.startswith((b"//action:", b"// action:")):
+    if start.startswith(b"//") and b"action:" in line[:12]:
         return Word.ACTION
-    if line.removeprefix(b"echo:").strip() in BANNERS:
+    if line.removeprefix(b"echo:").strip() in BANNERS or line.startswith(BANNER_STARTS):
         return Word.BANNER
+    return _classify_rest(line)
+
+
+def _classify_rest(line: bytes) -> Word:
     if line == b"wait":
         return Word.WAIT
+    if line == POWER_PANIC:
+        return Word.POWER_PANIC
+    if line.startswith((b"SD printing byte", b"Not SD printing", b"Done printing file")):
+        return Word.CARD
     return Word.TEXT
 
 
 def _classify_error(line: bytes) -> Word:
-    if any(sign in line for sign in HALTS) or line.startswith(b"!!") or b"stopped due to errors" in line:
+    if line.startswith((b"entering", b"temperat")) and b"halt" not in line:
+        return Word.TEXT
+    if (
+        any(sign in line for sign in HALTS)
+        or HEATER_FAULT.search(line)
+        or line.startswith((b"!!", b"fatal:", b"alarm:"))
+    ):
+        return Word.HALT
+    if b"stopped due to errors" in line:
         return Word.HALT
     if any(sign in line for sign in LINK_ERRORS):
         return Word.LINK_ERROR
+    if ERROR_WITHOUT_TEXT.match(line):
+        return Word.HALF_ERROR
     return Word.TEXT if any(sign in line for sign in CARD_ERRORS) else Word.ERROR
 
 
 def halt_kind(text: str) -> str:
     """One word for why the firmware halted."""
     lower = text.lower()
-    if any(sign in lower for sign in ("thermal", "heating", "maxtemp", "mintemp")):
-        return "thermal"
-    return "stopped" if "m999" in lower else "kill"
+    if any(sign in lower for sign in ("thermal", "heat", "maxtemp", "mintemp", "temperature")):
+        return "thermal" if "temperature is reset" not in lower else "stopped"
+    return "stopped" if "m999" in lower and "halt" not in lower else "kill"
 
 
 def resend_number(line: bytes) -> int | None:
@@ -111,6 +157,18 @@ def position(line: bytes) -> tuple[float, float, float] | None:
     return (float(found[1]), float(found[2]), float(found[3])) if found else None
 
 
+def acknowledged(line: bytes) -> int | None:
+    """The line number in `ok 12` (Repetier) or `ok N12 P15 B3` (ADVANCED_OK); None when it names none."""
+    found = ACKNOWLEDGED.match(line)
+    return int(found[1]) if found else None
+
+
+def card_is_printing(line: bytes) -> bool:
+    """Whether the answer to M27 says that the machine prints a file of its own."""
+    found = CARD_PROGRESS.match(line)
+    return found is not None and int(found[1]) < int(found[2])
+
+
 def free_buffer(line: bytes) -> int | None:
     """Free lines of the command queue in an `ok N.. P.. B..` (ADVANCED_OK); None when it does not say."""
     if b" P" not in line or b" N" not in line:
@@ -120,17 +178,21 @@ def free_buffer(line: bytes) -> int | None:
 
 
 def firmware_facts(lines: list[str]) -> tuple[str, str, dict[str, str]]:
-    """(firmware, version, facts) from the answer to M115; capabilities become facts `cap:NAME` of "0" or "1"."""
+    """(firmware, version, facts) from the answer to M115; capabilities become facts `cap:NAME` of "0" or "1".
+
+    The version stands behind the name, in `firmware_version`, or in `ver` (Malyan).
+    """
     facts: dict[str, str] = {}
-    name = ""
     for line in lines:
+        line = line.removeprefix("ok ").replace("\t", " ")
         if found := CAPABILITY.match(line):
             facts[f"cap:{found[1]}"] = found[2]
-        elif "FIRMWARE_NAME:" in line or line.startswith("NAME."):
-            fields = _fields(line)
-            name = fields.pop("firmware_name", fields.pop("name", ""))
-            facts |= fields
-    firmware, _, version = name.partition(" ")
+        elif "FIRMWARE_NAME:" in line or line.startswith("NAME:"):
+            facts |= _fields(line)
+    if "name" in facts:
+        facts.setdefault("firmware_name", facts["name"])
+    firmware, _, version = facts.get("firmware_name", "").partition(" ")
+    version = facts.get("firmware_version", facts.get("ver", version))
     return firmware or "Marlin-like", version.strip(), facts
 
 
@@ -138,7 +200,7 @@ def _fields(line: str) -> dict[str, str]:
     """`KEY:value KEY:value`, where values have spaces and may hold a URL."""
     marks = [mark for mark in FIRMWARE_FIELD.finditer(line) if mark.start() == 0 or line[mark.start() - 1] == " "]
     ends = [mark.start() for mark in marks[1:]] + [len(line)]
-    return {mark[1].lower(): line[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True)}
+    return {mark[1].lower(): line[mark.end() : end].strip(" ,") for mark, end in zip(marks, ends, strict=True)}
 
 
 # How long commands may take (OctoPrint's list of long-running commands, and its blocked ones)
@@ -146,7 +208,7 @@ def _fields(line: str) -> dict[str, str]:
 SLOW_CODES = frozenset(
     {b"G4", b"G28", b"G29", b"G30", b"G32", b"G34", b"G76", b"M109", b"M190", b"M191", b"M226", b"M303", b"M400"}
 )
-PERSON_CODES = frozenset({b"M0", b"M1", b"M600", b"M601"})
+PERSON_CODES = frozenset({b"M0", b"M1", b"M125", b"M600", b"M601"})
 PLAIN_WAITS = frozenset({b"M0", b"M1"})
 """They only wait; M600 and M601 move and extrude once they are woken."""
 

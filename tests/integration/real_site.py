@@ -66,6 +66,8 @@ class RealMachine:
     def __init__(self, site: RealSite, name: str, driver: str) -> None:
         self.name = name
         self.driver = driver
+        self.seed = 5
+        """Another one is another board."""
         self._home = site.home / "machines"
         self._home.mkdir(exist_ok=True)
         self.port = self._home / f"{name}.tty"
@@ -73,7 +75,16 @@ class RealMachine:
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "fleetctl.sim.run", self.driver, "--link", str(self.port)]
-        command += ["--seed", "5", "--speedup", str(SPEEDUP), "--trace", str(self.trace), "--state", str(self._state)]
+        command += [
+            "--seed",
+            str(self.seed),
+            "--speedup",
+            str(SPEEDUP),
+            "--trace",
+            str(self.trace),
+            "--state",
+            str(self._state),
+        ]
         if self.driver == "grbl":
             command += ["--set", "work_mm=-250,-150,-20"]
         with (self._home / f"{self.name}.log").open("ab") as log:

@@ -15,6 +15,7 @@ from fleetctl_plugins.grbl.simulator import GrblSimulator
 from fleetctl_plugins.marlin.simulator import MarlinSimulator
 
 from fleetctl.errors import CannotTransform
+from fleetctl.gcode.dialects import DIALECTS
 from fleetctl.gcode.transform import transform
 from fleetctl.gcode.transform.layers import line_of_layer
 from fleetctl.sim.motion import Move, Point
@@ -90,7 +91,7 @@ def compare(
 @pytest.mark.parametrize("layer", [2, 4, 6])
 def test_a_print_that_kept_its_power(seed: int, layer: int) -> None:
     whole = printed("marlin", seed)
-    line = line_of_layer(whole, layer)
+    line = line_of_layer(whole, DIALECTS["marlin"], layer)
     made, first = restarted(whole, "marlin", layer=layer, z_strategy="trust")
     machine = printer()
     carry_out(machine, whole, "marlin", before_line=line)
@@ -112,7 +113,7 @@ def test_a_print_that_lost_its_power(seed: int) -> None:
     machine = printer()
     machine.planner.place((77.0, 88.0, 0.0))
     machine.motion.native[:3] = (77.0, 88.0, 0.0)  # what it counts after power-on; it stands on the part, at 0.6
-    compare(whole, "marlin", line_of_layer(whole, 4), made, first, machine, up_mm=0.6)
+    compare(whole, "marlin", line_of_layer(whole, DIALECTS["marlin"], 4), made, first, machine, up_mm=0.6)
 
 
 @pytest.mark.parametrize("seed", range(10))

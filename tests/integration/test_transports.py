@@ -12,76 +12,35 @@ import termios
 import threading
 import time
 import tty
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from fleetctl.clock import SystemClock
-from fleetctl.errors import LinkError, LinkUnavailable
+from fleetctl.errors import LinkUnavailable
 from fleetctl.transport import peer
 from fleetctl.transport import serial as serial_transport
 from fleetctl.transport.base import Transport
 from fleetctl.transport.opener import TransportOpener
 from fleetctl.transport.peer import QUEUE_BYTES, StreamPeerLink, connect_peer, serve_peers
 from fleetctl.transport.serial import SerialTransport
-from fleetctl.transport.serial_port import ModemLines, Port, SerialSettings, open_port
-
-DEADLINE_S = 10.0
+from fleetctl.transport.serial_port import ModemLine, Port, SerialSettings, open_port
+from tests.integration.far_ends import (
+    DEADLINE_S,
+    DescriptorEnd,
+    Linked,
+    Recorder,
+    Rfc2217End,
+    TelnetEnd,
+    eventually,
+    socket_link,
+    soon,
+    websocket_link,
+)
 
 # A pseudo-terminal's kernel side may make room between two of our calls.
 KERNEL_SLACK_BYTES = 4096
-
-
-def soon(delay_s: float = DEADLINE_S) -> float:
-    return asyncio.get_running_loop().time() + delay_s
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110  polls a state of the kernel, with a deadline
-            await asyncio.sleep(0.002)
-
-
-class Recorder:
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self.losses: list[LinkError] = []
-
-    def data_received(self, data: bytes, now_s: float) -> None:
-        assert data
-        assert abs(now_s - time.monotonic()) < 5
-        self.data += data
-
-    def lost(self, reason: LinkError) -> None:
-        self.losses.append(reason)
-
-
-class FarEnd:
-    """The machine's side of a link: reads only when it is told to."""
-
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
-        self.data = bytearray()
-        os.set_blocking(descriptor, False)
-
-    def listen(self) -> None:
-        asyncio.get_running_loop().add_reader(self.descriptor, self._read)
-
-    def say(self, data: bytes) -> None:
-        assert os.write(self.descriptor, data) == len(data)
-
-    def close(self) -> None:
-        if self.descriptor >= 0:
-            asyncio.get_running_loop().remove_reader(self.descriptor)
-            os.close(self.descriptor)
-            self.descriptor = -1
-
-    def _read(self) -> None:
-        try:
-            self.data += os.read(self.descriptor, 65536)
-        except OSError:
-            asyncio.get_running_loop().remove_reader(self.descriptor)
 
 
 @pytest.fixture
@@ -95,44 +54,52 @@ def pty_ends() -> Iterator[tuple[int, str]]:
         os.close(master)
 
 
-Linked = tuple[Transport, Recorder, FarEnd]
-
-
-async def serial_link(name: str, master: int, **settings: object) -> Linked:
+async def serial_link(name: str, master: int, **settings: object) -> tuple[Transport, Recorder, DescriptorEnd]:
     transport = SerialTransport(name, name, SystemClock(), SerialSettings(**settings))  # type: ignore[arg-type]
     recorder = Recorder()
     await transport.open(recorder, soon())
-    return transport, recorder, FarEnd(os.dup(master))
+    return transport, recorder, DescriptorEnd(os.dup(master))
 
 
-async def tcp_link(options: str = "") -> Linked:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        transport = TransportOpener(SystemClock()).make(f"socket://127.0.0.1:{server.getsockname()[1]}{options}")
-        recorder = Recorder()
-        await transport.open(recorder, soon())
-        far = FarEnd(server.accept()[0].detach())
-    return transport, recorder, far
+async def tcp_link(options: str = "") -> tuple[Transport, Recorder, DescriptorEnd]:
+    return await socket_link("tcp", DescriptorEnd, options)
 
 
-@pytest.fixture(params=["serial", "tcp"])
+KINDS = ("serial", "tcp", "telnet", "rfc2217", "websocket")
+
+
+@pytest.fixture(params=KINDS)
 async def link(request: pytest.FixtureRequest, pty_ends: tuple[int, str]) -> AsyncIterator[Linked]:
-    linked = await (serial_link(pty_ends[1], pty_ends[0]) if request.param == "serial" else tcp_link())
-    yield linked
-    linked[0].close()
-    linked[2].close()
+    async with contextlib.AsyncExitStack() as stack:
+        linked: Linked
+        match request.param:
+            case "serial":
+                linked = await serial_link(pty_ends[1], pty_ends[0])
+            case "telnet":
+                linked = await socket_link("telnet", TelnetEnd)
+            case "rfc2217":
+                linked = await socket_link("rfc2217", Rfc2217End)
+            case "websocket":
+                linked = await stack.enter_async_context(websocket_link())
+            case _:
+                linked = await tcp_link()
+        yield linked
+        linked[0].close()
+        linked[2].close()
 
 
 LONG = b"".join(b"N%d G1 X%d.5 Y1\n" % (n, n) for n in range(400_000))
 
 
-def overfill(transport: Transport) -> bytes:
+async def overfill(transport: Transport) -> bytes:
     """Writes until the kernel takes no more, and gives all that was written."""
     at = 0
     while not transport.unsent_bytes:
         transport.write(LONG[at : at + 8192])
         at += 8192
         assert at < len(LONG)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
     return LONG[:at]
 
 
@@ -148,7 +115,7 @@ async def test_bytes_of_every_value_pass_both_ways_unchanged(link: Linked) -> No
 
 async def test_more_than_the_kernel_takes_arrives_whole_and_in_order(link: Linked) -> None:
     transport, _, far = link
-    written = overfill(transport)
+    written = await overfill(transport)
     transport.write(b"the end\n")
     far.listen()
     await eventually(lambda: far.data.endswith(b"the end\n"))
@@ -158,7 +125,7 @@ async def test_more_than_the_kernel_takes_arrives_whole_and_in_order(link: Linke
 
 async def test_an_urgent_byte_overtakes_all_that_is_unsent_and_drops_nothing(link: Linked) -> None:
     transport, _, far = link
-    written = overfill(transport)
+    written = await overfill(transport)
     unsent = transport.unsent_bytes
     transport.urgent(b"!")
     transport.write(b"the end\n")
@@ -172,15 +139,11 @@ async def test_an_urgent_byte_overtakes_all_that_is_unsent_and_drops_nothing(lin
 
 async def test_urgent_bytes_between_partial_writes_lose_and_double_nothing(link: Linked) -> None:
     transport, _, far = link
-    written = overfill(transport)
+    written = await overfill(transport)
     for size in (700, 5000, 300, 9000, 1):
         left = size
         while left > 0:
-            with contextlib.suppress(BlockingIOError):
-                chunk = os.read(far.descriptor, left)
-                left -= len(chunk)
-                far.data += chunk
-            await asyncio.sleep(0)
+            left -= await far.take(left)
         if not transport.unsent_bytes:
             transport.write(LONG[:20_000])
             written += LONG[:20_000]
@@ -194,7 +157,7 @@ async def test_urgent_bytes_between_partial_writes_lose_and_double_nothing(link:
 
 async def test_an_urgent_line_never_cuts_a_line_in_two(link: Linked) -> None:
     transport, _, far = link
-    written = overfill(transport)
+    written = await overfill(transport)
     transport.urgent(b"M108\n", at_line_start=True)
     transport.urgent(b"M410\n", at_line_start=True)
     transport.write(b"\nthe end\n")
@@ -208,7 +171,7 @@ async def test_an_urgent_line_never_cuts_a_line_in_two(link: Linked) -> None:
 
 async def test_a_stop_discards_what_is_unsent_and_then_goes_out(link: Linked) -> None:
     transport, _, far = link
-    written = overfill(transport)
+    written = await overfill(transport)
     unsent = transport.unsent_bytes
     assert transport.discard_output() >= unsent
     assert transport.unsent_bytes == 0
@@ -224,13 +187,12 @@ async def test_a_stop_discards_what_is_unsent_and_then_goes_out(link: Linked) ->
 
 async def test_after_close_nothing_is_heard_and_closing_never_waits_for_output(link: Linked) -> None:
     transport, recorder, far = link
-    overfill(transport)
+    await overfill(transport)
     begin = time.monotonic()
     transport.close()
     assert time.monotonic() - begin < 1
-    if far.descriptor >= 0:
-        with contextlib.suppress(OSError):
-            far.say(b"too late")
+    with contextlib.suppress(OSError):
+        far.say(b"too late")
     await asyncio.sleep(0.05)
     assert recorder.data == b""
     assert recorder.losses == []
@@ -256,7 +218,7 @@ async def test_a_pulled_cable_loses_a_serial_link_once(pty_ends: tuple[int, str]
 
 async def test_a_pulled_cable_is_also_found_while_writing(pty_ends: tuple[int, str]) -> None:
     transport, recorder, far = await serial_link(pty_ends[1], pty_ends[0])
-    overfill(transport)
+    await overfill(transport)
     far.close()
     os.close(pty_ends[0])
     transport.write(b"more\n")
@@ -292,7 +254,7 @@ async def test_closing_a_port_drops_output_and_never_drains_it(
     drained: list[int] = []
     monkeypatch.setattr(termios, "tcdrain", drained.append)
     transport, _, far = await serial_link(pty_ends[1], pty_ends[0])
-    overfill(transport)
+    await overfill(transport)
     transport.close()
     await eventually(lambda: _free(pty_ends[1]))
     assert drained == []
@@ -310,7 +272,7 @@ def _free(path: str) -> bool:
 
 async def test_a_port_that_takes_no_bytes_is_lost(pty_ends: tuple[int, str]) -> None:
     transport, recorder, far = await serial_link(pty_ends[1], pty_ends[0], stall_s=0.2)
-    overfill(transport)
+    await overfill(transport)
     await eventually(lambda: bool(recorder.losses))
     assert "took no bytes for 0.2 s" in str(recorder.losses[0])
     assert transport.unsent_bytes == 0
@@ -319,7 +281,7 @@ async def test_a_port_that_takes_no_bytes_is_lost(pty_ends: tuple[int, str]) -> 
 
 async def test_a_slow_port_that_makes_progress_is_not_lost(pty_ends: tuple[int, str]) -> None:
     transport, recorder, far = await serial_link(pty_ends[1], pty_ends[0], stall_s=0.3)
-    written = overfill(transport) + LONG[:100_000]
+    written = await overfill(transport) + LONG[:100_000]
     transport.write(LONG[:100_000])
     begin = time.monotonic()
     while len(far.data) < len(written):
@@ -336,7 +298,7 @@ async def test_a_slow_port_that_makes_progress_is_not_lost(pty_ends: tuple[int, 
 
 async def test_a_port_in_use_is_refused_and_free_again_after_close(pty_ends: tuple[int, str]) -> None:
     transport, _, far = await serial_link(pty_ends[1], pty_ends[0])
-    with pytest.raises(LinkUnavailable, match="is busy: another program has it open"):
+    with pytest.raises(LinkUnavailable, match="is busy: another machine of this agent has it open"):
         await serial_link(pty_ends[1], pty_ends[0])
     transport.close()
     await asyncio.sleep(0.02)
@@ -364,11 +326,11 @@ async def test_a_speed_that_no_port_has_is_refused(pty_ends: tuple[int, str]) ->
         await serial_link(pty_ends[1], pty_ends[0], baud=-5)
 
 
-@pytest.mark.parametrize("modem_lines", list(ModemLines))
+@pytest.mark.parametrize("policy", list(ModemLine))
 async def test_every_policy_for_modem_lines_works_on_a_port_without_them(
-    pty_ends: tuple[int, str], modem_lines: ModemLines
+    pty_ends: tuple[int, str], policy: ModemLine
 ) -> None:
-    transport, _, far = await serial_link(pty_ends[1], pty_ends[0], modem_lines=modem_lines)
+    transport, _, far = await serial_link(pty_ends[1], pty_ends[0], dtr=policy, rts=policy)
     far.listen()
     transport.write(b"hi\n")
     await eventually(lambda: far.data == b"hi\n")
@@ -421,7 +383,7 @@ async def test_a_reset_connection_is_lost() -> None:
 
 async def test_a_peer_that_takes_no_bytes_is_lost() -> None:
     transport, recorder, far = await tcp_link("?stall_s=0.2")
-    overfill(transport)
+    await overfill(transport)
     await eventually(lambda: bool(recorder.losses))
     assert "took no bytes for 0.2 s" in str(recorder.losses[0])
     far.close()

@@ -125,18 +125,22 @@ class Archive:
     def _open(self, name: str) -> zipfile.ZipExtFile:
         info = self._files[name]
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise NotImplementedError(f"{name} is packed in an uncommon way")
+            raise NotGcode(
+                f"{posixpath.basename(name)} in this zip archive is packed in an uncommon way.",
+                hint="Zip it with the usual packing (deflate), or send the G-code file.",
+            )
         return self._zip.open(info)  # type: ignore[return-value]
 
     def _small(self, name: str, most_bytes: int) -> bytes:
-        """A small file of the archive; empty if it is not there, too large or damaged: the program can do without."""
+        """A small file of the archive; empty if it is not there, too large, damaged or packed in an uncommon way: the
+        program can do without."""
         info = self._files.get(name)
         if info is None or info.file_size > most_bytes:
             return b""
         try:
             with self._open(name) as member:
                 return member.read(most_bytes)
-        except _DAMAGED:
+        except (*_DAMAGED, NotGcode):
             return b""
 
     @property

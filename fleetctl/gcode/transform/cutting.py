@@ -64,6 +64,9 @@ def build(place: Place, chosen: Restart, steps: Steps) -> None:
         ("G80", "no cycle of an earlier program"),
     ):
         steps.add(text, reason)
+    steps.add("G91.1", "centres of arcs count from where the arc begins")
+    if place.dialect.name == "linuxcnc":
+        steps.add("G8", "X is a radius")
     assert chosen.retract_z_mm is not None
     steps.add(f"G53 G0 Z{written(nm(chosen.retract_z_mm))}", "first straight up, in machine coordinates")
     _tool(place, steps)

@@ -63,7 +63,7 @@ def build(place: Place, chosen: Restart, steps: Steps) -> None:
     top_nm = max(place.state.work_top_nm or 0, place.state.axes[2].at_nm) + nm(chosen.lift_mm)
     if place.sets_units:
         steps.add("G21", "this preamble counts in millimetres")
-    _heat_bed(place.state, chosen, steps)
+    _heat_bed(place, chosen, steps)
     _lift(place, chosen, steps, top_nm)
     _settings(place, steps)
     _heat_nozzle(place.state, chosen, steps)
@@ -77,16 +77,19 @@ def _nozzle_degc(state: ModalState, chosen: Restart) -> float:
     return chosen.nozzle_degc if chosen.nozzle_degc is not None else state.nozzles_degc.get(state.tool, 0.0)
 
 
-def _heat_bed(state: ModalState, chosen: Restart, steps: Steps) -> None:
+def _heat_bed(place: Place, chosen: Restart, steps: Steps) -> None:
+    state = place.state
+    # Klipper has no word for a chamber: its heater is set by the line that the program set it with, see `_settings`.
+    chamber_degc = 0.0 if place.dialect.extended and not {"M141", "M191"} & place.words.keys() else state.chamber_degc
     bed_degc = chosen.bed_degc if chosen.bed_degc is not None else state.bed_degc
     if bed_degc > 0:
         steps.add(f"M140 S{plain(bed_degc)}", "the bed first: a part on a cold bed may come off")
-    if state.chamber_degc > 0:
-        steps.add(f"M141 S{plain(state.chamber_degc)}", "the chamber as at this line")
+    if chamber_degc > 0:
+        steps.add(f"M141 S{plain(chamber_degc)}", "the chamber as at this line")
     if bed_degc > 0:
         steps.add(f"M190 S{plain(bed_degc)}", "wait for the bed before anything moves")
-    if state.chamber_degc > 0:
-        steps.add(f"M191 S{plain(state.chamber_degc)}", "wait for the chamber")
+    if chamber_degc > 0:
+        steps.add(f"M191 S{plain(chamber_degc)}", "wait for the chamber")
 
 
 def _lift(place: Place, chosen: Restart, steps: Steps, top_nm: int) -> None:

@@ -32,7 +32,7 @@ INCH_ERROR_NM = 26
 
 def _prepare(given: Given, dialect: Dialect, chosen: Restart) -> Prepared:
     check_ranges(chosen)
-    line = chosen.line if chosen.layer is None else line_of_layer(given, chosen.layer)
+    line = chosen.line if chosen.layer is None else line_of_layer(given, dialect, chosen.layer)
     assert line is not None
     place = read_place(given, dialect, line)
     unbuildable.refuse(place)

@@ -16,7 +16,9 @@ ALL_HAZARDS = {
     "o_word": "uses subroutines or loops, so that the line may be reached more than once",
     "offset_write": "writes stored positions (G10, G28.1 or G30.1), so coordinates mean something else since",
     "settings_write": "writes settings of the machine",
-    "transform": "turns, scales or mirrors coordinates (G16, G51, G68 or G7)",
+    "transform": "turns, scales or mirrors coordinates (G16, G51 or G68)",
+    "not_followed": "bends the path or changes what moves (skew, mesh offset, carriages)",
+    "meta_command": "decides by if or while what it does",
     "probe": "probes, and what was measured is not known",
     "scale_change": "changes what coordinates mean (M92, M206, M428, M665 or M666)",
     "dollar_line": "holds a $ command",
@@ -53,6 +55,7 @@ CUTTING_WORDS = {
     "M70": "keeps its modes (M70)",
     "M72": "brings back modes (M72)",
     "M73": "keeps its modes (M73)",
+    "G7": "counts X as a diameter (G7)",
 }
 """On printers M73 tells how far the print is."""
 

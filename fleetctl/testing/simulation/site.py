@@ -22,7 +22,7 @@ from fleetctl.errors import LinkUnavailable
 from fleetctl.fleet.controller import Controller
 from fleetctl.fleet.hooks import HookSource
 from fleetctl.model.identity import fresh_ids
-from fleetctl.model.profile import Profile
+from fleetctl.model.messages import MachineAssignment
 from fleetctl.store.blobs import BlobStore
 from fleetctl.store.database import Database
 from fleetctl.store.writer import OnCommit
@@ -39,6 +39,7 @@ from fleetctl.testing.simulation.storage import Disk, InspectedReader, Inspected
 from fleetctl.testing.simulation.wire import WatchedTransport
 from fleetctl.transport.base import Transport
 from fleetctl.transport.memory import MemoryTransport
+from fleetctl.transport.probing import KnownSpeed
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -166,7 +167,8 @@ class AgentLife:
         door = self._ground.switchboard.door = AgentDoor(self.process, serve)
         return door
 
-    def _open(self, port: str, profile: Profile) -> Transport:
+    def _open(self, machine: MachineAssignment, _driver: DriverType, _known: KnownSpeed) -> Transport:
+        port = machine.port
         rig = self._ground.rigs.get(port.removeprefix("memory://"))
         if rig is None:
             raise LinkUnavailable(f"There is no port {port}.")

@@ -13,6 +13,7 @@ from __future__ import annotations
 from fleetctl.testing.suite.bench import Bench, Recorder, Source
 from fleetctl.testing.suite.driver import DriverSuite
 from fleetctl.testing.suite.faults import FaultSuite
+from fleetctl.testing.suite.matrix import FaultMatrix
 from fleetctl.testing.suite.subject import Subject
 
-__all__ = ["Bench", "DriverSuite", "FaultSuite", "Recorder", "Source", "Subject"]
+__all__ = ["Bench", "DriverSuite", "FaultMatrix", "FaultSuite", "Recorder", "Source", "Subject"]

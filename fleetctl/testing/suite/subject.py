@@ -35,6 +35,10 @@ class Subject:
     fault, fault_end: a fault the simulator can have, and how a run that meets it ends.
     clears_fault: `clear_fault` alone brings it back; False where a person must reset it.
     has_checksums: a spoiled line is noticed and asked for again.
+    unchecked: bytes of a line whose loss makes the firmware take it without looking at the checksum.
+    checks_order: a line that comes twice, or out of order, is noticed and not executed.
+    holds_lines: how many lines taken but not executed it may hold when a link goes.
+    confirms_stop: the firmware stops at once and says so; where it does neither, only the heat goes off.
     noise: what matches is no command to this firmware, whatever its record says: spoiled lines that it refused.
     """
 
@@ -51,6 +55,10 @@ class Subject:
     fault_end: EndKind
     clears_fault: bool
     has_checksums: bool
+    unchecked: bytes = b""
+    checks_order: bool = True
+    confirms_stop: bool = True
+    holds_lines: int = 16
     noise: str = r"(?!)"
     profile_name: str = ""
 

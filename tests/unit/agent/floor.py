@@ -9,7 +9,6 @@ from fleetctl_plugins.grbl.test_conformance import SUBJECT as GRBL
 from fleetctl_plugins.marlin.test_conformance import SUBJECT as MARLIN
 
 from fleetctl.model.messages import MachineAssignment, Start
-from fleetctl.model.profile import Profile
 from fleetctl.sim.faults import FaultyMachine, read_fault
 from fleetctl.testing.loop import VirtualClock
 from fleetctl.testing.suite import Subject
@@ -71,9 +70,8 @@ async def floor(*machines: Pretend) -> AsyncIterator[Floor]:
     """An agent that holds these machines, all of them online."""
     by_name = {pretend.name: pretend for pretend in machines}
 
-    def open_transport(port: str, _profile: Profile) -> Transport:
-        pretend = by_name[port.removeprefix("memory://")]
-        return MemoryTransport(port, pretend.link, VirtualClock())
+    def open_transport(machine: MachineAssignment, _driver: object, _known: object) -> Transport:
+        return MemoryTransport(machine.port, by_name[machine.name].link, VirtualClock())
 
     def prepare(rig: Rig) -> None:
         for subject in SUBJECTS.values():

@@ -45,6 +45,7 @@ from fleetctl.testing.loop import VirtualClock
 from fleetctl.transport.base import Transport
 from fleetctl.transport.peer import PeerLink
 from fleetctl.transport.peer_memory import MemoryPeerLink, memory_peer_pair
+from fleetctl.transport.probing import KnownSpeed
 
 M = TypeVar("M")
 
@@ -72,6 +73,7 @@ class FakeMachine:
         self.received = b""
         self.work_offsets: list[dict[str, tuple[float, float, float]]] = []
         self.looking: asyncio.Future[None] | None = None
+        self.identity = Identity(firmware="Fake", version="1.0")
 
     @property
     def starts(self) -> int:
@@ -132,7 +134,7 @@ class FakeDriver:
         await self._do("connect")
         self.machine.driver = self
         self.machine.links += 1
-        return Identity(firmware="Fake", version="1.0")
+        return self.machine.identity
 
     async def start(self, program: ProgramSource) -> None:
         await self._do("start")
@@ -293,6 +295,7 @@ class Rig:
         self.programs = MemoryPrograms()
         self.journal_blocking: RunBlocking = inline
         self.server = FakeServer()
+        self.opened: list[KnownSpeed] = []
         self.agent: Agent
         self.task: asyncio.Task[None]
         self._welcome: Callable[[PeerLink], Awaitable[None]] | None = None
@@ -311,7 +314,7 @@ class Rig:
             "journal_blocking": self.journal_blocking,
             "programs": self.programs,
             "drivers": {"fake": DriverType(name="fake", title="Fake", make=self._make)},
-            "open_transport": lambda port, profile: _NoTransport(),
+            "open_transport": lambda machine, driver, known: self.opened.append(known) or _NoTransport(),
             "listen": self._listen,
         }
         self.agent = Agent(Surroundings(**(around | settings)))

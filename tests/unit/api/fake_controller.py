@@ -489,6 +489,14 @@ class FakeMachines:
         self._world.calls.append(("trust-position", name, actor))
         self._world.change_machine(name, actor, position="known")
 
+    async def set_port(self, name: str, port: str, options: dict[str, str], actor: str) -> MachineShape:
+        self._world.calls.append(("port", name, port, options, actor))
+        self._world.change_machine(name, actor, port=port)
+        return one(self._world.machine, name, "machine")
+
+    async def confirm_board(self, name: str, actor: str) -> None:
+        self._world.calls.append(("confirm-board", name, actor))
+
     async def reconnect(self, name: str, actor: str) -> None:
         self._world.calls.append(("reconnect", name, actor))
 

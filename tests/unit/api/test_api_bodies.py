@@ -108,3 +108,14 @@ def test_any_json_is_a_record_or_a_usage_error(values: object) -> None:
 )
 def test_a_file_name_has_no_folders(sent: str, kept: str) -> None:
     assert file_name(sent) == kept
+
+
+def test_a_name_with_a_dot_of_its_own_is_one_name() -> None:
+    fields = [
+        ("setup.offsets_mm.G59.1,", "1 2 3"),
+        ("setup.stock_top_mm.G59.3", "4"),
+        ("setup.offsets_mm.G54,", "0 0 0"),
+    ]
+    setup = from_form(fields, SetupRequest).setup
+    assert setup.offsets_mm == {"G59.1": (1.0, 2.0, 3.0), "G54": (0.0, 0.0, 0.0)}
+    assert setup.stock_top_mm == {"G59.3": 4.0}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from html.parser import HTMLParser
 
 import aiohttp
 import pytest
 
-from fleetctl.api import grouping, looks, reading
+from fleetctl import errors
+from fleetctl.api import grouping, looks, problems, reading
 from fleetctl.api.fragments import KINDS
 from fleetctl.scheduling.reason import Need
 from tests.unit.api.fake_controller import FakeController, replace
@@ -19,7 +21,7 @@ PAGES = (
     "/", "/?view=dense", "/?view=wall", "/?group=Mills", "/?q=fault", "/?q=nothing-like-this", "/todo",
     "/machines/K1", "/machines/K3", "/machines/K4", "/machines/M1", "/machines/M2", "/machines/add", "/queue",
     "/jobs/J-0001", "/jobs/J-0002", "/runs/R-0001", "/runs/R-0003", "/parts/P-00001", "/parts/P-00008", "/upload",
-    f"/programs/{SHA[:12]}", "/stop", "/stop?machine=K1", "/more",
+    f"/programs/{SHA[:12]}", "/stop", "/stop?machine=K1", "/more", "/help/problems",
 )  # fmt: skip
 VOID = {"meta", "link", "input", "br", "img", "use", "path", "rect"}
 
@@ -404,3 +406,21 @@ async def test_a_person_can_vouch_for_the_position_where_homing_is_offered(
     needs(world, "K3", "suspect", "Nobody knows for sure where the tool of K3 is.", Need.FAULT, "home", "Home")
     world.change_machine("K3", "x", position="suspect", activity="idle")
     assert ("post", verb) in Checker(await page(operator, "/machines/K3")).forms
+
+
+async def test_the_type_of_every_problem_leads_to_its_paragraph(nobody: aiohttp.ClientSession) -> None:
+    answer = await nobody.get("/help/problems", headers=BROWSER)
+    assert answer.status == 200
+    page = Checker(await answer.text())
+    for _, kind in inspect.getmembers(errors, inspect.isclass):
+        if issubclass(kind, errors.FleetctlError):
+            address, _, anchor = problems.from_error(kind("x")).type.partition("#")
+            assert address == "/help/problems" and anchor in page.ids, kind
+
+
+async def test_a_refused_request_always_says_what_to_do(operator: aiohttp.ClientSession) -> None:
+    for body in (b"{", b'{"quantity": "many"}', b'{"no_such": 1}', b"[" * 5000):
+        answer = await operator.post("/api/v1/jobs", data=body, headers={"Content-Type": "application/json"})
+        assert answer.status in (400, 422) and (await answer.json(content_type=None))["hint"]
+    assert problems.from_error(errors.UsageError("no")).hint and problems.from_error(errors.NotGcode("no")).hint
+    assert problems.from_error(errors.UsageError("no", hint="so")).hint == "so"

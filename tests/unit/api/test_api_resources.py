@@ -32,9 +32,10 @@ async def test_machines_and_their_verbs(operator: aiohttp.ClientSession, world: 
     cleared = await (await operator.post("/api/v1/machines/K4/clear", json=body)).json()
     assert cleared["clearance"] == "clear"
     assert world.calls == [("clear", "K4", 5, ("P-00020",), "operator:lan")]
-    for verb in ("reset", "home", "trust-position", "reconnect"):
+    for verb in ("reset", "home", "trust-position", "confirm-board", "reconnect"):
         assert (await operator.post(f"/api/v1/machines/K3/{verb}")).status == 200
-    assert [call[0] for call in world.calls] == ["clear", "reset", "home", "trust-position", "reconnect"]
+    verbs = ["clear", "reset", "home", "trust-position", "confirm-board", "reconnect"]
+    assert [call[0] for call in world.calls] == verbs
 
 
 async def test_machine_settings(
@@ -48,6 +49,10 @@ async def test_machine_settings(
     assert (await operator.post("/api/v1/machines/K1/unattended", json={"on": True})).status == 403
     assert (await admin.post("/api/v1/machines/M1/unattended", json={"on": True})).status == 200
     assert world.machine["M1"].unattended_by == "admin"
+    moved = {"port": "tcp://h:1", "options": {"dtr": "off"}}
+    assert (await operator.post("/api/v1/machines/K1/port", json=moved)).status == 403
+    assert (await (await admin.post("/api/v1/machines/K1/port", json=moved)).json())["port"] == "tcp://h:1"
+    assert world.calls[-1] == ("port", "K1", "tcp://h:1", {"dtr": "off"}, "admin")
     said = await (await operator.post("/api/v1/machines/K1/command", json={"text": "M115"})).json()
     assert said == {"lines": ["echo:M115", "ok"]}
 
@@ -70,6 +75,7 @@ async def test_adding_and_removing_a_machine(admin: aiohttp.ClientSession, world
         ("machines/K3/reset", "machine"),
         ("machines/K3/home", "machine"),
         ("machines/K3/trust-position", "machine"),
+        ("machines/K3/confirm-board", "machine"),
         ("machines/K3/service", "machine"),
         ("runs/R-0001/pause", "run"),
         ("runs/R-0001/cancel", "run"),

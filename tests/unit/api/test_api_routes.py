@@ -50,12 +50,12 @@ def test_no_address_is_declared_twice() -> None:
     assert len(addresses) == len(set(addresses))
 
 
-def test_roles_include_each_other_and_only_the_page_of_signing_in_is_public() -> None:
+def test_roles_include_each_other_and_only_signing_in_and_help_are_public() -> None:
     assert ROLES["viewer"] < ROLES["submit"] < ROLES["operator"] < ROLES["admin"]
     public = {route.path for route in ROUTES if route.permission is Permission.PUBLIC}
     assert public == {
         "/login", "/logout", "/theme", "/healthz", "/favicon.ico", "/static/{version}/{name:.+}",
-        "/api/v1/openapi.json",
+        "/api/v1/openapi.json", "/help/problems",
     }  # fmt: skip
 
 

@@ -109,6 +109,12 @@ VERBS: dict[str, tuple[str, Any, Any]] = {
     "machine reset K1": ("POST machines/K1/reset", {}, shapes.machine()),
     "machine home K1": ("POST machines/K1/home", {}, shapes.machine()),
     "machine trust-position K1": ("POST machines/K1/trust-position", {}, shapes.machine()),
+    "machine port K1 tcp://h:1 --option dtr=off --option baud=": (
+        "POST machines/K1/port",
+        {"port": "tcp://h:1", "options": {"dtr": "off", "baud": ""}},
+        shapes.machine(),
+    ),
+    "machine confirm-board K1": ("POST machines/K1/confirm-board", {}, shapes.machine()),
     "machine lockout K1": ("POST machines/K1/service", {"service": "locked-out"}, shapes.machine()),
     "machine lockout K1 --maintenance": ("POST machines/K1/service", {"service": "maintenance"}, shapes.machine()),
     "machine lockout K1 --release": ("POST machines/K1/service", {"service": "in-service"}, shapes.machine()),

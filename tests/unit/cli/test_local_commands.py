@@ -24,7 +24,7 @@ def found(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[st
 def test_doctor_finds_nothing_wrong(
     daemon: PretendDaemon, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(doctor.list_ports, "comports", list)
+    monkeypatch.setattr(doctor, "serial_ports", list)
     (tmp_path / "admin.token").chmod(0o600)
     daemon.answer("GET /healthz", {"status": "ok", "version": __version__, "sequence": 3})
     status, looked = found(capsys)
@@ -34,7 +34,7 @@ def test_doctor_finds_nothing_wrong(
 def test_doctor_says_what_to_do(
     daemon: PretendDaemon, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(doctor.list_ports, "comports", list)
+    monkeypatch.setattr(doctor, "serial_ports", list)
     (tmp_path / "admin.token").chmod(0o644)
     daemon.answer("GET /healthz", {"status": "ok", "version": "0.0.1", "sequence": 3})
     status, looked = found(capsys)

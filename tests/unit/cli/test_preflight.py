@@ -36,12 +36,13 @@ def ask(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, s
 
 def test_facts_need_no_daemon(bracket: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = ask(capsys, "preflight", bracket)
-    assert status == 0 and "layers 16" in out and "nozzle 205 °C" in out and "No error found." in out
+    assert status == 0 and "layers 16" in out and "nozzle 205 °C" in out and "The file can be read." in out
+    assert "No machine was given" in out and "--machine NAME" in out and "--profile" in out
 
 
 def test_a_program_that_fits(bracket: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = ask(capsys, "preflight", bracket, "--profile", "generic-220")
-    assert status == 0 and "Fits generic-220." in out
+    assert status == 0 and "Fits generic-220." in out and "No machine" not in out
 
 
 def test_a_program_that_does_not_fit_names_the_line(bracket: Path, capsys: pytest.CaptureFixture[str]) -> None:

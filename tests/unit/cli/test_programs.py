@@ -127,3 +127,8 @@ def test_a_refusal_is_one_sentence(daemon: PretendDaemon, capsys: pytest.Capture
     daemon.answer("POST programs/ababab/transformations", problem, status=422)
     status, _, err = ask(capsys, "program", "transform", "ababab", "restart", "--line", "6")
     assert status == 1 and err == "line 6: The spindle is off at this line. Another."
+
+
+def test_a_directory_is_no_script(tmp_path: Path, daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = ask(capsys, "program", "transform", "ababab", "insert", "--script", str(tmp_path))
+    assert status == 2 and "is a directory" in err and "Name the file" in err and daemon.asked == []

@@ -53,6 +53,8 @@ def test_what_people_write_is_kept() -> None:
         Setup(offsets_mm={"G54": (1e308, 0.0, 0.0)}),
         Setup(offsets_mm={"G54": (float("nan"), 0.0, 0.0)}),
         Setup(stock_top_mm={"G53": 0.0}),
+        Setup(stock_top_mm={"G28": 0.0}),
+        Setup(offsets_mm={"G28": (1e308, 0.0, 0.0)}),
         Setup(stock_top_mm={"G54": float("nan")}),
         Setup(stock_top_mm={"G54": 1e9}),
         Setup(filament_diameter_mm=0.0),

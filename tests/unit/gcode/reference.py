@@ -225,6 +225,8 @@ def nonmodal(r: Reading, code: int, w: dict[str, Fraction]) -> bool:
         for a, axis in enumerate("XYZ"):
             if axis in w:
                 r.zero.g92[a], r.zero.anchors[a] = r.mm(w[axis]), None
+    elif code == 100 and r.dialect.origins and w.get("L") in (2, 20):
+        printer_origin(r, w)
     elif code in (100, 110) and not r.dialect.cnc:
         retraction(r, code == 110)
     elif code == 100:
@@ -249,6 +251,17 @@ def home_mill(r: Reading, w: dict[str, Fraction]) -> None:
     for a in named or range(3):
         if a not in back:
             r.pos[a], r.frame[a], r.known[a] = Fraction(0), "start", False
+
+
+def printer_origin(r: Reading, w: dict[str, Fraction]) -> None:
+    """G10 L2 and L20 of a printer, whose first system is in use until it selects another."""
+    number = int(w.get("P", -1))
+    if number == 0 and r.dialect.name == "smoothie":
+        number = list(FRAMES.values()).index(r.wcs) + 1 if r.wcs != "machine" else 1
+    if number == 1 and r.wcs == "machine":
+        r.wcs = "G54"
+    if 0 < number <= len(FRAMES):
+        write_origin(r, w | {"P": Fraction(number)})
 
 
 def write_origin(r: Reading, w: dict[str, Fraction]) -> None:
@@ -409,6 +422,8 @@ class Curve:
 
 def arc_of(r: Reading, w: dict[str, Fraction], ends: dict[int, tuple[Fraction, str]]) -> Curve | None:
     """The arc of this line, or None if it is none and goes straight."""
+    if r.dialect.extended and (r.relative or "R" in w):
+        return None  # Klipper's gcode_arcs.py answers an error
     p = {17: 0, 18: 2, 19: 1}[r.plane]
     q = (p + 1) % 3
     for a in (p, q):

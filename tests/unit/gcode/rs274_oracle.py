@@ -1,8 +1,8 @@
 """LinuxCNC's own interpreter, run as a separate process on a program, and what its canonical calls say.
 
 `rs274 -g FILE` (Debian's linuxcnc-uspace) prints one call per line, in the unit in force, four decimals, coordinates
-without the G92 and tool offsets that it prints as calls of their own. It starts with every axis and every coordinate
-system at 0, so all systems are one here: a place is what is printed plus those offsets.
+without the origins, G92 and tool offsets that it prints as calls of their own. It starts with every axis and every
+coordinate system at 0, so all systems are one here: a place is what is printed plus those offsets.
 """
 
 from __future__ import annotations
@@ -19,6 +19,11 @@ MISSING = "LinuxCNC's rs274 is not installed (Debian package linuxcnc-uspace)"
 CALL = re.compile(r"^\s*\d+\s+N\S*\s+(\w+)\((.*)\)\s*$")
 Point = tuple[float, float, float]
 
+SPIRAL_MM = 2e-4
+"""More than four printed decimals make of one radius."""
+
+SAMPLES = 3000
+
 
 @dataclass
 class Canon:
@@ -26,12 +31,14 @@ class Canon:
 
     refused: str = ""
     points: list[Point] = field(default_factory=list)
+    moves: int = 0
     low: list[float] = field(default_factory=lambda: [math.inf] * 3)
     high: list[float] = field(default_factory=lambda: [-math.inf] * 3)
     cutting_mm: float = 0.0
     dwell_s: float = 0.0
     calls: set[str] = field(default_factory=set)
     pos: list[float] = field(default_factory=lambda: [0.0] * 3)
+    origin: list[float] = field(default_factory=lambda: [0.0] * 3)
     shift: list[float] = field(default_factory=lambda: [0.0] * 3)
     length: list[float] = field(default_factory=lambda: [0.0] * 3)
     inch: bool = False
@@ -47,7 +54,7 @@ class Canon:
             self.high[a] = max(self.high[a], values[a])
 
     def place(self, program: list[float]) -> list[float]:
-        return [program[a] * self.unit + self.shift[a] + self.length[a] for a in range(3)]
+        return [program[a] * self.unit + self.origin[a] + self.shift[a] + self.length[a] for a in range(3)]
 
 
 def run(program: bytes, folder: Path, *, limit_s: float = 10.0) -> Canon | None:
@@ -80,15 +87,22 @@ def take(canon: Canon, name: str, text: str) -> None:
         canon.inch = "INCH" in text
     elif name == "SELECT_PLANE":
         canon.plane = {"XZ": 18, "YZ": 19}.get(text[-2:], 17)
+    elif name == "SET_G5X_OFFSET":
+        canon.origin = [value * canon.unit for value in values[1:4]]  # the first is the number of the system
     elif name == "SET_G92_OFFSET":
         canon.shift = [value * canon.unit for value in values[:3]]
     elif name == "USE_TOOL_LENGTH_OFFSET":
         canon.length = [value * canon.unit for value in values[:3]]
     elif name in ("STRAIGHT_TRAVERSE", "STRAIGHT_FEED", "STRAIGHT_PROBE"):
         end = canon.place(values[:3])
-        if name == "STRAIGHT_FEED":
+        if name != "STRAIGHT_TRAVERSE":
             canon.cutting_mm += math.dist(canon.pos, end)
         arrive(canon, end)
+    elif name == "RIGID_TAP":  # there and back
+        end = canon.place(values[:3])
+        canon.cutting_mm += 2 * math.dist(canon.pos, end)
+        canon.moves += 1
+        canon.add(end)
     elif name == "ARC_FEED":
         arc(canon, values)
     elif name == "DWELL":
@@ -97,6 +111,7 @@ def take(canon: Canon, name: str, text: str) -> None:
 
 def arrive(canon: Canon, end: list[float]) -> None:
     canon.pos = end
+    canon.moves += 1
     canon.add(end)
     canon.points.append((end[0], end[1], end[2]))
 
@@ -118,6 +133,10 @@ def arc(canon: Canon, values: list[float]) -> None:
     if swept < 1e-4 or swept > math.tau - 1e-4:  # printed with four decimals: start and end are the same
         swept = math.tau
     swept += math.tau * (abs(turns) - 1)
+    end_radius = math.hypot(end[p] - centre[p], end[q] - centre[q])
+    if abs(end_radius - radius) > SPIRAL_MM:
+        spiral(canon, (p, q, lift), centre, (start, swept if turns > 0 else -swept), (radius, end_radius), end)
+        return
     for side in range(4):
         ahead = (side * math.pi / 2 - start) * (1 if turns > 0 else -1) % math.tau
         if ahead <= swept:
@@ -128,4 +147,28 @@ def arc(canon: Canon, values: list[float]) -> None:
             canon.high[axis] = max(canon.high[axis], extreme[axis])
     canon.add(list(canon.pos))
     canon.cutting_mm += math.hypot(swept * radius, end[lift] - canon.pos[lift])
+    arrive(canon, end)
+
+
+def spiral(
+    canon: Canon,
+    axes: tuple[int, int, int],
+    centre: list[float],
+    turn: tuple[float, float],
+    radii: tuple[float, float],
+    end: list[float],
+) -> None:
+    """An arc whose ends lie on different radii, from many points of it."""
+    p, q, lift = axes
+    here, before = list(canon.pos), list(canon.pos)
+    canon.add(here)
+    for i in range(1, SAMPLES + 1):
+        share = i / SAMPLES
+        angle, radius = turn[0] + turn[1] * share, radii[0] + (radii[1] - radii[0]) * share
+        point = [0.0] * 3
+        point[p], point[q] = centre[p] + radius * math.cos(angle), centre[q] + radius * math.sin(angle)
+        point[lift] = here[lift] + (end[lift] - here[lift]) * share
+        canon.add(point)
+        canon.cutting_mm += math.dist(before, point)
+        before = point
     arrive(canon, end)

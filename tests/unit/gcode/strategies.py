@@ -67,7 +67,7 @@ def printer_line(draw: st.DrawFn) -> str:
     elif kind == 17:
         parts = [draw(st.sampled_from([
             "G10", "G11", "M207 S1.5 F1800", "M208 S0.25", "M221 S150", "M221 S100", "M220 S200", "M220 S100",
-            "M200 D1.75", "M200 D0", "G92",
+            "M200 D1.75", "M200 D0", "G92", "G10 L2 P1 X5 Z1", "G10 L20 P2 Y3", "G10 L2 P0 X-2", "G54", "G55",
         ]))]  # fmt: skip
     else:
         simple = ["G90", "G91", "M82", "M83", "G21", "G20", "M104 S200", "M109 S210", "M400", "", "%", "M106 S255"]

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from fleetctl.gcode import Analysis, analyze
 
-from .canonical import RS274, canonical, path_of
+from . import rs274_oracle
 
-pytestmark = pytest.mark.skipif(RS274 is None, reason="rs274 is not installed (Debian linuxcnc-uspace)")
+pytestmark = pytest.mark.skipif(rs274_oracle.BINARY is None, reason=rs274_oracle.MISSING)
 
 START = "G21 G90 G17 G94 F100\nS100 M3\nG0 X0 Y0 Z5\n"
-REFUSING = ("machine_curve", "cycle_word_missing", "cycle_invalid", "spline_invalid", "arc_invalid", "arc_radius")
+REFUSING = ("machine_curve", "cycle_word_missing", "cycle_invalid", "spline_invalid", "arc_invalid", "arc_radius",
+            "evaluation_error")  # fmt: skip
 
 
 def whole_box(facts: Analysis) -> list[list[float]]:
@@ -35,17 +36,17 @@ def agree(program: str) -> None:
     text = START + program
     facts = analyze(text.encode() + b"\nM2\n", dialect="linuxcnc")
     with tempfile.TemporaryDirectory() as folder:
-        theirs = canonical(text, Path(folder))
+        theirs = rs274_oracle.run(text.encode() + b"\nM2\n", Path(folder))
+    assert theirs is not None, text
     refused = [name for name in REFUSING if name in facts.hazards]
-    if theirs.error or refused:
-        assert bool(theirs.error) == bool(refused), (theirs.error, refused)
+    if theirs.refused or refused:
+        assert bool(theirs.refused) == bool(refused), (theirs.refused, refused)
         return
-    box, length, dwell = path_of(theirs)
     printed = 3e-3 if "G20" in program else 5e-4
     ours = whole_box(facts)
-    assert [*ours[0], *ours[1]] == pytest.approx([*box[0], *box[1]], abs=printed)
-    assert facts.cutting_mm == pytest.approx(length, abs=2e-3 + 2e-4 * len(theirs.steps), rel=1e-5)
-    assert facts.dwell_s == pytest.approx(dwell)
+    assert [*ours[0], *ours[1]] == pytest.approx([*theirs.low, *theirs.high], abs=printed)
+    assert facts.cutting_mm == pytest.approx(theirs.cutting_mm, abs=2e-3 + 2e-4 * theirs.moves, rel=1e-5)
+    assert facts.dwell_s == pytest.approx(theirs.dwell_s)
 
 
 CASES = [
@@ -86,6 +87,7 @@ CASES = [
     "G2 X20 Y0 I10.0139",
     "G2 X1000 Y0 I500.24",
     "G2 X20 Y0 R9.999\nG18 G3 X0 Z5 R-12",
+    "G91 G81 X1 Z-1 R1 L1.99995\nG80",
     "G90.1 G2 X6 Y0 I3 J0\nG91 G3 X4 Y4 I9 J3\nG91.1 G1 X1",
 ]
 
@@ -103,6 +105,7 @@ REFUSED = [
     "G18 G5 X1 I1 J1 P1 Q1", "G5.1 X1 I1", "G18 G5.1 X1 I1 J1", "G5.3", "G5.2 X1 Y1 L3\nG5.3",
     "G5.2 P1 L3\nX1 Y1 P1\nX2 Y0 P2\nX3 Y1\nG5.3", "G5.2 P1 L3\nX1 P1\nG5.3", "G33 X3", "M5\nG33 X3 K1",
     "G91 G53 G0 X1", "G2 X20 Y0 I10.015", "G2 X20 Y0 R9.998", "G2 X0 Y0 R5", "G2 X1000 Y0 I500.26",
+    "G81 X1 Z-1 R1 L2.5", "G10 L2.5 P1 X0", "G43 H1.5", "T1.5", "G81 X1 Z-1 R1 L2.0002",
 ]  # fmt: skip
 
 
@@ -110,7 +113,8 @@ REFUSED = [
 def test_refused_by_both(program: str) -> None:
     facts = analyze((START + program + "\nM2\n").encode(), dialect="linuxcnc")
     with tempfile.TemporaryDirectory() as folder:
-        assert canonical(START + program, Path(folder)).error
+        theirs = rs274_oracle.run((START + program + "\nM2\n").encode(), Path(folder))
+        assert theirs is not None and theirs.refused
     assert [name for name in REFUSING if name in facts.hazards]
 
 

@@ -274,3 +274,19 @@ def test_what_is_no_program_is_refused(data: bytes, words: str) -> None:
     with pytest.raises(NotGcode, match=words) as refused:
         analyze(data)
     assert refused.value.hint
+
+
+def test_a_zip_packed_in_an_uncommon_way_is_refused_with_what_to_do() -> None:
+    with pytest.raises(NotGcode, match=r"plate_1.gcode in this zip archive is packed in an uncommon way") as refused:
+        analyze(packers.gcode_3mf({1: PROGRAM}, how=zipfile.ZIP_BZIP2))
+    assert "deflate" in (refused.value.hint or "")
+
+
+def test_pictures_and_settings_packed_in_an_uncommon_way_are_left_out() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("Metadata/plate_1.gcode", PROGRAM)
+        archive.writestr("Metadata/plate_1.png", packers.png(32, 32), compress_type=zipfile.ZIP_LZMA)
+        archive.writestr("Metadata/slice_info.config", "<x/>", compress_type=zipfile.ZIP_BZIP2)
+    facts = analyze(out.getvalue())
+    assert facts.lines == analyze(PROGRAM).lines and facts.thumbnails == ()

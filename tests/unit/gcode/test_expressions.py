@@ -175,7 +175,7 @@ EXAMPLES: dict[str, tuple[str, int, int]] = {
     "call_style": ("M98 P9\nM30\nO9 sub\nO9 endsub\n", 3, 1),
     "levels": ("o1 sub\no1 call\no1 endsub\no1 call\n", 2, 1),
     "m98": ("M98 L2\n", 1, 1),
-    "work": ("o1 while [1]\no1 endwhile\n", 1, 1),
+    "work": ("o1 while [1]\no1 endwhile\n", 2, 1),
     "endless": ("G0 X1\nM99\n", 2, 1),
 }
 
@@ -207,3 +207,12 @@ def test_a_number_too_great_for_a_coordinate_is_an_overflow() -> None:
     assert scan.hazards()["number_overflow"][:2] == (1, 5)
     assert scan.frames()[0][1][0][:4] == (1e9, 1, 1e9, 1)
     assert all(math.isfinite(span[0]) for _, motion, _, _ in scan.frames() for span in motion if span)
+
+
+def test_a_byte_that_acts_at_once_is_seen_inside_a_name_too() -> None:
+    """I13: `#<a!>` is a parameter to LinuxCNC and a hold to Grbl."""
+    scan = gcode_core.Scanner(DIALECTS["linuxcnc"].reads, False)
+    scan.feed(b"#<a!>=1\no<b?> repeat [3]\nG0 X#<a!>\no<b?> endrepeat\nG0 Y#<\x90>\nM2\n")
+    scan.finish()
+    assert scan.hazards()["realtime_code"] == (1, 4, 4)
+    assert scan.hazards()["high_byte_code"][:2] == (5, 7)

@@ -51,6 +51,10 @@ TRIGGERS: list[tuple[str, bytes, str, int]] = [
     ("GC046", PLAIN % b"G92.3", "linuxcnc", 1),
     ("GC047", PRINT % b"G10", "marlin", 1),
     ("GC048", PRINT % b"G61 S99", "marlin", 1),
+    ("GC049", PRINT % b"BED_MESH_OFFSET X=5", "klipper", 1),
+    ("GC050", PRINT % b"SET_PIN PIN=lamp VALUE=1", "klipper", 1),
+    ("GC051", PRINT % b" SET_EXTRUDER_ROTATION_DISTANCE DISTANCE=5", "klipper", 2),
+    ("GC052", PRINT % b"  while true", "rrf", 3),
     ("GC030", PRINT[:-5] % b"G1 X10 Y", "marlin", 1),
 ]
 

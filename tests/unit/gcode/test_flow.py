@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -146,3 +147,10 @@ def test_a_machine_that_computes_takes_what_was_evaluated() -> None:
     assert refusals(good, grbl) == {3, 4}
     for line in ("G0 X#5061", "G0 X[1/0]", "o2 endif", "M99"):
         assert refusals(f"G21 G90 G94\no1 if [1]\no1 endif\n{line}\nM2\n".encode(), linuxcnc) == {4}
+
+
+@pytest.mark.parametrize("arc", ["G2 I1", "G2 X1 Y1 I5 P3", "G3 I1 P100000"])
+def test_a_loop_of_arcs_is_left_sooner_for_an_arc_is_more_work(arc: str) -> None:
+    scan = read(f"G21 G90 G94 F100\nM3 S100\nG0 X0 Y0\no1 while [1]\n{arc}\no1 endwhile\nM2\n".encode())
+    assert "loop_cap" in scan.hazards()
+    assert scan.words()[arc[:2]][1] < 800_000

@@ -83,6 +83,13 @@ EXAMPLES: dict[str, tuple[str, bytes, int, int]] = {
     "offset_unknown": ("linuxcnc", b"G0 X0 Y0\nG92.3\n", 2, 1),
     "retract_unknown": ("marlin", b"G1 X0\nG10\n", 2, 1),
     "state_unknown": ("klipper", b"G1 X0\nRESTORE_GCODE_STATE NAME=x\n", 2, 1),
+    "stored_place": ("grbl", b"G0 X0\nG91 G28 Z0\n", 2, 5),
+    "stored_all": ("grbl", b"G0 X0\nG30\n", 2, 1),
+    "not_followed": ("klipper", b"G1 X0\n SET_SKEW XY=1,2,3\n", 2, 2),
+    "pin_set": ("klipper", b"G1 X0\nset_pin PIN=laser VALUE=1\n", 2, 1),
+    "filament_unknown": ("klipper", b"G1 X0\nSYNC_EXTRUDER_MOTION EXTRUDER=extruder1 MOTION_QUEUE=\n", 2, 1),
+    "meta_command": ("rrf", b"G1 X0\n  if true\n", 2, 3),
+    "cold_allowed": ("marlin", b"G1 X0\nM302 S0\n", 2, 6),
     "secret": ("marlin", b"G1 X0\n; printhost_apikey = abc\n", 2, 1),
 }
 

@@ -124,3 +124,18 @@ def test_g92_alone_differs_by_firmware() -> None:
 def test_klipper_waits_by_p_only() -> None:
     assert printer("G28\nG4 S5\n", "klipper").dwell_s == 0.0
     assert printer("G28\nG4 S5\n").dwell_s == 5.0
+
+
+@pytest.mark.parametrize(("dialect", "system"), [("smoothie", "P1"), ("smoothie", "P0"), ("rrf", "P1")])
+def test_an_origin_that_a_printer_writes_counts_at_once(dialect: str, system: str) -> None:
+    """Both begin in G54: what G10 L2 writes moves the very next line."""
+    facts = printer(f"G28\nG90\nG10 L2 {system} X40\nG1 X5 F600\n", dialect)
+    assert reach(facts, "x") == (0.0, 45.0)
+    assert facts.hazards["offset_write"].line == 3
+    assert "retract_unknown" not in facts.hazards
+
+
+def test_an_origin_of_another_system_waits_for_it() -> None:
+    facts = printer("G28\nG90\nG10 L2 P2 X40\nG1 X5 F600\nG55\nG1 X6\n", "smoothie")
+    assert reach(facts, "x") == (0.0, 46.0)
+    assert printer("G28\nG10 L2 P1 X40\n").hazards.keys() >= {"retract_unknown"}, "Marlin has no such word"

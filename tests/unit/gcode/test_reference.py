@@ -83,7 +83,11 @@ def compare_bounds(ours, work, spans, curved) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(programs(printer_line()), st.sampled_from(["marlin", "klipper", "rrf"]), st.sampled_from([JERK, DEVIATION]))
+@given(
+    programs(printer_line()),
+    st.sampled_from(["marlin", "klipper", "rrf", "smoothie"]),
+    st.sampled_from([JERK, DEVIATION]),
+)
 def test_printer_programs(data: bytes, dialect: str, limits: MotionLimits) -> None:
     agree(data, dialect, limits)
 

@@ -212,7 +212,7 @@ def test_a_print_is_never_homed_in_z_over_the_part_and_the_nozzle_comes_from_abo
 
 def test_every_line_that_is_put_in_has_a_reason_and_the_person_is_warned() -> None:
     shown = preview(printed("marlin", 7), "restart", {"layer": 4, "z_strategy": "at_height", "z_mm": 0.6})
-    assert shown.first_line == line_of_layer(printed("marlin", 7), 4)
+    assert shown.first_line == line_of_layer(printed("marlin", 7), DIALECTS["marlin"], 4)
     assert len(shown.lines) > 15 and all(line.reason and line.text for line in shown.lines)
     assert any("exactly the height" in warning for warning in shown.warnings)
     assert shown.lines[[line.text for line in shown.lines].index("G28 X Y")].reason.startswith("home X and Y only")
@@ -344,7 +344,10 @@ def test_travel_is_above_the_tallest_finished_object() -> None:
 def test_layers_and_lines_are_found_whatever_ends_them(end: bytes) -> None:
     plain = printed("marlin", 5)
     other = plain.replace(b"\n", end)
-    assert [line_of_layer(other, layer) for layer in range(1, 7)] == [line_of_layer(plain, n) for n in range(1, 7)]
+    marlin = DIALECTS["marlin"]
+    begin = [line_of_layer(other, marlin, layer) for layer in range(1, 7)]
+    assert begin == [line_of_layer(plain, marlin, layer) for layer in range(1, 7)]
+    assert begin == list(analyze(other, dialect="marlin").layer_table.lines[:6])
     numbers = [1, 2, 30, plain.count(b"\n")]
     assert lines_at(other, numbers) == lines_at(plain, numbers)
     assert b"".join(tail(other, 30)) == b"".join(tail(plain, 30)).replace(b"\n", end)
@@ -368,3 +371,34 @@ def test_the_same_parameters_give_the_same_bytes_and_record() -> None:
 def test_every_transformation_has_a_name_and_a_version() -> None:
     assert list(TRANSFORMATIONS) == ["strip", "fold", "number", "unnumber", "restart", "insert"]
     assert all(each.version >= 1 and each.title for each in TRANSFORMATIONS.values())
+
+
+@pytest.mark.parametrize("dialect", MILLS)
+def test_modes_that_an_earlier_program_left_are_set_back(dialect: str) -> None:
+    """G90.1 and G7 stay in force over programs: without G91.1 and G8 the rest would cut other arcs, at half the X."""
+    whole = milled(dialect, 3)
+    line = next(n for n, text in enumerate(whole.splitlines(), 1) if text.startswith(b"G1") and n > 20)
+    preamble, _ = cut(restarted(whole, dialect, line=line, **MILL_SAYS))
+    assert re.search(rb"(?m)^G91\.1\b", preamble)
+    assert bool(re.search(rb"(?m)^G8\b", preamble)) == (dialect == "linuxcnc")
+
+
+def test_a_place_in_diameter_mode_is_refused() -> None:
+    whole = milled("linuxcnc", 3).replace(b"G90", b"G7 G90", 1)
+    with pytest.raises(CannotTransform, match="G7"):
+        restarted(whole, "linuxcnc", line=30, **MILL_SAYS)
+
+
+def test_klipper_heats_each_heater_once_and_waits() -> None:
+    whole = printed("klipper", 2)
+    lines = whole.splitlines(keepends=True)
+    first = next(i for i, text in enumerate(lines) if text.startswith(b"G1") and b"E" in text)
+    lines[first:first] = [
+        b"SET_HEATER_TEMPERATURE HEATER=extruder TARGET=217\n",
+        b"SET_HEATER_TEMPERATURE HEATER=heater_bed TARGET=61\n",
+        b"SET_HEATER_TEMPERATURE HEATER=chamber TARGET=40\n",
+    ]
+    preamble, _ = cut(restarted(b"".join(lines), "klipper", line=first + 40, z_strategy="trust"))
+    text = preamble.decode()
+    assert text.count("SET_HEATER_TEMPERATURE") == 1 and "HEATER=chamber TARGET=40" in text
+    assert "M109 S217" in text and "M190 S61" in text and "M141" not in text and "M191" not in text

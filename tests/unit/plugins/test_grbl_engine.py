@@ -595,6 +595,15 @@ def test_a_work_offset_that_differs_from_the_record_refuses_the_run(expected: tu
     assert refused.hint
 
 
+def test_a_stored_place_that_differs_from_the_record_refuses_the_run() -> None:
+    talk = greeted()
+    talk.engine.expect_offsets({"G28": (-1.0, -1.0, -1.0)})
+    assert (
+        "G28 on the machine is X -1.000 Y -1.000 Z -9.000"
+        in refusal(asked(talk=talk, offsets={"G28": "-1.000,-1.000,-9.000"})).reason
+    )
+
+
 def test_a_work_offset_not_on_record_is_nobody_s_business() -> None:
     talk = greeted()
     talk.engine.expect_offsets({"G54": (0.0, 0.0, 0.0)})

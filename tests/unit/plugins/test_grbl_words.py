@@ -80,6 +80,7 @@ def test_facts() -> None:
     assert words.facts(told) == {
         "version": "1.1h.20190830",
         "build": "shop",
+        "board": "shop",
         "planner_blocks": "15",
         "rx_bytes": "128",
         "$13": "0",

@@ -130,7 +130,8 @@ def test_stray_oks_are_not_the_answer_to_m115() -> None:
     talk.sent()
     assert not talk.events(Identified)
     talk.says("FIRMWARE_NAME:Marlin 2.1", "ok")
-    assert talk.events(Identified) == [Identified("Marlin", "2.1", {})]
+    facts = {"firmware_name": "Marlin 2.1", "quirks": "Marlin 2"}
+    assert talk.events(Identified) == [Identified("Marlin", "2.1", facts, 16)]
 
 
 def test_a_board_that_boots_while_we_greet_is_greeted_again() -> None:

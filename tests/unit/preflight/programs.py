@@ -50,6 +50,9 @@ M140 S0
 M84
 """
 
+BARE_PRINT = PRINT[PRINT.index("M140") :].replace("G21\n", "")
+"""Without the slicer's comments and without units."""
+
 MILLING = """G21
 G90
 G54

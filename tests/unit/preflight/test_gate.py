@@ -7,41 +7,14 @@ import pytest
 
 from fleetctl.gcode import analyze
 from fleetctl.gcode.facts import Finding
-from fleetctl.model.profile import PROFILES, Process, Profile, Setup
+from fleetctl.model.profile import Process, Profile, Setup
 from fleetctl.preflight.gate import Verdict, check
 
-PRINTER = PROFILES["generic-220"]
-MILL = PROFILES["generic-mill-3018"]
+from .programs import BARE_PRINT as PRINT
+from .programs import MILL, MILLING, PRINTER, insert
+
 PRINTER_SETUP = Setup(material="PLA", nozzle_mm=0.4)
 MILL_SETUP = Setup(offsets_mm={"G54": (-150.0, -90.0, -20.0)})
-
-PRINT = """M140 S60
-M104 S200
-G28
-G90
-M82
-M190 S60
-M109 S200
-G1 X10 Y10 Z0.2 F3000
-G1 X60 Y10 E5 F1500
-G1 X60 Y60 E10
-M104 S0
-M140 S0
-M84
-"""
-
-MILLING = """G21
-G90
-G54
-M3 S8000
-G0 X0 Y0 Z5
-G1 Z-1 F100
-G1 X40 F300
-G2 X50 Y10 I0 J10
-G0 Z5
-M5
-M30
-"""
 
 
 def judge(text: str, profile: Profile = PRINTER, setup: Setup = PRINTER_SETUP) -> Verdict:
@@ -65,11 +38,6 @@ def test_a_fitting_print_passes() -> None:
 def test_a_fitting_milling_program_passes() -> None:
     verdict = judge_milling(MILLING)
     assert verdict.passed, verdict.findings
-
-
-def insert(text: str, after: int, line: str) -> str:
-    lines = text.splitlines(keepends=True)
-    return "".join([*lines[:after], line + "\n", *lines[after:]])
 
 
 @pytest.mark.parametrize(
@@ -177,3 +145,25 @@ def test_errors_come_first_then_lines() -> None:
 def test_lasers_count_as_cutting() -> None:
     laser = msgspec.structs.replace(MILL, process=Process.LASER)
     assert not check(analyze(PRINT.encode()), laser, MILL_SETUP).passed
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line", "hint"),
+    [
+        (insert(PRINT, 9, "G1 X{first_layer} Y2"), "FQ010", 10, "custom G-code"),
+        (insert(PRINT, 9, "G1 X12345678901"), "FQ010", 10, "Correct the number"),
+        (insert(PRINT, 9, "; " + "A" * 300_000), "FQ010", 10, "export the program again"),
+        (insert(PRINT, 9, "M486 A" + "A" * 70_000), "FQ008", 10, "Split"),
+    ],
+)
+def test_one_cause_is_one_finding_that_says_what_to_do(text: str, code: str, line: int, hint: str) -> None:
+    found = [each for each in judge(text).findings if each.line == line and each.severity == "error"]
+    assert [each.code for each in found if each.code in (code, "GC002", "GC003", "GC012")] == [code]
+    assert hint in next(each.hint for each in found if each.code == code)
+
+
+def test_what_the_evaluation_found_is_told_with_the_refusal() -> None:
+    linuxcnc = msgspec.structs.replace(MILL, dialect="linuxcnc")
+    verdict = check(analyze(insert(MILLING, 7, "G1 X[1/0]").encode(), dialect="linuxcnc"), linuxcnc, MILL_SETUP)
+    (found,) = [each for each in verdict.findings if each.line == 8]
+    assert found.code == "FQ010" and "divi" in found.message.lower() and found.hint

@@ -36,6 +36,12 @@ replace = msgspec.structs.replace
 BLIND = replace(PRINTER, envelope=None)
 LONG = "G1 X1.0000 Y1.0000 Z1.0000 F100.0000 " + " ".join(["S1"] * 25)
 
+
+def with_places(**places_mm: tuple[float, float, float]) -> Setup:
+    """The mill with the places of G28 and G30 on record."""
+    return replace(MILL_SETUP, offsets_mm=MILL_SETUP.offsets_mm | places_mm)
+
+
 FITTING: list[tuple[str, Profile, Setup]] = [
     (PRINT, PRINTER, PRINTER_SETUP),
     (PRINT, RRF, PRINTER_SETUP),
@@ -44,6 +50,10 @@ FITTING: list[tuple[str, Profile, Setup]] = [
     (MILLING, MILL, MILL_SETUP),
     (MILLING, GRBLHAL, MILL_SETUP),
     (insert(MILLING, 7, "/G1 X40"), MILL, MILL_SETUP),
+    (insert(MILLING, 9, "G28"), MILL, with_places(G28=(-1.0, -1.0, -1.0))),
+    (insert(KLIPPER_PRINT, 9, "SET_SKEW CLEAR=1"), KLIPPER, PRINTER_SETUP),
+    (insert(PRINT, 3, "M302 P0 S180"), PRINTER, PRINTER_SETUP),
+    (insert(PRINT, 3, "G4 P1 (x)"), RRF, PRINTER_SETUP),
     (MILLING, FLUIDNC, MILL_SETUP),
     (MILLING, LINUXCNC, MILL_SETUP),
     (ENGRAVING, LASER, LASER_SETUP),
@@ -58,14 +68,18 @@ TRIGGERS: list[tuple[str, str, Profile, Setup, tuple[str, int, int]]] = [
     ("FQ002", PRINT.replace("M109 S200", "M109 S265"), PRINTER, PRINTER_SETUP, ("error", 11, 6)),
     ("FQ002", insert(PRINT, 3, "M141 S50"), PRINTER, PRINTER_SETUP, ("error", 4, 6)),
     ("FQ002", insert(KLIPPER_PRINT, 9, "SET_HEATER_TEMPERATURE HEATER=extruder TARGET=400"), KLIPPER, PRINTER_SETUP,
-     ("error", 10, 1)),
+     ("error", 10, 40)),
     ("FQ002", insert(KLIPPER_PRINT, 9, "set_heater_temperature TARGET=150 HEATER=heater_bed"), KLIPPER, PRINTER_SETUP,
-     ("error", 10, 1)),
+     ("error", 10, 24)),
     ("FQ002", insert(KLIPPER_PRINT, 9, "PID_CALIBRATE HEATER=extruder TARGET=400"), KLIPPER, PRINTER_SETUP,
-     ("error", 10, 1)),
+     ("error", 10, 31)),
+    ("FQ002", insert(PRINT, 9, "M145 S0 H400 B60"), PRINTER, PRINTER_SETUP, ("error", 10, 9)),
+    ("FQ002", insert(PRINT, 9, "M145 S0 H200 B200"), PRINTER, PRINTER_SETUP, ("error", 10, 14)),
+    ("FQ002", insert(PRINT, 9, "M104 S200 B300 F1"), PRINTER, PRINTER_SETUP, ("error", 10, 11)),
+    ("FQ002", insert(PRINT, 9, "M190 R200"), PRINTER, PRINTER_SETUP, ("error", 10, 6)),
     ("FQ002", insert(PRINT, 9, "M568 P0 S400"), RRF, PRINTER_SETUP, ("error", 10, 9)),
-    ("FQ002", insert(PRINT, 9, "G10 P0 S200 R400"), RRF, PRINTER_SETUP, ("error", 10, 8)),
-    ("FQ002", insert(PRINT, 9, "M140 S60 R200"), RRF, PRINTER_SETUP, ("error", 10, 6)),
+    ("FQ002", insert(PRINT, 9, "G10 P0 S200 R400"), RRF, PRINTER_SETUP, ("error", 10, 13)),
+    ("FQ002", insert(PRINT, 9, "M140 S60 R200"), RRF, PRINTER_SETUP, ("error", 10, 10)),
     ("FQ003", MILLING.replace("S8000", "S12000"), MILL, MILL_SETUP, ("error", 4, 4)),
     ("FQ003", MILLING, MILL, replace(MILL_SETUP, spindle_max_rpm=6000.0), ("error", 4, 4)),
     ("FQ003", ENGRAVING.replace("S700", "S1500"), LASER, LASER_SETUP, ("warning", 7, 8)),
@@ -95,13 +109,23 @@ TRIGGERS: list[tuple[str, str, Profile, Setup, tuple[str, int, int]]] = [
     ("FQ009", insert(PRINT, 13, "M500"), PRINTER, PRINTER_SETUP, ("error", 14, 1)),
     ("FQ009", insert(MILLING, 7, "G10 L20 P1 X0"), MILL, MILL_SETUP, ("error", 8, 1)),
     ("FQ009", insert(MILLING, 7, "G28.1"), MILL, MILL_SETUP, ("error", 8, 1)),
+    ("FQ009", insert(PRINT, 13, "G10 L2 P1 X40"), SMOOTHIE, PRINTER_SETUP, ("error", 14, 1)),
+    ("FQ009", insert(PRINT, 13, "G10 L20 P1 X40"), RRF, PRINTER_SETUP, ("error", 14, 1)),
+    ("FQ009", insert(KLIPPER_PRINT, 9, "SKEW_PROFILE SAVE=mine"), KLIPPER, PRINTER_SETUP, ("error", 10, 1)),
     ("FQ009", insert(MILLING, 7, "$H"), MILL, MILL_SETUP, ("error", 8, 1)),
     ("FQ010", insert(PRINT, 13, "G1 X{first_layer} Y2"), PRINTER, PRINTER_SETUP, ("error", 14, 5)),
+    ("FQ010", insert(MILLING, 7, "G81 X1 Z-1 R1 L2.5\nG80"), LINUXCNC, MILL_SETUP, ("error", 8, 15)),
     ("FQ010", insert(PRINT, 13, "G1 X900 X2"), PRINTER, PRINTER_SETUP, ("error", 14, 9)),
     ("FQ010", insert(PRINT, 9, "M104 S900 S200"), RRF, PRINTER_SETUP, ("error", 10, 11)),
     ("FQ011", insert(KLIPPER_PRINT, 9, "RESTORE_GCODE_STATE NAME=unsaid"), KLIPPER, PRINTER_SETUP,
      ("error", 10, 1)),
     ("FQ010", insert(MILLING, 7, "G1 X1 X2"), MILL, MILL_SETUP, ("error", 8, 7)),
+    ("FQ011", insert(KLIPPER_PRINT, 9, " SET_SKEW XY=140.4,142.8,99.8"), KLIPPER, PRINTER_SETUP, ("error", 10, 2)),
+    ("FQ011", insert(KLIPPER_PRINT, 9, "SKEW_PROFILE LOAD=mine"), KLIPPER, PRINTER_SETUP, ("error", 10, 1)),
+    ("FQ011", insert(KLIPPER_PRINT, 9, "BED_MESH_OFFSET X=20"), KLIPPER, PRINTER_SETUP, ("error", 10, 1)),
+    ("FQ011", insert(KLIPPER_PRINT, 9, "SET_DUAL_CARRIAGE CARRIAGE=1"), KLIPPER, PRINTER_SETUP, ("error", 10, 1)),
+    ("FQ011", insert(PRINT, 13, "if move.axes[0].homed"), RRF, PRINTER_SETUP, ("error", 14, 1)),
+    ("FQ011", insert(PRINT, 13, "  while iterations < 3"), RRF, PRINTER_SETUP, ("error", 14, 3)),
     ("FQ011", insert(PRINT, 13, "M92 X160"), PRINTER, PRINTER_SETUP, ("error", 14, 1)),
     ("FQ011", insert(MILLING, 7, "G68 R30"), LINUXCNC, MILL_SETUP, ("error", 8, 1)),
     ("FQ011", insert(MILLING, 7, "G81 X1 Z-1 R1\nG20\nX1\nG80\nG21"), LINUXCNC, MILL_SETUP, ("error", 10, 1)),
@@ -141,6 +165,9 @@ TRIGGERS: list[tuple[str, str, Profile, Setup, tuple[str, int, int]]] = [
     ("FQ017", insert(KLIPPER_PRINT, 14, "G1 X9 F0"), KLIPPER, PRINTER_SETUP, ("error", 15, 1)),
     ("FQ018", PRINT.replace("M109 S200\n", "").replace("M104 S200\n", ""), PRINTER, PRINTER_SETUP, ("error", 11, 1)),
     ("FQ018", PRINT.replace("M109 S200\n", ""), PRINTER, PRINTER_SETUP, ("warning", 12, 1)),
+    ("FQ018", insert(PRINT, 3, "M302 P1"), PRINTER, PRINTER_SETUP, ("error", 4, 6)),
+    ("FQ018", insert(PRINT, 3, "M302 P1"), RRF, PRINTER_SETUP, ("error", 4, 6)),
+    ("FQ018", insert(PRINT, 3, "M302 S0"), PRINTER, PRINTER_SETUP, ("error", 4, 6)),
     ("FQ019", insert(MILLING, 3, "T1 M6"), MILL, MILL_SETUP, ("error", 4, 4)),
     ("FQ019", insert(MILLING, 3, "T1 M6"), GRBLHAL, MILL_SETUP, ("info", 4, 4)),
     ("FQ019", insert(insert(MILLING, 7, "T2"), 3, " T1"), MILL, MILL_SETUP, ("warning", 4, 2)),
@@ -162,6 +189,7 @@ TRIGGERS: list[tuple[str, str, Profile, Setup, tuple[str, int, int]]] = [
     ("FQ024", insert(MILLING, 5, "G53 G0 X-20 Z-25"), MILL, MILL_SETUP, ("error", 6, 1)),
     ("FQ025", ENGRAVING, LASER, replace(LASER_SETUP, laser_mode=False), ("error", 4, 1)),
     ("FQ025", ENGRAVING.replace("M4 S0", "M3 S9"), LASER, replace(LASER_SETUP, laser_mode=None), ("warning", 5, 1)),
+    ("FQ025", ENGRAVING, LASER, replace(LASER_SETUP, laser_mode=None), ("warning", 4, 1)),
     ("FQ025", MILLING, MILL, replace(MILL_SETUP, laser_mode=True), ("error", 4, 1)),
     ("FQ025", ENGRAVING, MILL, MILL_SETUP, ("warning", 4, 1)),
     ("FQ025", "; LightBurn 1.4.02\n" + ENGRAVING, MILL, MILL_SETUP, ("error", 5, 1)),
@@ -169,6 +197,11 @@ TRIGGERS: list[tuple[str, str, Profile, Setup, tuple[str, int, int]]] = [
     ("FQ026", insert(MILLING, 7, "N3 G1 X41*85"), LINUXCNC, MILL_SETUP, ("error", 8, 10)),
     ("FQ027", insert(PRINT, 3, "; printhost_apikey = 12345"), PRINTER, PRINTER_SETUP, ("warning", 4, 1)),
     ("FQ028", MILLING + "G0 X0\n", MILL, MILL_SETUP, ("warning", 12, 1)),
+    ("FQ029", insert(MILLING, 9, "G90 G28"), MILL, MILL_SETUP, ("error", 10, 5)),
+    ("FQ029", insert(MILLING, 9, "G30"), MILL, MILL_SETUP, ("error", 10, 1)),
+    ("FQ029", insert(MILLING, 9, "G91 G28 Z0"), MILL, MILL_SETUP, ("warning", 10, 5)),
+    ("FQ029", insert(MILLING, 9, "G28"), MILL, with_places(G28=(5.0, 0.0, 0.0)), ("error", 10, 1)),
+    ("FQ030", insert(PRINT, 3, "G4 P1 (G1 X900)"), PRINTER, PRINTER_SETUP, ("warning", 4, 7)),
 ]  # fmt: skip
 
 

@@ -197,3 +197,35 @@ def test_a_large_file_is_verified_block_by_block(store: BlobStore) -> None:
     blob = put(store, content, block_bytes=blobs.BLOCK_BYTES)
     assert blob.size_bytes == len(content)
     assert store.verify(blob.sha256)
+
+
+def test_giving_up_while_a_thread_writes_leaves_its_descriptor_to_it(
+    store: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A descriptor closed under a writing thread may be the next file opened: the bytes would go there."""
+    writer = store.begin()
+    inside, go_on = threading.Event(), threading.Event()
+    closed: list[int] = []
+    really_write, really_close = os.write, os.close
+
+    def slow(descriptor: int, data: memoryview) -> int:
+        inside.set()
+        assert go_on.wait(5.0)
+        assert closed == [], "closed under the hand"
+        return really_write(descriptor, data)
+
+    def close(descriptor: int) -> None:
+        closed.append(descriptor)
+        really_close(descriptor)
+
+    monkeypatch.setattr(os, "write", slow)
+    monkeypatch.setattr(os, "close", close)
+    thread = threading.Thread(target=lambda: writer.write(PROGRAM))
+    thread.start()
+    assert inside.wait(5.0)
+    writer.abort()
+    go_on.set()
+    thread.join()
+    assert len(closed) == 1 and files(store) == []
+    with pytest.raises(RuntimeError):
+        writer.write(b"more")

@@ -21,7 +21,8 @@ from fleetctl.transport.serial_port import _unavailable
     ],
 )
 def test_each_reason_has_its_words_and_says_what_to_do(number: int, message: str, hint: str) -> None:
-    error = _unavailable("/dev/null", 115200, serial.SerialException(number, os.strerror(number)))
+    path = "/dev/ttyNOWHERE7" if number in (errno.EBUSY, errno.EAGAIN) else "/dev/null"
+    error = _unavailable(path, 115200, serial.SerialException(number, os.strerror(number)))
     with pytest.raises(type(error), match=message):
         raise error
     assert hint in (error.hint or "")
