@@ -16,7 +16,7 @@ from fleetctl.errors import ForbiddenByte, LineTooLong
 # A raw line with its comments; slicers write thumbnails and settings as comments of some kilobytes at most.
 cdef enum:
     RAW_LINE_LIMIT_BYTES = 65536
-    LOW_WATER_BYTES = 65536
+    LOW_WATER_BYTES = 16384
 
 def frame_line(unsigned long long number, bytes line not None):
     """`line` (without line end) as Marlin wants it numbered: `N<number> <line>*<checksum>` and a line end.
@@ -46,15 +46,6 @@ cdef class Feeder:
     Lines taken come in order, exactly once. What cannot be sent raises ForbiddenByte or LineTooLong with the source
     line; lines before it are given out first, and afterwards every `take` raises the same error again.
     """
-
-    cdef char* _buffer
-    cdef char* _line
-    cdef char* _frame
-    cdef Py_ssize_t _start, _end, _capacity, _line_size
-    cdef Py_ssize_t _limit
-    cdef bint _remove_spaces, _text_commands, _finished, _ready, _is_message
-    cdef unsigned long long _source_line, _offset
-    cdef object _fault
 
     def __cinit__(self, *, Py_ssize_t line_limit_bytes, bint remove_spaces=False, bint text_commands=False):
         if line_limit_bytes < 1:
@@ -100,6 +91,9 @@ cdef class Feeder:
     @property
     def needs_data(self):
         """True when the next block should be pushed so that `take` does not run dry."""
+        return self._wants_data()
+
+    cdef bint _wants_data(self) noexcept:
         return not self._finished and self._fault is None and self._end - self._start < LOW_WATER_BYTES
 
     @property
@@ -139,21 +133,34 @@ cdef class Feeder:
         """
         cdef list lines = []
         cdef Py_ssize_t size
-        while len(lines) < limit and self._prepare():
+        while len(lines) < limit and self._frame_next(first_number + len(lines), &size):
+            lines.append(self._given(self._frame, size))
+        return self._lines_or_fault(lines, limit)
+
+    def numbered_size(self, unsigned long long number):
+        """Bytes of the next line as `take_numbered` would give it; 0 when there is none, or after a fault."""
+        cdef Py_ssize_t size
+        return size if self._frame_next(number, &size) else 0
+
+    cdef bint _frame_next(self, unsigned long long number, Py_ssize_t* size) except -1:
+        """Writes the next line with its number and line end to `_frame`, taking nothing; False when there is none."""
+        cdef Py_ssize_t length
+        while self._prepare():
             if self._sets_line_number():
                 self._ready = False
                 continue
-            size = self._line_size
+            length = self._line_size
             if self._is_message:
                 # "N", the number, a blank, and at most "*255" around the text.
-                size = min(size, max(4, self._limit - write_number(self._frame, first_number + len(lines)) - 6))
-            size = write_frame(self._frame, first_number + len(lines), self._line, size)
-            if size > self._limit:
-                self._refuse_length(size)
-                break
-            self._frame[size] = 10
-            lines.append(self._given(self._frame, size + 1))
-        return self._lines_or_fault(lines, limit)
+                length = min(length, max(4, self._limit - write_number(self._frame, number) - 6))
+            length = write_frame(self._frame, number, self._line, length)
+            if length > self._limit:
+                self._refuse_length(length)
+                return False
+            self._frame[length] = 10
+            size[0] = length + 1
+            return True
+        return False
 
     cdef tuple _given(self, const char* line, Py_ssize_t size):
         self._ready = False

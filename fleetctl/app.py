@@ -35,9 +35,11 @@ from fleetctl.fleet.gate import Gate
 from fleetctl.fleet.hooks import Hooks, HookSource, RunInThread
 from fleetctl.fleet.intake import Intake, OffLoop
 from fleetctl.fleet.jobs import Jobs
+from fleetctl.fleet.jogging import Jogging
 from fleetctl.fleet.link import AgentLink, Dial
 from fleetctl.fleet.local_agent import LocalAgent, stuck_in
 from fleetctl.fleet.machines import Machines
+from fleetctl.fleet.operating import Operating
 from fleetctl.fleet.parts import Parts
 from fleetctl.fleet.paths import Paths
 from fleetctl.fleet.record import Record
@@ -121,6 +123,8 @@ def build_controller(site: str, seams: Seams) -> Controller:
         machines=Machines(record, agents, views, profiles),
         agent_desk=AgentDesk(record, agents, seams.stuck),
         discovery=Discovery(hooks, record),
+        operating=Operating(record, agents),
+        jogging=Jogging(record, agents, seams.clock),
         runs=Runs(record, agents),
         jobs=Jobs(record),
         parts=Parts(record, views),

@@ -30,7 +30,7 @@ from fleetctl.agent.telemetry import TelemetryBoard
 from fleetctl.clock import Clock
 from fleetctl.driver.api import DriverType
 from fleetctl.model.identity import NewId
-from fleetctl.model.messages import PROTOCOL_VERSION, BlockedReport, LeavingReport, Welcome
+from fleetctl.model.messages import PROTOCOL_VERSION, BlockedReport, JogReport, LeavingReport, Welcome
 from fleetctl.transport.hotplug import PortWatch
 from fleetctl.transport.peer import PeerLink
 
@@ -94,7 +94,7 @@ class Agent:
             port_watch=around.port_watch,
         )
         self.supervisor = Supervisor(self.shared, self._tell_leaving)
-        self.commands = Commands(self.shared, self.supervisor, self._post)
+        self.commands = Commands(self.shared, self.supervisor, self._post, self._tell)
         self.link = ControllerLink(self.shared, self.commands.take, self._welcome, around.reports_in_flight)
         self._name_again_s: dict[str, float] = {}
         self._tasks: asyncio.TaskGroup | None = None
@@ -167,6 +167,9 @@ class Agent:
 
     def _post(self, outcome: Outcome) -> None:
         self.link.post(outcome)
+
+    def _tell(self, report: JogReport) -> None:
+        self.link.tell(report)
 
     def _welcome(self) -> Welcome:
         content = self.journal.state.content

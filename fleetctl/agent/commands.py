@@ -24,6 +24,8 @@ from fleetctl.model.messages import (
     Answer,
     Assign,
     Hello,
+    Jog,
+    JogReport,
     Leave,
     Release,
     Start,
@@ -44,12 +46,20 @@ STOPPED = "everything is stopped until a person releases it"
 class Commands:
     """Takes messages of the controller, in order, each in one turn of the loop."""
 
-    def __init__(self, shared: Shared, supervisor: Supervisor, post: Callable[[Outcome], None]) -> None:
-        """`post` sends an outcome if there is a line, and forgets it if there is none."""
+    def __init__(
+        self,
+        shared: Shared,
+        supervisor: Supervisor,
+        post: Callable[[Outcome], None],
+        tell: Callable[[JogReport], None],
+    ) -> None:
+        """`post` sends an outcome if there is a line, and forgets it if there is none; `tell` if there is room."""
         self._shared = shared
         self._journal = shared.journal
         self._supervisor = supervisor
         self._post = post
+        self._tell = tell
+        self._jogs_refused: dict[str, str] = {}
         self._under_way: set[str] = set()
 
     def take(self, message: ToAgent) -> None:
@@ -63,6 +73,8 @@ class Commands:
                 self._start(message)
             case Withdraw():
                 self._withdraw(message)
+            case Jog():
+                self._jog(message)
             case Verb():
                 self._verb(message)
             case Stop():
@@ -87,6 +99,19 @@ class Commands:
     def _finish(self, outcome: Outcome) -> None:
         self._journal.append(CommandDone(outcome.command_id, outcome))
         self._post(outcome)
+
+    # Jogging
+
+    def _jog(self, jog: Jog) -> None:
+        """One heartbeat, now: twelve a second come for each machine that somebody jogs."""
+        session = self._supervisor.sessions.get(jog.machine_id)
+        if session is None:
+            refused = "This agent does not hold the machine."
+        else:
+            refused = session.jog_hand.take(jog, self._shared.clock.wall().timestamp())
+        if refused != self._jogs_refused.get(jog.machine_id, ""):
+            self._jogs_refused[jog.machine_id] = refused
+            self._tell(JogReport(machine_id=jog.machine_id, refused=refused))
 
     # What holds for all machines
 

@@ -246,8 +246,9 @@ class Execution:
         if not await self._start_driver(driver, program):
             return
         if self._wanted_meanwhile == "stop":
-            driver.stop()
-        elif self._wanted_meanwhile == "cancel":
+            driver.stop()  # and its end is told soon
+            return
+        if self._wanted_meanwhile == "cancel":
             await self._cancel_now(driver)
         if not self.ended and not self._running_told:
             self._become(RunState.RUNNING, "")

@@ -21,7 +21,8 @@ class _Told(NamedTuple):
 class Facts:
     """Link, activity and position of one machine as the session knows them.
 
-    `waits_for` stands for a wait of our own (cycle start), which the firmware does not know of.
+    `waits_for` stands for a wait of our own (cycle start), which the firmware does not know of; `by_hand` says that
+    somebody moves the machine, and keeps runs off it.
     """
 
     def __init__(self, machine_id: str, position: Position, shared: Shared) -> None:
@@ -35,6 +36,7 @@ class Facts:
         self.firmware = ""
         self.board = Board()
         self.waits_for = ""
+        self.by_hand = ""
         self._machine_id = machine_id
         self._shared = shared
         self._told: _Told | None = None
@@ -59,6 +61,8 @@ class Facts:
             return f"the machine is {self.activity.value}" + (
                 f" ({self.activity_reason})" if self.activity_reason else ""
             )
+        if self.by_hand:
+            return f"the machine is {self.by_hand}"
         if self.position is not Position.KNOWN:
             return "the position of the machine is suspect; home it"
         return ""
@@ -68,4 +72,6 @@ class Facts:
             return _Told(self.link, Activity.IDLE, self.position, self.link_reason, self.firmware, self.board)
         if self.waits_for and self.activity is Activity.IDLE:
             return _Told(self.link, Activity.WAITING, self.position, self.waits_for, self.firmware, self.board)
+        if self.by_hand and self.activity in (Activity.IDLE, Activity.RUNNING):
+            return _Told(self.link, Activity.RUNNING, self.position, self.by_hand, self.firmware, self.board)
         return _Told(self.link, self.activity, self.position, self.activity_reason, self.firmware, self.board)

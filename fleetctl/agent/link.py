@@ -40,6 +40,10 @@ SETTLE_PATIENCE_S = 2.0
 TELEMETRY_EVERY_S = 0.25
 """At most four readings a second for each machine."""
 
+TELEMETRY_AT_ONCE = 16
+"""Readings sent in one turn of the loop: those of hundreds of machines in one turn would delay their lines by
+milliseconds."""
+
 OUTCOMES_KEPT = 1000
 FULL_RETRY_S = 0.1
 
@@ -240,9 +244,11 @@ class Line:
         board = self._shared.telemetry
         while True:
             await board.fresh.wait()
-            for report in board.take():
+            for number, report in enumerate(board.take(), 1):
                 if not self.send(report):
                     break
+                if number % TELEMETRY_AT_ONCE == 0:
+                    await self._shared.clock.sleep(0.0)
             await self._shared.clock.sleep(TELEMETRY_EVERY_S)
 
     def _now_s(self) -> float:

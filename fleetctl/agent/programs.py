@@ -17,9 +17,12 @@ from fleetctl.agent.blocking import RunBlocking
 from fleetctl.driver.api import ProgramSource
 from fleetctl.errors import FleetctlError, NotFound, ProgramChanged, StoreError, UsageError
 
-BLOCK_BYTES = 1024 * 1024
-"""Size of a verifying read and of the read-ahead. A program that fits in one block is hashed again whole before
-its first byte is given out."""
+VERIFY_BYTES = 1024 * 1024
+"""Size of a verifying read."""
+
+BLOCK_BYTES = 32 * 1024
+"""Size of the read-ahead: two such blocks for each machine, of which one lasts seconds on a serial link. A program
+that fits in one block is hashed again whole before its first byte is given out."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -177,7 +180,7 @@ def _verify(descriptor: int, sha256: str) -> int:
     digest = hashlib.sha256()
     size_bytes = 0
     try:
-        while block := os.pread(descriptor, BLOCK_BYTES, size_bytes):
+        while block := os.pread(descriptor, VERIFY_BYTES, size_bytes):
             digest.update(block)
             size_bytes += len(block)
     except OSError as error:

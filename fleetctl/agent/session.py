@@ -17,6 +17,7 @@ from fleetctl.agent.early import make_safe_while_connecting
 from fleetctl.agent.ears import Ears
 from fleetctl.agent.execution import DRAIN_PATIENCE_S, END_PATIENCE_S, PRESS_CYCLE_START, STOPPED_UNBEGUN, Execution
 from fleetctl.agent.facts import Facts
+from fleetctl.agent.jogging import JogHand
 from fleetctl.agent.recognition import Recognition
 from fleetctl.agent.safing import Safing
 from fleetctl.agent.shared import Shared
@@ -67,6 +68,7 @@ class Session:
         self._recognition = Recognition(assignment, shared)
         self._readings = Readings(assignment.machine_id, shared.clock, shared.telemetry)
         self.safing = Safing(self, shared, self._readings)
+        self.jog_hand = JogHand(self)
 
     @property
     def name(self) -> str:
@@ -83,10 +85,20 @@ class Session:
         """Whether a run is in hand, or one that ended badly is still being made safe."""
         return self.hand is not None or self.safing.under_way
 
+    def now_s(self) -> float:
+        """The clock of deadlines."""
+        return self._shared.clock.monotonic()
+
     # The task
 
     async def run(self) -> None:
         """Hold the link, again and again, until `retire`."""
+        try:
+            await self._hold_links()
+        finally:
+            self.jog_hand.let_go()
+
+    async def _hold_links(self) -> None:
         while not self._retired:
             self._retry_now.clear()
             self.facts.tell()

@@ -6,7 +6,7 @@ Must not know the link. What is not taken in time is overwritten by what comes n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from fleetctl.clock import Clock
 from fleetctl.driver.api import Progress, Telemetry
@@ -26,11 +26,11 @@ class TelemetryBoard:
         self._changed[machine_id] = read
         self.fresh.set()
 
-    def take(self) -> list[TelemetryReport]:
-        """The newest of every machine that has something new, and forget it."""
+    def take(self) -> Iterator[TelemetryReport]:
+        """The newest of every machine that has something new, as of when it is asked for, and forget it."""
         changed, self._changed = self._changed, {}
         self.fresh.clear()
-        return [read() for read in changed.values()]
+        return (read() for read in changed.values())
 
 
 class Readings:
@@ -68,4 +68,5 @@ class Readings:
             spindle_rpm=self.telemetry.spindle_rpm,
             read_at_s=self._read_at_s,
             message=self.telemetry.message,
+            overrides_percent=self.telemetry.overrides_percent,
         )

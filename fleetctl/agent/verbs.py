@@ -11,6 +11,7 @@ import functools
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from fleetctl.agent import by_hand
 from fleetctl.agent.execution import Execution
 from fleetctl.agent.session import Session
 from fleetctl.driver.api import Driver
@@ -22,8 +23,9 @@ from fleetctl.model.run import RunState
 PATIENCE_S = 960.0
 """Longer than any driver takes for a verb; a driver that takes longer hangs."""
 
-Deed = Callable[[], Coroutine[Any, Any, list[str]]]
-"""What a verb does, ready to be done; gives the lines of its answer."""
+Found = list[str] | by_hand.Values
+Deed = Callable[[], Coroutine[Any, Any, Found]]
+"""What a verb does, ready to be done; gives the lines of its answer, or the values that it found."""
 
 SAFE_VERBS = frozenset({"pause", "cancel", "make-safe"})
 """These never wait for the journal's disk, and are allowed while everything is stopped."""
@@ -70,12 +72,14 @@ async def _done(verb: Verb, session: Session, deed: Deed) -> Answer:
     try:
         _not_stopped(verb, session)  # again: this is a later turn of the loop
         async with asyncio.timeout(PATIENCE_S):
-            lines = await deed()
+            found = await deed()
     except FleetctlError as error:
         return Answer(command_id=verb.command_id, error=str(error))
     except TimeoutError:
         return Answer(command_id=verb.command_id, error=f"{verb.verb} took too long; look at the machine.")
-    return Answer(command_id=verb.command_id, lines=tuple(lines))
+    if isinstance(found, dict):
+        return Answer(command_id=verb.command_id, values=found)
+    return Answer(command_id=verb.command_id, lines=tuple(found))
 
 
 def _hand(session: Session) -> Execution:
@@ -158,7 +162,7 @@ async def _command(verb: Verb, session: Session, driver: Driver) -> list[str]:
     return await driver.command(verb.text)
 
 
-_DEEDS: dict[str, Callable[[Verb, Session, Driver], Coroutine[Any, Any, list[str]]]] = {
+_DEEDS: dict[str, Callable[[Verb, Session, Driver], Coroutine[Any, Any, Found]]] = {
     "pause": _pause,
     "resume": _resume,
     "cancel": _cancel,
@@ -168,4 +172,10 @@ _DEEDS: dict[str, Callable[[Verb, Session, Driver], Coroutine[Any, Any, list[str
     "trust-position": _trust_position,
     "make-safe": _make_safe,
     "command": _command,
+    "jog-step": by_hand.jog_step,
+    "override": by_hand.override,
+    "heat": by_hand.heat,
+    "work-offsets": by_hand.work_offsets,
+    "set-work-offset": by_hand.set_work_offset,
+    "probe": by_hand.probe,
 }

@@ -75,13 +75,14 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def check_origin(request: web.Request, visitor: Visitor) -> None:
+def check_origin(request: web.Request, visitor: Visitor, *, changes: bool = False) -> None:
     """Refuse a change that another site's page asks for (NotPermitted).
 
     SameSite cookies do not tell ports apart, so the Origin must be exactly the Host that was called. A browser
-    always says where a change comes from; without that, a cookie alone proves nothing.
+    always says where a change comes from; without that, a cookie alone proves nothing. `changes`: a GET changes
+    something too, as a WebSocket does, which any page may open anywhere.
     """
-    if request.method in SAFE_METHODS:
+    if request.method in SAFE_METHODS and not changes:
         return
     origin = request.headers.get("Origin")
     fetch_site = request.headers.get("Sec-Fetch-Site")

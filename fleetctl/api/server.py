@@ -30,6 +30,7 @@ from fleetctl.api import (
     machines,
     octoprint,
     openapi,
+    operating,
     pages,
     parts,
     problems,
@@ -67,7 +68,7 @@ CLIENT_LEFT = 499
 
 _RESOURCES = (
     machines, jobs, runs, parts, programs, events, estop, tokens, health, help,
-    octoprint, openapi, pages, fragments, assets, continuation, agents,
+    octoprint, openapi, operating, pages, fragments, assets, continuation, agents,
 )  # fmt: skip
 
 ROUTES: tuple[Route, ...] = tuple(route for resource in _RESOURCES for route in resource.routes.table)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 from aiohttp import web
@@ -39,6 +39,20 @@ class Streams:
     def close(self) -> None:
         """End every stream and refuse new ones."""
         self._closing.set()
+
+    async def until_closing(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do `work` to its end, or until the daemon stops."""
+        closing: asyncio.Future[bool] = asyncio.ensure_future(self._closing.wait())
+        working: asyncio.Future[None] = asyncio.ensure_future(work)
+        try:
+            waited: set[asyncio.Future[Any]] = {working, closing}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()
+        finally:
+            for task in (closing, working):
+                task.cancel()
+            await asyncio.gather(closing, working, return_exceptions=True)
 
     async def answer(self, request: web.Request, frames: AsyncIterator[bytes]) -> web.StreamResponse:
         """Send frames until they end, the client leaves, or the daemon stops."""

@@ -139,6 +139,20 @@ class Client:
                     data = b""
 
     @asynccontextmanager
+    async def socket(self, path: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """An open WebSocket at /api/v1/`path`. Raises the error the daemon named, or DaemonUnavailable."""
+        assert self._http is not None, "Client is used outside its `async with`"
+        try:
+            async with self._http.ws_connect(f"{self.where.url}{API}/{path}") as socket:
+                yield socket
+        except aiohttp.WSServerHandshakeError as cause:
+            # The refusal of a handshake comes without its body: ask for it as for any other answer.
+            await self.get(path)
+            raise FleetctlError(f"The daemon answered {cause.status}.") from cause
+        except aiohttp.ClientConnectionError as cause:
+            raise DaemonUnavailable(f"No daemon answers at {self.where.url}.") from cause
+
+    @asynccontextmanager
     async def _request(
         self,
         method: str,

@@ -169,7 +169,7 @@ async def reconnect_machine(client: Client, name: str, as_json: bool) -> None:
 @json_option
 @with_daemon
 async def command_machine(client: Client, name: str, text: str, as_json: bool) -> None:
-    """Send one line to the machine, outside a run, and print what it answers. The machine may move."""
+    """Send one line and print what the machine answers. It may move; in a run it takes only questions."""
     answer = await client.post(f"machines/{name}/command", {"text": text})
     if as_json:
         show_json(answer)

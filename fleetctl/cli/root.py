@@ -16,7 +16,7 @@ COMMANDS = {
     "doctor": "doctor",
     "estop": "estop",
     "job": "job",
-    "machine": "machine_setup",
+    "machine": "machine_operate",
     "part": "part",
     "plugin": "plugin",
     "preflight": "preflight",

@@ -40,7 +40,7 @@ def simulate(
     fault: tuple[str, ...],
     options: tuple[str, ...],
 ) -> int:
-    """Run one simulated machine of DRIVER (marlin, grbl) until Ctrl-C; the first line says its port."""
+    """Run one simulated machine of DRIVER (marlin, grbl, tinyg) until Ctrl-C; the first line says its port."""
     settings = RunSettings(
         seed=seed,
         speedup=speedup,

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
 from fleetctl.clock import Clock
 from fleetctl.model.machine import Activity
-from fleetctl.model.profile import Profile
+from fleetctl.model.profile import Envelope, Profile
 from fleetctl.transport.base import Transport
 from fleetctl.transport.probing import SpeedProbe
 
@@ -40,6 +40,11 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     pause: bool = True
     home: bool = True
     prompts: bool = False
+    jog: bool = False
+    override: bool = False
+    heat: bool = False
+    set_work_offsets: bool = False
+    probe: bool = False
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +67,8 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     spindle_rpm: float | None = None
     message: str = ""
     """What the machine's display shows for a person; the latest text."""
+    overrides_percent: dict[str, float] = {}
+    """By name (`feed`, `rapid`, `spindle`, `flow`), as far as the machine or we know them."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -212,6 +219,74 @@ class AnswersPrompts(Protocol):
     async def answer_prompt(self, choice: int) -> None:
         """Give a person's answer, the index of one of the choices, in a run as well. Raises MachineError when nothing
         is asked, the index is none of them, or the firmware would not hear it."""
+        ...
+
+
+OverrideName = Literal["feed", "rapid", "spindle", "flow"]
+
+# What a person does by hand at one machine. A driver has these beside `Driver` and claims them in `Capabilities`;
+# each is refused (MachineBusy, MachineError) in a fault and, but for `override`, during a run.
+
+
+@runtime_checkable
+class Jogs(Protocol):
+    """Moves while a person holds a key, and steps. `within`: machine coordinates that must not be left; None when
+    nobody knows where the tool is, and then only slow short steps are done (`protocol.jogging`)."""
+
+    def jog(self, velocity_mm_s: Mapping[str, float], valid_s: float, *, within: Envelope | None = None) -> None:
+        """Move like this by axis (X Y Z E) until `valid_s` from now, called again and again; {} stops. Motion is over
+        0.05 s after `valid_s` at the latest, whoever has died. Raises MachineBusy, MachineError, UsageError."""
+        ...
+
+    async def jog_step(
+        self, distance_mm: Mapping[str, float], feed_mm_s: float, *, within: Envelope | None = None
+    ) -> None:
+        """One bounded move from here; returns when the machine has taken it, and `jog({}, 0)` stops it."""
+        ...
+
+
+@runtime_checkable
+class TakesOverrides(Protocol):
+    """Changes how fast a program runs while it runs."""
+
+    async def override(self, what: OverrideName, percent: float) -> None:
+        """Set to this percentage of what the program says. Raises UsageError for one that it cannot have."""
+        ...
+
+
+@runtime_checkable
+class Heats(Protocol):
+    """Heats by hand."""
+
+    async def heat(self, heater: str, target_degc: float) -> None:
+        """Set the target of a heater (`T0`, `B`, `C`), 0 for off, and do not wait for it."""
+        ...
+
+
+@runtime_checkable
+class SetsWorkOffsets(Protocol):
+    """Shows and sets work offsets, machine coordinates in mm by frame (`G54`)."""
+
+    async def work_offsets(self) -> dict[str, tuple[float, float, float]]:
+        """As the controller has them now."""
+        ...
+
+    async def set_work_offset(
+        self, frame: str, axes_mm: Mapping[str, float]
+    ) -> dict[str, tuple[float, float, float]]:
+        """Where the tool is now gets these coordinates in that frame; gives all offsets as they are afterwards."""
+        ...
+
+
+@runtime_checkable
+class Probes(Protocol):
+    """Finds a surface, because a person asked."""
+
+    async def probe(
+        self, axis: str, direction: int, distance_mm: float, feed_mm_s: float, *, within: Envelope | None = None
+    ) -> dict[str, float]:
+        """Move until contact, at most `distance_mm`; where it was, machine coordinates by axis. Raises MachineError
+        without contact, and then most firmware is in a fault."""
         ...
 
 

@@ -22,6 +22,7 @@ from fleetctl.driver.api import (
     Telemetry,
 )
 from fleetctl.driver.api import Progress as ApiProgress
+from fleetctl.driver.operating import ByHand
 from fleetctl.driver.progress import ProgressTeller
 from fleetctl.driver.streamer import Streamer
 from fleetctl.errors import FleetctlError, LinkError, MachineBusy, MachineError
@@ -34,7 +35,9 @@ from fleetctl.protocol.engine import (
     EngineEvent,
     Identified,
     MachineFault,
+    Measured,
     Message,
+    Overrides,
     Position,
     PositionSuspect,
     Progress,
@@ -63,7 +66,7 @@ COMMAND_PATIENCE_S = 900.0
 """Probing a bed or heating a chamber by hand takes many minutes."""
 
 
-class StreamDriver:
+class StreamDriver(ByHand):
     """`Driver` over an engine. `planner_depth` is how many acknowledged lines the machine may not have executed.
 
     `make_feeder` gives a new feeder with the line limit and the cleaning that the firmware wants.
@@ -103,6 +106,7 @@ class StreamDriver:
         self._begun: asyncio.Future[None] | None = None
         self._verbs: dict[Verb, asyncio.Future[str]] = {}
         self._commands: dict[int, asyncio.Future[CommandDone]] = {}
+        self._measured: dict[int, dict[str, tuple[float, ...]]] = {}
         self._run_in_hand = False
         self._unreadable_reason = ""
         self._prompt: Prompt | None = None
@@ -197,10 +201,10 @@ class StreamDriver:
             self._streamer.guarded(self._streamer.discard_unsent)
 
     def stop(self) -> None:
-        """Drop unsent output and send the fastest stop, now."""
+        """Drop unsent output and send the fastest stop, now; what it brings is told in the next turn of the loop."""
         if self._streamer.is_open:
             self._expect(Verb.STOP)
-            self._streamer.guarded(lambda: self._engine.stop(self._clock.monotonic()))
+            self._streamer.at_once(lambda: self._engine.stop(self._clock.monotonic()))
 
     async def stopped(self) -> bool:
         """True once the firmware confirmed the last stop, False after three seconds without a word."""
@@ -227,19 +231,23 @@ class StreamDriver:
         """Run one line outside a run. Raises MachineError with the firmware's answer when it refused."""
         self._need_link()
         ticket = self._engine.command(text, self._clock.monotonic())
+        done = await self._answer(ticket, repr(text), COMMAND_PATIENCE_S)
+        if not done.ok:
+            raise MachineError(f"{text!r} was refused: {' '.join(done.lines)}", machine=self._spec.name)
+        return list(done.lines)
+
+    async def _answer(self, ticket: int, what: str, patience_s: float) -> CommandDone:
+        """Send what the engine wants sent, and wait for the answer to this ticket. Raises MachineError."""
         answer: asyncio.Future[CommandDone] = asyncio.get_running_loop().create_future()
         self._commands[ticket] = answer
         self._streamer.pump()
         try:
-            async with asyncio.timeout(COMMAND_PATIENCE_S):
-                done = await answer
+            async with asyncio.timeout(patience_s):
+                return await answer
         except TimeoutError as error:
-            raise MachineError(f"No answer to {text!r}.", machine=self._spec.name) from error
+            raise MachineError(f"No answer to {what}.", machine=self._spec.name) from error
         finally:
             self._commands.pop(ticket, None)
-        if not done.ok:
-            raise MachineError(f"{text!r} was refused: {' '.join(done.lines)}", machine=self._spec.name)
-        return list(done.lines)
 
     def prompt(self) -> Prompt | None:
         """What the firmware asks a person now."""
@@ -310,6 +318,8 @@ class StreamDriver:
                 self._tell_telemetry(message=text)
             case Prompted(text=text, choices=choices):
                 self._prompt = Prompt(text, choices) if text or choices else None
+            case Overrides(percent=percent):
+                self._tell_telemetry(overrides_percent={**self._telemetry.overrides_percent, **percent})
             case StateChanged(activity=activity, reason=reason):
                 self._tell_activity(activity, reason)
             case WaitingForPerson(reason=reason):
@@ -352,6 +362,8 @@ class StreamDriver:
             case Ready():
                 if self._ready is not None and not self._ready.done():
                     self._ready.set_result(None)
+            case Measured(ticket=ticket, values=values):
+                self._measured[ticket] = values
             case CommandDone(ticket=ticket):
                 answer = self._commands.get(ticket)
                 if answer is not None and not answer.done():
@@ -369,6 +381,7 @@ class StreamDriver:
         feed_mm_s: float | None = None,
         spindle_rpm: float | None = None,
         message: str | None = None,
+        overrides_percent: dict[str, float] | None = None,
     ) -> None:
         old = self._telemetry
         self._telemetry = Telemetry(
@@ -377,6 +390,7 @@ class StreamDriver:
             feed_mm_s=old.feed_mm_s if feed_mm_s is None else feed_mm_s,
             spindle_rpm=old.spindle_rpm if spindle_rpm is None else spindle_rpm,
             message=old.message if message is None else message,
+            overrides_percent=old.overrides_percent if overrides_percent is None else overrides_percent,
         )
         self._listener.telemetry(self._telemetry)
 

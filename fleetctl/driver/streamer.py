@@ -12,12 +12,15 @@ from collections.abc import Callable
 
 from fleetctl.clock import Clock
 from fleetctl.driver.api import ProgramSource
+from fleetctl.driver.glances import Glances, glances
 from fleetctl.errors import FleetctlError, LinkError, OurProtocolError
 from fleetctl.protocol.engine import Engine, EngineEvent
 from fleetctl.protocol.feeder import Feeder
+from fleetctl.protocol.lane import HasLane, Lane
 from fleetctl.transport.base import Transport
 
-BLOCK_BYTES = 65_536
+BLOCK_BYTES = 16_384
+"""What is read ahead, beyond the feeder's own low water: seconds of any serial link, and little for each machine."""
 
 _log = logging.getLogger(__name__)
 
@@ -54,11 +57,17 @@ class Streamer:
         self._hungry = asyncio.Event()
         self._pumping = False
         self._pump_again = False
+        # Looked up once: asking a protocol with `isinstance` costs more than a line.
+        self._laned = engine if isinstance(engine, HasLane) else None
+        self._lane: Lane | None = None if self._laned is None else self._laned.lane
+        self._glances: Glances | None = None
+        self._seen = True
 
     async def open(self, deadline_s: float) -> None:
         """Open the link and let the engine begin to identify the machine. Raises LinkUnavailable."""
         await self._transport.open(self, deadline_s)
         self.is_open = True
+        self._glances = glances()
         self.engine.connected(self._clock.monotonic())
         self.pump()
 
@@ -126,8 +135,35 @@ class Streamer:
     # What the transport calls
 
     def data_received(self, data: bytes, now_s: float) -> None:
-        """Bytes from the machine."""
-        self.guarded(lambda: self.engine.receive(data, now_s))
+        """Bytes from the machine: first to the lane, which knows most of them; else to the engine."""
+        lane = self._lane
+        try:
+            output = None if lane is None else lane.receive(data, now_s)
+            if output is None:
+                self.engine.receive(data, now_s)
+            else:
+                assert lane is not None
+                if output:
+                    self._transport.write(output)
+                    if self._seen and self._glances is not None:
+                        self._seen = False
+                        self._glances.ask(self._look)
+                if not lane.wants_step:
+                    return
+                lane.wants_step = False
+                self.engine.receive(b"", now_s)
+        except Exception as error:  # noqa: BLE001 - the boundary, as in `guarded`
+            self._engine_broke(error)
+        else:
+            self.pump()
+
+    def _look(self) -> None:
+        """Tell how far the lane has come meanwhile."""
+        self._seen = True
+        if self.is_open and self._laned is not None:
+            progress = self._laned.progress()
+            if progress is not None:
+                self._on_event(progress)
 
     def lost(self, reason: LinkError) -> None:
         """The link is gone."""
@@ -145,6 +181,19 @@ class Streamer:
             self._engine_broke(error)
         else:
             self.pump()
+
+    def at_once(self, step: Callable[[], None]) -> None:
+        """Like `guarded`, but only what is urgent goes out now; all else follows in the next turn of the loop.
+
+        For a stop of many machines: the bytes of each leave before anybody is told of the first.
+        """
+        try:
+            step()
+            self._carry_urgent()
+        except Exception as error:  # noqa: BLE001 - the boundary, as above
+            self._engine_broke(error)
+        else:
+            asyncio.get_running_loop().call_soon(self.pump)
 
     def pump(self) -> None:
         """Carry out what the engine wants now. Call it after every verb; a call from inside an event waits its
@@ -165,11 +214,7 @@ class Streamer:
 
     def _carry(self) -> None:
         engine = self.engine
-        if engine.discards_output():
-            self._transport.discard_output()
-        urgent = engine.take_urgent()
-        if urgent:
-            self._transport.urgent(urgent, at_line_start=engine.urgent_is_lines)
+        self._carry_urgent()
         output = engine.take_output()
         if output:
             self._transport.write(output)
@@ -178,6 +223,13 @@ class Streamer:
         if self._feeder is not None and self._feeder.needs_data:
             self._hungry.set()
         self._arm(engine.next_deadline())
+
+    def _carry_urgent(self) -> None:
+        if self.engine.discards_output():
+            self._transport.discard_output()
+        urgent = self.engine.take_urgent()
+        if urgent:
+            self._transport.urgent(urgent, at_line_start=self.engine.urgent_is_lines)
 
     def _arm(self, deadline_s: float | None) -> None:
         """A timer that is due too early is kept and set anew when it fires: deadlines move with every answer."""

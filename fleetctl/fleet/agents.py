@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from fleetctl.errors import AgentUnavailable, MachineError, UsageError
 from fleetctl.fleet.link import AgentLink
 from fleetctl.fleet.shapes import EventShape
+from fleetctl.model.deeds import DEEDS, Deed, Probe
 from fleetctl.model.machine import Machine
-from fleetctl.model.messages import Answer, Leave, Release, Stop, StopReport, Verb
+from fleetctl.model.messages import Answer, Jog, JogReport, Leave, Release, Stop, StopReport, Verb
 
 log = logging.getLogger(__name__)
 
@@ -120,12 +121,36 @@ class Agents:
             text=text,
             not_after_s=now_s + within_s,
         )
+        return (await self._answer(machine, message, within_s)).lines
+
+    async def deed(self, machine: Machine, deed: Deed, command_id: str, *, now_s: float) -> Answer:
+        """Do one thing by hand at one machine now. Raises as `verb` does."""
+        within_s = ANSWER_WITHIN_S + (deed.distance_mm / deed.feed_mm_s if isinstance(deed, Probe) else 0.0)
+        message = Verb(
+            command_id=command_id,
+            machine_id=machine.id,
+            verb=DEEDS[type(deed)],
+            deed=deed,
+            not_after_s=now_s + within_s,
+        )
+        return await self._answer(machine, message, within_s)
+
+    async def _answer(self, machine: Machine, message: Verb, within_s: float) -> Answer:
         answer = await self._link(machine.agent).ask(message, within_s)
         if not isinstance(answer, Answer):
             raise AgentUnavailable(machine=machine.name)
         if answer.error:
             raise MachineError(answer.error, machine=machine.name)
-        return answer.lines
+        return answer
+
+    def jog(self, agent: str, jog: Jog) -> None:
+        """One heartbeat of a hand on a machine, now. Raises AgentUnavailable."""
+        self._link(agent).send(jog)
+
+    def listen_to_jogs(self, heard: Callable[[JogReport], None]) -> None:
+        """Have `heard` called with why a machine is not jogged, and when it is again."""
+        for link in self._links.values():
+            link.on_jog = heard
 
     async def stop(self, command_id: str, machine: Machine | None) -> dict[str, StopReport | None]:
         """Send a stop on every link at once; by agent the report, None where no answer came."""

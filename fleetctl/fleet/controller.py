@@ -20,7 +20,9 @@ from fleetctl.fleet.discovery import Discovery
 from fleetctl.fleet.dispatcher import Dispatcher
 from fleetctl.fleet.intake import Intake
 from fleetctl.fleet.jobs import Jobs
+from fleetctl.fleet.jogging import Jogging
 from fleetctl.fleet.machines import Machines
+from fleetctl.fleet.operating import Operating
 from fleetctl.fleet.parts import Parts
 from fleetctl.fleet.paths import Paths
 from fleetctl.fleet.record import Record
@@ -52,6 +54,8 @@ class Controller:
     paths: Paths
     machines: Machines
     agent_desk: AgentDesk
+    operating: Operating
+    jogging: Jogging
     discovery: Discovery
     runs: Runs
     jobs: Jobs

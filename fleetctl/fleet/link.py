@@ -34,6 +34,7 @@ from fleetctl.model.messages import (
     Answer,
     Assign,
     BlockedReport,
+    JogReport,
     Leave,
     LeavingReport,
     MachineReport,
@@ -101,6 +102,7 @@ class AgentLink:
         self.welcome: Welcome | None = None
         self.blocked: deque[BlockedShape] = deque(maxlen=BLOCKED_KEPT)
         self._unnoted: asyncio.Queue[BlockedShape] = asyncio.Queue(BLOCKED_KEPT)
+        self.on_jog: Callable[[JogReport], None] | None = None
         self._site = site
         self._dial = dial
         self._record = record
@@ -281,6 +283,9 @@ class AgentLink:
             self.leaving = message.leaving
         elif isinstance(message, BlockedReport):
             self._heard_blocked(message)
+        elif isinstance(message, JogReport):
+            if self.on_jog is not None:
+                self.on_jog(message)
         elif isinstance(message, MachineReport | RunReport):
             if reports.full():
                 # Leaving one out and acknowledging a later one would lose it; a new line brings all again.

@@ -96,6 +96,7 @@ class Moment:
             position_mm=reading.position_mm if reading else None,
             spindle_rpm=reading.spindle_rpm if reading else None,
             message=reading.message if reading else "",
+            overrides_percent=reading.overrides_percent if reading else {},
             telemetry_at_s=reading.at_s if reading else None,
             agent=machine.agent,
             readings_at_s=(reading.read_at_s or None) if reading else None,

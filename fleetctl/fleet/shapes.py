@@ -117,6 +117,7 @@ class MachineShape(msgspec.Struct, frozen=True, kw_only=True):
     spindle_rpm: float | None = None
     message: str = ""
     """What the machine's own display shows."""
+    overrides_percent: dict[str, float] = {}
     telemetry_at_s: float | None = None
     readings_at_s: float | None = None
     """When the firmware told temperatures, position and spindle the last time."""
@@ -124,6 +125,23 @@ class MachineShape(msgspec.Struct, frozen=True, kw_only=True):
     """Whether that is too long ago to be taken for what is so now."""
     agent: str = ""
     """The agent that holds it."""
+
+
+class WorkOffsetsShape(msgspec.Struct, frozen=True, kw_only=True):
+    """Work offsets by frame, machine coordinates in mm: as the machine has them, as the set-up on record says, and
+    the frames in which the two differ. While they differ no run starts there."""
+
+    offsets_mm: dict[str, tuple[float, float, float]]
+    on_record_mm: dict[str, tuple[float, float, float]]
+    differ: tuple[str, ...]
+
+
+class ProbeShape(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a probe made contact, by axis in mm: machine coordinates, and in each work offset on record."""
+
+    axis: str
+    contact_mm: dict[str, float]
+    work_mm: dict[str, dict[str, float]]
 
 
 class JobShape(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from fleetctl.model.board import Board
+from fleetctl.model.deeds import Deed
 from fleetctl.model.machine import Activity, Link, Position
 from fleetctl.model.profile import Profile
 
@@ -83,6 +84,17 @@ class Verb(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="ver
     verb: str
     run_id: str | None = None
     text: str = ""
+    deed: Deed | None = None
+    """What exactly, for the verbs of `model.deeds`."""
+    not_after_s: float
+
+
+class Jog(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="jog"):
+    """One heartbeat of somebody who holds a key: move like this, mm/s by axis; none: stop. Neither journalled nor
+    answered nor sent again; void after `not_after_s` (Unix time), and motion ends by itself soon after."""
+
+    machine_id: str
+    velocity_mm_s: dict[str, float] = {}
     not_after_s: float
 
 
@@ -97,6 +109,12 @@ VERBS = (
     "make-safe",
     "command",
     "reconnect",
+    "jog-step",
+    "override",
+    "heat",
+    "work-offsets",
+    "set-work-offset",
+    "probe",
 )
 
 
@@ -190,6 +208,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="a
     command_id: str
     error: str = ""
     lines: tuple[str, ...] = ()
+    values: dict[str, tuple[float, ...]] = {}
+    """What was found out: work offsets by frame, a probe's contact by axis; mm, machine coordinates."""
 
 
 class StopOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,6 +241,7 @@ class TelemetryReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     read_at_s: float = 0.0
     """When the firmware told the readings (Unix time); progress goes on without any. 0: it never told one."""
     message: str = ""
+    overrides_percent: dict[str, float] = {}
 
 
 class LeavingReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="leaving"):
@@ -242,9 +263,24 @@ class BlockedReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     at_s: float
 
 
-ToAgent = Hello | Assign | Start | Withdraw | Verb | Stop | Release | Acknowledge | Leave
+class JogReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="jog-report"):
+    """Why a machine is not jogged although somebody holds a key; empty when it is again. Droppable."""
+
+    machine_id: str
+    refused: str = ""
+
+
+ToAgent = Hello | Assign | Start | Withdraw | Verb | Jog | Stop | Release | Acknowledge | Leave
 ToController = (
-    Welcome | MachineReport | RunReport | Answer | StopReport | TelemetryReport | BlockedReport | LeavingReport
+    Welcome
+    | MachineReport
+    | RunReport
+    | Answer
+    | StopReport
+    | TelemetryReport
+    | JogReport
+    | BlockedReport
+    | LeavingReport
 )
 Report = MachineReport | RunReport
 

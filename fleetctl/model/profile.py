@@ -48,7 +48,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     macros: tuple[str, ...] = ()
     line_max_bytes: int = 96
     heat_off_after_paused_s: float = 600.0
-    heat_off_after_idle_s: float = 1800.0
+    heat_off_after_idle_s: float = 600.0
     """How long heaters or spindle may be on without a run that works (preheated by hand, waiting for cycle start)."""
     baud: int | None = None
     """Speed of its serial port; None when models differ: then the driver finds it."""
@@ -127,7 +127,32 @@ PROFILES: dict[str, Profile] = {
             tool_change="none",
             line_max_bytes=79,
         ),
+        Profile(
+            name="generic-mill-grblhal",
+            title="grblHAL mill, 300 x 180 x 45 mm",
+            process=Process.SUBTRACTIVE,
+            dialect="grblhal",
+            envelope=Envelope((-300.0, -180.0, -45.0), (0.0, 0.0, 0.0)),
+            spindle_max_rpm=10000.0,
+            max_feed_mm_s=(33.3, 33.3, 13.3),
+            max_accel_mm_s2=(30.0, 30.0, 30.0),
+            tool_change="manual",
+            line_max_bytes=256,
+        ),
+        Profile(
+            name="generic-mill-fluidnc",
+            title="FluidNC mill, 300 x 180 x 45 mm",
+            process=Process.SUBTRACTIVE,
+            dialect="fluidnc",
+            envelope=Envelope((-300.0, -180.0, -45.0), (0.0, 0.0, 0.0)),
+            spindle_max_rpm=10000.0,
+            max_feed_mm_s=(33.3, 33.3, 13.3),
+            max_accel_mm_s2=(30.0, 30.0, 30.0),
+            tool_change="manual",
+            line_max_bytes=254,
+        ),
     )
 }
 """The profiles that come with fleetctl, by name. Marlin's line limit is MAX_CMD_SIZE 96; Grbl 1.1 keeps 79
-significant characters of its 80-byte line buffer (gnea/grbl, config.h and protocol.c)."""
+significant characters of its 80-byte line buffer (gnea/grbl, config.h and protocol.c), grblHAL 256 (protocol.h) and
+FluidNC 254 (Channel.h)."""

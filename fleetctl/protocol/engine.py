@@ -134,6 +134,19 @@ class CommandDone(EngineEvent, frozen=True):
     ok: bool
 
 
+class Measured(EngineEvent, frozen=True):
+    """What the command with this ticket found out, by name; comes before its `CommandDone`."""
+
+    ticket: int
+    values: dict[str, tuple[float, ...]]
+
+
+class Overrides(EngineEvent, frozen=True):
+    """Percentages that the firmware applies now, by name (`feed`, `rapid`, `spindle`, `flow`)."""
+
+    percent: dict[str, float]
+
+
 class RunBegun(EngineEvent, frozen=True):
     """Only of an engine that `ChecksFirst`: the machine stands as it should, the first line goes out now."""
 

@@ -46,6 +46,11 @@ class LineSplitter:
         self._keep(rest)
         return lines
 
+    @property
+    def is_inside(self) -> bool:
+        """Whether a line has begun that has not ended, or is being dropped."""
+        return bool(self._rest) or self._skipping
+
     def reset(self) -> None:
         """Forget a line that has begun: the link was opened anew."""
         self._rest = b""

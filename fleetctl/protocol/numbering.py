@@ -13,10 +13,9 @@ stream.
 
 from __future__ import annotations
 
-from collections import deque
 from enum import StrEnum
 
-from fleetctl.errors import OurProtocolError
+from fleetctl._ext.flight import History
 
 # OctoPrint gives up after 10 requests for one line; its history is 50 lines, PrusaLink's 100.
 MAX_REPEATS = 10
@@ -38,53 +37,25 @@ class Request(StrEnum):
     """The same line was asked for too often: the link is bad, end the run."""
 
 
-class NumberedHistory:
+class NumberedHistory(History):
     """A ring of the lines sent, by number.
 
     `next_number` is the number of the next new line. `replay_from` is the number of the line to repeat next,
-    or None when there is nothing to repeat; the caller drains it with `replay()` as its window allows.
+    or None when there is nothing to repeat; the caller drains it with `replay()` as its window allows. `asked` is the
+    number last asked for while that request is not settled. The ring itself is compiled (`ext/flight.pyx`).
     """
 
     def __init__(self, capacity_lines: int = 128) -> None:
         if capacity_lines < MIN_HISTORY_LINES:
             raise ValueError(f"the history needs at least {MIN_HISTORY_LINES} lines")
-        self._lines: deque[bytes] = deque(maxlen=capacity_lines)
-        self.next_number = 1
-        self.replay_from: int | None = None
-        self._asked: int | None = None
+        super().__init__(capacity_lines)
         self._asked_count = 0
         self._echoes_due = 0
 
-    @property
-    def oldest_number(self) -> int:
-        """The smallest number that can still be repeated; `next_number` when nothing was sent."""
-        return self.next_number - len(self._lines)
-
     def reset(self, next_number: int = 1) -> None:
         """Both sides start to count anew (M110 was answered, or the board was reset)."""
-        self._lines.clear()
-        self.next_number = next_number
-        self.replay_from = None
+        self._clear(next_number)
         self._forget_request()
-
-    def append(self, framed: bytes) -> int:
-        """Remember a framed line under `next_number` and give that number.
-
-        Raises OurProtocolError while lines wait to be repeated: a new line would overtake them.
-        """
-        if self.replay_from is not None:
-            raise OurProtocolError(f"line {self.next_number} would overtake the repeated {self.replay_from}")
-        self._lines.append(framed)
-        self.next_number += 1
-        return self.next_number - 1
-
-    def line(self, number: int) -> bytes:
-        """The framed line with this number. Raises OurProtocolError when it is not in the history."""
-        if not self.oldest_number <= number < self.next_number:
-            raise OurProtocolError(
-                f"line {number} is not in the history {self.oldest_number} to {self.next_number - 1}"
-            )
-        return self._lines[number - self.oldest_number]
 
     def requested(self, number: int, in_flight_behind: int = 0) -> Request:
         """The firmware asks for `number`; `in_flight_behind` lines were sent after that line and not answered
@@ -98,7 +69,7 @@ class NumberedHistory:
             return Request.NOT_SENT_YET
         if not self.oldest_number <= number < self.next_number:
             return Request.LOST
-        if number == self._asked:
+        if number == self.asked:
             if self._echoes_due > 0:
                 self._echoes_due -= 1
                 return Request.ALREADY_REPEATED
@@ -106,7 +77,7 @@ class NumberedHistory:
             if self._asked_count > MAX_REPEATS:
                 return Request.GIVE_UP
         else:
-            self._asked = number
+            self.asked = number
             self._asked_count = 1
         self._echoes_due = max(0, in_flight_behind)
         self.replay_from = number
@@ -122,7 +93,7 @@ class NumberedHistory:
 
     def accepted(self, number: int) -> None:
         """The firmware answered `number` well: requests for lines up to it are settled."""
-        if self._asked is not None and number >= self._asked:
+        if self.asked is not None and number >= self.asked:
             self._forget_request()
 
     def expect_no_echo(self) -> None:
@@ -132,6 +103,6 @@ class NumberedHistory:
         self._echoes_due = 0
 
     def _forget_request(self) -> None:
-        self._asked = None
+        self.asked = None
         self._asked_count = 0
         self._echoes_due = 0

@@ -17,34 +17,40 @@ class OutputBuffer:
 
     Ordinary bytes leave in order. Urgent bytes leave before them, in order among themselves: at once, or,
     when pushed with `at_line_start`, as soon as the last byte taken was a line end.
+
+    While `unsent_bytes` is 0, ordinary bytes may leave without being pushed; whoever sends them so sets
+    `inside_line`: whether the last of them was no line end.
     """
 
     def __init__(self) -> None:
         self._ordinary = bytearray()
         self._urgent: deque[tuple[bytes, bool]] = deque()
-        self._inside_line = False
+        self.unsent_bytes = 0
+        self.inside_line = False
         self._offered_urgent = False
         self._urgent_begun = False
 
     def __len__(self) -> int:
         """Unsent bytes in both lanes."""
-        return len(self._ordinary) + sum(len(data) for data, _ in self._urgent)
+        return self.unsent_bytes
 
     def push(self, data: bytes) -> None:
         """Put ordinary bytes behind all others."""
         self._ordinary += data
+        self.unsent_bytes += len(data)
 
     def push_urgent(self, data: bytes, *, at_line_start: bool) -> None:
         """Put urgent bytes ahead of all ordinary ones."""
         if data:
             self._urgent.append((data, at_line_start))
+            self.unsent_bytes += len(data)
 
     def next_piece(self, limit_bytes: int = 4096) -> bytes:
         """The bytes to send now, at most `limit_bytes`; empty when there are none. Changes nothing."""
         self._offered_urgent = False
         if self._urgent:
             data, at_line_start = self._urgent[0]
-            if not at_line_start or self._urgent_begun or not self._inside_line or not self._ordinary:
+            if not at_line_start or self._urgent_begun or not self.inside_line or not self._ordinary:
                 self._offered_urgent = True
                 return data[:limit_bytes]
             line_end = self._ordinary.find(LINE_FEED)
@@ -56,8 +62,9 @@ class OutputBuffer:
         """The first `count` bytes of the piece offered last are gone."""
         if count == 0:
             return
+        self.unsent_bytes -= count
         if not self._offered_urgent:
-            self._inside_line = self._ordinary[count - 1] != LINE_FEED[0]
+            self.inside_line = self._ordinary[count - 1] != LINE_FEED[0]
             del self._ordinary[:count]
             return
         data, at_line_start = self._urgent.popleft()
@@ -65,11 +72,11 @@ class OutputBuffer:
         if self._urgent_begun:
             self._urgent.appendleft((data[count:], at_line_start))
         elif at_line_start:
-            self._inside_line = not data.endswith(LINE_FEED)
+            self.inside_line = not data.endswith(LINE_FEED)
 
     def clear(self) -> int:
         """Drop everything; gives how many bytes."""
-        dropped = len(self)
+        dropped, self.unsent_bytes = self.unsent_bytes, 0
         self._ordinary.clear()
         self._urgent.clear()
         self._urgent_begun = False

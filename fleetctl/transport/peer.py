@@ -72,6 +72,8 @@ class StreamPeerLink:
         self._received: deque[bytes] = deque()
         self._lost: LinkError | None = None
         self._closed = False
+        self._outbox: list[bytes] = []
+        self._outbox_bytes = 0
 
     @property
     def lost(self) -> LinkError | None:
@@ -83,10 +85,19 @@ class StreamPeerLink:
         framed = frame(message)
         if self._closed or self._writer.is_closing():
             return False
-        if self._writer.transport.get_write_buffer_size() > self._queue_bytes:
+        if self._writer.transport.get_write_buffer_size() + self._outbox_bytes > self._queue_bytes:
             return False
-        self._writer.write(framed)
+        if not self._outbox:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._outbox.append(framed)
+        self._outbox_bytes += len(framed)
         return True
+
+    def _flush(self) -> None:
+        """All messages of one turn of the loop go to the socket in one call."""
+        outbox, self._outbox, self._outbox_bytes = self._outbox, [], 0
+        if outbox and not self._writer.is_closing():
+            self._writer.write(b"".join(outbox))
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -100,6 +111,7 @@ class StreamPeerLink:
 
     def close(self) -> None:
         """Close at once, dropping what was not sent."""
+        self._flush()
         self._closed = True
         self._received.clear()
         self._writer.transport.abort()

@@ -1,7 +1,9 @@
 """A machine on a serial port (USB, UART or pseudo-terminal), over pyserial-asyncio.
 
-Moves bytes through an open port; `serial_port` opens it. It must not know baud rates of firmwares, lines or
-greetings; speed and the policy for the modem lines come from the machine's settings.
+Moves bytes through an open port; `serial_port` opens it. pyserial-asyncio holds the link and writes what the port
+does not take at once; the common case of both ways goes straight to the port, because that layer doubles what a line
+costs (docs/benchmarks.md). It must not know baud rates of firmwares, lines or greetings; speed and the policy
+for the modem lines come from the machine's settings.
 """
 
 from __future__ import annotations
@@ -16,8 +18,11 @@ from fleetctl.clock import Clock
 from fleetctl.errors import LinkError
 from fleetctl.transport.base import Receiver
 from fleetctl.transport.opening import open_in_thread
-from fleetctl.transport.output import OutputBuffer, StallWatch
+from fleetctl.transport.output import LINE_FEED, OutputBuffer, StallWatch
 from fleetctl.transport.serial_port import Port, SerialSettings, open_port, speed_refused
+
+READ_BYTES = 4096
+"""What the kernel keeps of a terminal's input at most (n_tty.c, N_TTY_BUF_SIZE)."""
 
 
 class SerialTransport(asyncio.Protocol):
@@ -51,12 +56,26 @@ class SerialTransport(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self._link = serial_asyncio.SerialTransport(loop, self, port)
         self._link.set_write_buffer_limits(high=0)
+        loop.call_soon(self._read_ourselves, self._link, port)
 
     def write(self, data: bytes) -> None:
         """Queue `data`; the port takes at once what it has room for."""
-        if self._link is not None:
-            self._output.push(data)
-            self._pump()
+        port = self._port
+        if port is None:
+            return
+        if self._output.unsent_bytes == 0:
+            try:
+                taken = port.write(data)
+            except serial.SerialException as error:
+                self._give_up(_lost(self._path, error))
+                return
+            if taken:
+                self._output.inside_line = data[taken - 1] != LINE_FEED[0]
+            if taken == len(data):
+                return
+            data = data[taken:]
+        self._output.push(data)
+        self._pump()
 
     @property
     def unsent_bytes(self) -> int:
@@ -121,6 +140,23 @@ class SerialTransport(asyncio.Protocol):
             receiver.lost(self._reason or _lost(self._path, exc))
 
     # Ours
+
+    def _read_ourselves(self, link: serial_asyncio.SerialTransport, port: Port) -> None:
+        """Takes the place of pyserial-asyncio's reader, which has just been added and goes when its link closes."""
+        if link is self._link:
+            asyncio.get_running_loop().add_reader(port.fileno(), self._readable)
+
+    def _readable(self) -> None:
+        receiver, port = self._receiver, self._port
+        if receiver is None or port is None:
+            return
+        try:
+            data = port.read(READ_BYTES)
+        except serial.SerialException as error:
+            self._give_up(_lost(self._path, error))
+            return
+        if data:
+            receiver.data_received(data, self._clock.monotonic())
 
     def _pump(self) -> None:
         """Gives the port what it takes at once, and hands the rest of one piece to pyserial-asyncio."""

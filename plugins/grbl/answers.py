@@ -1,7 +1,7 @@
 """What the Grbl engine makes of each line from the controller.
 
-Calls only `ending` and `state` below it. Numbers and words are in `words`, reports in `status`; why each case
-is handled as it is stands in this folder's README.
+Calls only the layers below it. Numbers are in `dialects`, words in `words`, reports in `status`; why each case is
+handled as it is stands in this folder's README.
 """
 
 from __future__ import annotations
@@ -10,21 +10,34 @@ from fleetctl.model.machine import Activity
 from fleetctl.protocol.engine import Identified, Position, PositionSuspect, RunEndKind, Verb, VerbDone
 
 from . import words
-from .ending import HOLD, RESET, SILENT_S, Ending
+from .changing import Changing
+from .dialects import is_banner
+from .ending import SILENT_S
 from .sender import Ask
 from .state import Phase
 from .status import MOVING, Status
 
+GREETING_S = 10.0
+"""A machine that moves when we come is listened to so long before the link counts as usable."""
 HOLD_IDLE_S = 1.0
 STALE_S = 0.5
 """A report that was under way when we asked for something else is older than this at most."""
 LOST_ANSWER_S = 0.7
 """More than three reports of Idle with a line unanswered."""
+DWELL_STRETCH = 1.15
+"""A dwell is counted down in steps of 50 ms, and each report that it gives meanwhile comes on top (nuts_bolts.c)."""
+ENDS_A_RUN = {
+    "Sleep": "it went to sleep and switched everything off",
+    "Check": "it was set to check mode and moves nothing",
+    "Home": "it was told to home by somebody else",
+    "Jog": "it is being jogged by somebody else",
+    "Starting": "it starts anew",
+}
 UNKNOWN_ERROR = 999
 """Stands for an error whose number was garbled."""
 
 
-class Answers(Ending):
+class Answers(Changing):
     """Lines from the controller."""
 
     def _line(self, line: bytes, now: float) -> None:
@@ -36,34 +49,57 @@ class Answers(Ending):
                 self._status(status, now)
         elif line.startswith(b"error:"):
             self._answer(_number(line) or UNKNOWN_ERROR, now)
-        elif line.startswith(b"Grbl "):
+        elif is_banner(line):
             self._banner(line, now)
         elif line.startswith(b"ALARM:"):
             self._alarm(_number(line), now)
+        elif line.startswith(b"[echo:"):
+            self._echo(line[len(b"[echo:") : -1], now)
         elif isinstance(ask := self._sender.window.oldest(), Ask):
             ask.lines.append(line.decode("latin-1"))
+
+    def _echo(self, echo: bytes, now: float) -> None:
+        """The line as the controller read it: the only thing by which a garbled line that still makes sense shows."""
+        oldest = self._sender.window.oldest()
+        if self._phase is not Phase.RUNNING or oldest is None:
+            return
+        sent = oldest.text.encode("ascii") if isinstance(oldest, Ask) else oldest[0].rstrip(b"\n")
+        came = echo.translate(None, b" \t\r").upper()
+        if came != sent.translate(None, b" "):
+            where = f"line {oldest[1]}" if isinstance(oldest, tuple) else "a line of our own"
+            arrived = f"{where} arrived as {came.decode('latin-1')!r} and not as {sent.decode('latin-1')!r}"
+            self._events.append(PositionSuspect(arrived))
+            self._end_run(RunEndKind.INTERRUPTED, arrived, now)
 
     def _answer(self, error: int, now: float) -> None:
         oldest = self._sender.window.oldest()
         if oldest is None:
+            self._strays += 1
+            self._out_of_step("the controller answered more lines than were sent", now)
             return
         if isinstance(oldest, Ask) and not error and not oldest.was_heard:
-            return  # an answer to a line of somebody before us
-        self._sender.window.answered()
+            self._strays += 1  # an answer to a line of somebody before us, or one that came twice
+            return
+        self._sender.answered()
         self._idle_since_s = None
         if isinstance(oldest, Ask):
+            if error and self._dialect.locks_after_error:
+                self._sender.asks.insert(0, Ask(""))  # else the next line would be answered with the same error
             if oldest.done is not None:
                 oldest.done(oldest, error)
         elif error:
-            self._end_run(RunEndKind.FAILED, f"line {oldest[1]}: {words.error_text(error)}", now)
+            self._end_run(RunEndKind.FAILED, f"line {oldest[1]}: {self._dialect.error_text(error)}", now)
         else:
             self._acknowledged_line, self._acknowledged_bytes = oldest[1], oldest[2]
 
     def _banner(self, line: bytes, now: float) -> None:
         """Everything in flight is gone, and the parser stands at its defaults."""
         found = words.VERSION.match(line)
-        self._told = [f"[VER:{found[1].decode('latin-1')}:]"] if found else []
-        expected = self._phase is Phase.RESETTING or bool(self._verbs_after_reset)
+        self._told = [line.decode("latin-1")] + ([f"[VER:{found[1].decode('latin-1')}:]"] if found else [])
+        expected = self._phase is Phase.RESETTING or bool(self._verbs_after_reset) or self._leaves_check_mode
+        self._in_check_mode = self._leaves_check_mode = False
+        self._alarm_on_opening = 0
+        self._reader.forget()
         self._reset_on_opening |= not self._ready_told
         was_running = self._in_run
         if self._phase is Phase.RESETTING:
@@ -78,7 +114,7 @@ class Answers(Ending):
         if was_running and not expected:
             # Lines that were on the wire when it booted are taken for new ones: it must drop them.
             self._discard = True
-            self._urgent += HOLD + RESET
+            self._urgent += self._signs.hold + self._signs.reset
             self._await_banner(now)
             return
         if Verb.STOP in self._verbs_after_reset:
@@ -87,23 +123,41 @@ class Answers(Ending):
         self._identify(now)
 
     def _alarm(self, number: int, now: float) -> None:
-        text = words.alarm_text(number)
+        text = self._dialect.alarm_text(number)
         if self._phase is Phase.RESETTING or Verb.STOP in self._verbs_after_reset:
             # The answer to our own reset while it still moved.
             self._events.append(PositionSuspect(text))
             return
+        if self._phase in (Phase.GREETING, Phase.IDENTIFYING):
+            # Some say at every start why they are locked (grblHAL 11, FluidNC 14). It is told with the identity.
+            self._alarm_on_opening = number
+            if number in self._dialect.deaf_alarms and not self._dialect.answers_when_deaf:
+                self._deaf_on_opening(number, now)
+            return
         self._ended(RunEndKind.INTERRUPTED, f"{text}{self._at()}")
-        self._fail(f"alarm:{number}", text, number not in words.KEEPS_POSITION, now)
+        self._fail(f"alarm:{number}", text, number not in self._dialect.keeps_position, now)
+
+    def _deaf_on_opening(self, number: int, now: float) -> None:
+        """It will not say who it is before it is reset."""
+        self._events.append(Identified(self._dialect.firmware, "", {}))
+        self._fail(f"alarm:{number}", self._dialect.alarm_text(number), True, now)
+        self._tell_ready()
 
     # Reports
 
     def _status(self, status: Status, now: float) -> None:
         self._silent_due_s = now + SILENT_S
         self._state = status.state
-        self._resting = status.at_rest_in_hold or status.state == "Door"
+        self._status_now = status
+        self._resting = status.at_rest_in_hold or status.state in ("Door", "Tool")
         self._events.append(Position(status.position_mm, status.feed_mm_s, status.spindle_rpm))
+        arrived_bytes = self._watch.answered(now)
+        if status.rx_free_bytes is not None:
+            self._compare_buffer(status.rx_free_bytes, arrived_bytes, now)
         if self._phase is Phase.GREETING:
             self._greeted(status, now)
+        elif self._phase is Phase.IDENTIFYING and self._knows_who:
+            self._conclude_identity()
         elif self._phase is Phase.CHECKING:
             if status.state != "Idle":
                 self._refuse(f"Grbl is in state {status.state}.", "Bring it to rest at the machine first.")
@@ -111,32 +165,62 @@ class Answers(Ending):
         elif self._phase is Phase.RUNNING:
             self._status_in_run(status, now)
         elif self._phase is Phase.HOLDING:
-            at_rest = status.at_rest_in_hold or status.state in ("Alarm", "Door", "Sleep")
+            at_rest = status.at_rest_in_hold or status.state in ("Alarm", "Door", "Sleep", "Check")
             if at_rest or (status.state == "Idle" and now - self._phase_since_s > HOLD_IDLE_S):
                 self._reset_after_hold(now)
         elif not self._occupied and self._phase in (Phase.IDLE, Phase.FAULT):
             self._status_at_rest(status, now)
 
+    def _compare_buffer(self, free_bytes: int, arrived_bytes: int | None, now: float) -> None:
+        sender = self._sender
+        if self._phase is not Phase.RUNNING:
+            self._most_free_bytes = max(free_bytes, self._most_free_bytes)
+            if not sender.window:
+                self._watch.at_rest(free_bytes)
+            return
+        if not sender.window:
+            return
+        if self._dialect.bf_is_exact:
+            wrong = self._watch.look(
+                free_bytes,
+                arrived_bytes,
+                sent_bytes=sender.sent_bytes - sender.unwritten_bytes,
+                unanswered_bytes=sender.window.used_bytes - sender.unwritten_bytes,
+                oldest_bytes=sender.oldest_bytes,
+            )
+            if wrong:
+                self._out_of_step(f"the controller's buffer does not fit what was sent: {wrong}", now)
+
     def _greeted(self, status: Status, now: float) -> None:
         """At rest it can be asked; while it still moves we wait; in a hold it answers no line."""
         if status.state in ("Idle", "Alarm", "Check"):
             self._identify(now)
-        elif status.state not in MOVING:
-            self._events.append(Identified("Grbl", "", {}))
+        elif status.state in MOVING:
+            if now - self._phase_since_s > GREETING_S and not self._ready_told:
+                # With a large buffer it works on for minutes; a person must be able to stop it meanwhile.
+                self._events.append(Identified(self._dialect.firmware, "", {}))
+                self._show(Activity.RUNNING, "still moving; nobody here sent what it does")
+                self._tell_ready()
+        else:
+            self._events.append(Identified(self._dialect.firmware, "", {}))
             self._fail("hold", f"Grbl is in state {status.state}; clear the fault", False, now)
             self._tell_ready()
 
     def _status_in_run(self, status: Status, now: float) -> None:
         state = status.state
         if state == "Alarm":
-            self._alarm(0, now)
-        elif state == "Hold" and self._paused:
+            self._alarm(status.sub_state, now)
+            return
+        if state in ENDS_A_RUN or state not in self._dialect.states:
+            self._ends_by_state(state, now)
+            return
+        if state == "Hold" and self._paused:
             if status.at_rest_in_hold:
                 self._show(Activity.PAUSED, "paused")
         elif state in ("Hold", "Door", "Tool"):
             if now - self._resumed_s > STALE_S:
                 self._show(Activity.WAITING, self._why_waiting(state))
-        elif not self._paused:
+        elif not self._paused and not self._change_waits:
             self._show(Activity.RUNNING, "")
         if state != "Idle" or self._paused:
             self._idle_since_s = None
@@ -145,9 +229,16 @@ class Answers(Ending):
         elif self._sender.window:
             self._idle_with_unanswered(now)
 
+    def _ends_by_state(self, state: str, now: float) -> None:
+        """It does something else than the program, because somebody told it so elsewhere, or nothing we know."""
+        why = ENDS_A_RUN.get(state, f"it is in state {state}, which {self._dialect.firmware} does not have")
+        self._end_run(RunEndKind.INTERRUPTED, f"{why}{self._at()}", now)
+
     def _why_waiting(self, state: str) -> str:
         if state == "Door":
             return "the safety door is open"
+        if state == "Tool":
+            return "tool change (M6): change the tool, then resume"
         oldest = self._sender.window.oldest()
         stops = isinstance(oldest, tuple) and oldest[0].startswith((b"M0\n", b"M00\n", b"M1\n", b"M01\n"))
         return "program stop (M0)" if stops else "feed hold"
@@ -155,19 +246,19 @@ class Answers(Ending):
     def _idle_with_unanswered(self, now: float) -> None:
         """Idle means that every line was parsed; only a dwell looks the same (see README)."""
         oldest = self._sender.window.oldest()
-        dwell_s = words.dwell_s(oldest[0] if isinstance(oldest, tuple) else b"")
+        dwell_s = words.dwell_s(oldest[0] if isinstance(oldest, tuple) else oldest.text.encode() if oldest else b"")
         if self._idle_since_s is None:
             self._idle_since_s = now
-        elif now - self._idle_since_s > LOST_ANSWER_S + dwell_s:
+        elif now - self._idle_since_s > LOST_ANSWER_S + dwell_s * DWELL_STRETCH:
             reason = f"an acknowledgement was lost{self._at()}"
-            self._urgent += HOLD
+            self._urgent += self._signs.hold
             self._ended(RunEndKind.INTERRUPTED, reason)
             self._fail("acknowledgement-lost", reason, True, now)
 
     def _status_at_rest(self, status: Status, now: float) -> None:
         state = status.state
         if state == "Idle":
-            if self._phase is Phase.IDLE or self._fault in ("locked", "hold"):
+            if self._phase is Phase.IDLE or self._fault in ("locked", "hold", "check"):
                 self._go(Phase.IDLE, now)
                 self._show(Activity.IDLE, "")
         elif state in MOVING:
@@ -175,9 +266,18 @@ class Answers(Ending):
                 self._show(Activity.RUNNING, "moving")
         elif state == "Alarm":
             if self._phase is Phase.IDLE:
-                self._fail("locked", "Grbl is locked; home it or clear the fault", False, now)
-        elif state != "Check" and self._phase is Phase.IDLE:
-            self._fail("hold", f"Grbl is in state {state}; clear the fault", False, now)
+                self._locked(status.sub_state, now)
+        elif state == "Check" and self._in_check_mode:
+            self._show(Activity.RUNNING, "check mode")
+        elif self._phase is Phase.IDLE:
+            fault = "check" if state == "Check" else "hold"
+            self._fail(fault, f"{self._dialect.firmware} is in state {state}; clear the fault", False, now)
+
+    def _locked(self, alarm: int, now: float) -> None:
+        """It was locked without a word to us; grblHAL may say by which alarm (`Alarm:11`)."""
+        text = self._dialect.alarm_text(alarm) if alarm else f"{self._dialect.firmware} is locked"
+        fault = f"alarm:{alarm}" if alarm else "locked"
+        self._fail(fault, f"{text}; home it or clear the fault", False, now)
 
 
 def _number(line: bytes) -> int:

@@ -12,29 +12,26 @@ from fleetctl.protocol.engine import (
     Identified,
     PositionSuspect,
     Progress,
-    RunBegun,
     RunEndKind,
     RunFinished,
     Verb,
     VerbDone,
 )
 
-from . import standing, words
+from . import words
+from .dialects import recognised, signs_of
 from .sender import Ask
 from .state import GrblState, Phase
-
-HOLD, RESUME, RESET, QUERY = b"!", b"~", b"\x18", b"?"
-SPINDLE_STOP = b"\x9e"
-"""Toggles the spindle, in feed hold only; cycle start brings it back (Grbl 1.1, interface.md)."""
 
 POLL_ACTIVE_S = 0.2
 """Grbl's interface document advises against more than 5 queries a second."""
 POLL_IDLE_S = 1.0
 SILENT_S = 5.0
 HOLD_PATIENCE_S = 5.0
-RESET_PATIENCE_S = 3.0
-CHECK_PATIENCE_S = 3.0
-"""For some 400 bytes, read from the settings memory."""
+RESET_TRIES = 3
+RESET_AGAIN_S = 1.0
+"""A board that was just writing its settings memory did not hear the reset; else it answers within this time."""
+IDENTIFY_PATIENCE_S = 3.0
 ASK_AGAIN = "Ask it for $# and $G, then release the job again."
 IDENTIFY_TRIES = 3
 SYNC = "G4P0.01"
@@ -62,7 +59,8 @@ class Ending(GrblState):
 
     def _poll(self, now: float) -> None:
         """Ask for the state now, and again in time."""
-        self._urgent += QUERY
+        self._urgent += self._signs.query
+        self._watch.asked(self._sender.sent_bytes - self._sender.unwritten_bytes, now)
         restless = self._phase is not Phase.IDLE and self._phase is not Phase.FAULT
         self._poll_due_s = now + (POLL_ACTIVE_S if restless or self._occupied else POLL_IDLE_S)
         if self._silent_due_s is None:
@@ -75,22 +73,25 @@ class Ending(GrblState):
 
     def _command_done(self, ask: Ask, error: int) -> None:
         self._occupied = False
-        setting = ask.text.replace(" ", "")
-        if not error and setting.startswith("$13="):
-            self._reader.inches = setting[4:].strip("0.") != ""
-        lines = (*ask.lines, words.error_text(error)) if error else tuple(ask.lines)
+        setting = words.SETTING.match(ask.text.replace(" ", ""))
+        if not error and setting is not None:
+            self._facts[f"${setting[1]}"] = setting[2]
+            if setting[1] == "13":
+                self._reader.inches = setting[2].strip("0.") != ""
+        lines = (*ask.lines, self._dialect.error_text(error)) if error else tuple(ask.lines)
         self._events.append(CommandDone(ask.ticket, lines, ok=not error))
 
     def _sync_answered(self, ask: Ask, error: int) -> None:
         """A dwell is answered when the planner is empty; the next report must say Idle."""
         self._synced = True
-        self._urgent += QUERY
+        self._urgent += self._signs.query
 
     # Identification
 
     def _identify(self, now: float) -> None:
         self._go(Phase.IDENTIFYING, now)
-        self._phase_due_s = now + RESET_PATIENCE_S
+        self._phase_due_s = now + IDENTIFY_PATIENCE_S
+        self._knows_who = False
         unlock = [Ask("$X", self._keep)] if self._unlock else []
         self._unlock = False
         self._sender.asks = [
@@ -107,10 +108,20 @@ class Ending(GrblState):
 
     def _identified(self, ask: Ask, error: int) -> None:
         self._told += ask.lines
+        self._knows_who = True
+        if self._state:  # else the next report concludes it: one that reports by itself ignores queries
+            self._conclude_identity()
+
+    def _conclude_identity(self) -> None:
+        self._knows_who = False
         self._facts = words.facts(self._told)
         self._reader.inches = self._facts.get("$13") == "1"
-        self._sender.set_budget(int(self._facts.get("rx_bytes", "0")))
-        self._events.append(Identified("Grbl", self._facts.get("version", ""), self._facts))
+        self._dialect = recognised(self._told)
+        self._signs = signs_of(self._dialect, self._told)
+        self._facts["dialect"] = self._dialect.name
+        self._set_budget()
+        version = self._facts.get("version", "").rpartition("FluidNC ")[2].strip()
+        self._events.append(Identified(self._dialect.firmware, version, self._facts))
         self._phase_due_s = None
         self._identify_tries = 0
         first, locked = not self._ready_told, self._state == "Alarm"
@@ -118,62 +129,27 @@ class Ending(GrblState):
             self._events.append(PositionSuspect("the controller was reset by opening its port, and it cannot home"))
         self._phase = Phase.IDLE
         self._shown = None
+        alarm, self._alarm_on_opening = self._alarm_on_opening, 0
         if locked:
-            self._fault = "locked"
+            self._fault = f"alarm:{alarm}" if alarm else "locked"
             self._phase = Phase.FAULT
-            self._tell_fault("locked", "Grbl is locked; home it or clear the fault", position_lost=first)
+            text = self._dialect.alarm_text(alarm) if alarm else f"{self._dialect.firmware} is locked"
+            self._tell_fault(self._fault, f"{text}; home it or clear the fault", position_lost=first)
         else:
             self._show(Activity.IDLE, "")
         self._tell_ready()
         self._events += [VerbDone(verb) for verb in self._verbs_after_reset]
         self._verbs_after_reset = []
 
-    # Before a program
-
-    def _check(self, now: float) -> None:
-        """Ask how the controller stands; the program begins with the second answer, or not at all."""
-        self._go(Phase.CHECKING, now)
-        self._phase_due_s = now + CHECK_PATIENCE_S
-        self._check_asks = [
-            Ask("$#", self._offsets_told, expects="[TLO:"),
-            Ask("$G", self._modes_told, expects="[GC:"),
-        ]
-        self._sender.asks += self._check_asks
-        self._poll(now)
-
-    def _offsets_told(self, ask: Ask, error: int) -> None:
-        if ask not in self._check_asks:
-            return  # of a run that was given up meanwhile
-        self._offset_lines = ask.lines
-        if error:
-            self._refuse(f"It does not tell its work offsets: {words.error_text(error)}.", ASK_AGAIN)
-
-    def _modes_told(self, ask: Ask, error: int) -> None:
-        if ask not in self._check_asks:
-            return  # of a run that was given up meanwhile
-        stands = standing.read(self._offset_lines, ask.lines, inches=self._reader.inches)
-        if error or stands is None:
-            self._refuse("Its answer to $# or $G could not be read.", ASK_AGAIN)
-            return
-        try:
-            found = standing.obstacle(stands, self._expected_mm, self._set_by_program)
-        except FleetctlError as refused:
-            self._refuse(str(refused))
-            return
-        if found is not None:
-            self._refuse(*found)
-        else:
-            self._begin()
-
-    def _set_by_program(self) -> frozenset[str]:
-        return standing.set_by(self._sender.head(standing.HEAD_LINES))
-
-    def _begin(self) -> None:
-        """The first line of the program goes out in this step."""
-        self._sender.feeding = self._in_run = True
-        self._phase, self._phase_due_s = Phase.RUNNING, None
-        self._events.append(RunBegun())
-        self._show(Activity.RUNNING, "")
+    def _set_budget(self) -> None:
+        """How much may be in flight: what `$I` says, or the most room that a report told, else the least there is."""
+        told = int(self._facts.get("rx_bytes", "0"))
+        if self._dialect.rx_told_by == "bf":
+            told = self._most_free_bytes
+            self._facts["rx_bytes"] = str(told or self._dialect.rx_default_bytes)
+        elif told and self._watch.room_bytes is None:
+            self._watch.at_rest(told - self._dialect.bf_short_bytes)
+        self._sender.set_budget(told or self._dialect.rx_default_bytes)
 
     # Ends
 
@@ -183,26 +159,33 @@ class Ending(GrblState):
         self._go(Phase.IDLE, now)
         self._show(Activity.IDLE, "")
 
+    def _out_of_step(self, reason: str, now: float) -> None:
+        """Answers and lines no longer fit together: nobody knows which lines it has (I6)."""
+        if self._phase is Phase.RUNNING:
+            self._events.append(PositionSuspect(f"{reason}{self._at()}"))
+            self._end_run(RunEndKind.INTERRUPTED, f"{reason}{self._at()}", now)
+
     def _end_run(self, kind: RunEndKind, reason: str, now: float) -> None:
         """Controlled: feed hold; the reset follows when it is at rest."""
         if self._phase is not Phase.RUNNING:
             return
         self._end = (kind, reason)
         self._sender.end()
-        self._urgent += HOLD
+        self._urgent += self._signs.hold
         self._go(Phase.HOLDING, now)
         self._phase_due_s = now + HOLD_PATIENCE_S
         self._poll(now)
 
     def _reset_after_hold(self, now: float) -> None:
-        self._urgent += RESET
+        self._urgent += self._signs.reset
         self._await_banner(now)
 
     def _await_banner(self, now: float, verb: Verb | None = None) -> None:
         if verb is not None and verb not in self._verbs_after_reset:
             self._verbs_after_reset.append(verb)
         self._go(Phase.RESETTING, now)
-        self._phase_due_s = now + RESET_PATIENCE_S
+        self._phase_due_s = now + RESET_AGAIN_S
+        self._resets_left = RESET_TRIES - 1
 
     def _phase_overdue(self, now: float) -> None:
         """What a phase waits for did not come."""
@@ -210,6 +193,10 @@ class Ending(GrblState):
         if self._phase is Phase.HOLDING:
             self._events.append(PositionSuspect("the feed hold did not come to rest; the controller was reset"))
             self._reset_after_hold(now)
+        elif self._phase is Phase.RESETTING and self._resets_left > 0:
+            self._resets_left -= 1
+            self._urgent += self._signs.reset
+            self._phase_due_s = now + RESET_AGAIN_S
         elif self._phase is Phase.RESETTING:
             # Whenever it boots now, it was not because we asked: nothing is unlocked then, and nothing confirmed.
             self._unlock = False
@@ -235,6 +222,6 @@ class Ending(GrblState):
             return
         reason = f"no answer from the controller{self._at()}"
         moved = self._in_run
-        self._urgent += HOLD
+        self._urgent += self._signs.hold
         self._ended(RunEndKind.INTERRUPTED, reason)
         self._fail("no-answer", reason, moved, now)

@@ -20,20 +20,27 @@ from . import words
 DEFAULT_BUDGET_BYTES = 127
 """Grbl's ring holds 128 bytes; its own document says 127 in one place, so one stays free."""
 
+START_BYTES = 257
+"""As much goes out at once when a program begins, one longest line of grblHAL with its end. What is on the wire a
+real-time byte has to wait for: 1023 bytes are 89 ms at 115200 baud, and much more behind a slow bridge. So a large
+buffer is filled as answers come, a line more for each."""
+
 TAKE_LINES = 16
 
 Done = Callable[["Ask", int], None]
-"""Called with the error number, 0 for ok."""
+"""Called with the error number, 0 for ok. Not called when the controller was reset meanwhile."""
 
 
 @dataclass(slots=True, eq=False)
 class Ask:
-    """One line of our own. `expects` is the beginning of a line that always precedes its ok."""
+    """One line of our own. `expects` is the beginning of a line that always precedes its ok. `lost` is told the
+    reason when it will never be answered."""
 
     text: str
     done: Done | None = None
     ticket: int = 0
     expects: str = ""
+    lost: Callable[[str], None] | None = None
     lines: list[str] = field(default_factory=list)
 
     @property
@@ -47,27 +54,39 @@ ProgramLine = tuple[bytes, int, int]
 
 
 class Sender:
-    """`output` collects what must be written. `feeding` lets lines of the program go out."""
+    """`output` collects what must be written. `feeding` lets lines of the program go out.
+
+    `change` is the line of a tool change (M6) at which the program stands: it is not sent, and nothing behind it is,
+    until `go_on`. `hosts_changes` is False where the machine changes tools by itself. `sent_bytes` counts all that
+    was ever sent.
+    """
 
     def __init__(self) -> None:
         self.window: Window[ProgramLine | Ask] = Window(max_bytes=DEFAULT_BUDGET_BYTES)
+        self.budget_bytes = DEFAULT_BUDGET_BYTES
         self.output: list[bytes] = []
         self.asks: list[Ask] = []
         self.feeder: Feeder | None = None
         self.feeding = False
         self.sent_line = 0
+        self.sent_bytes = 0
+        self.hosts_changes = True
+        self.change: ProgramLine | None = None
         self._ready: deque[ProgramLine] = deque()
 
     def set_budget(self, rx_bytes: int) -> None:
         """The controller said how large its receive buffer is."""
         if rx_bytes > 1:
-            self.window.max_bytes = rx_bytes - 1
+            self.budget_bytes = rx_bytes - 1
+            self.window.max_bytes = min(self.budget_bytes, START_BYTES)
 
     def begin(self, feeder: Feeder) -> None:
         """A program to feed."""
         self.feeder = feeder
         self.feeding = True
         self.sent_line = 0
+        self.change = None
+        self.window.max_bytes = min(self.budget_bytes, START_BYTES)
         self._ready.clear()
 
     def head(self, most_lines: int) -> list[bytes]:
@@ -84,7 +103,18 @@ class Sender:
         """No line of the program goes out any more."""
         self.feeder = None
         self.feeding = False
+        self.change = None
         self._ready.clear()
+
+    def go_on(self) -> None:
+        """The tool was changed: what else is on that line goes out next, and then the program as before."""
+        if self.change is None:
+            return
+        line, source_line, offset_bytes = self.change
+        rest = words.without_change(line)
+        self.change = None
+        if rest is not None and rest.strip():
+            self._ready.appendleft((rest, source_line, offset_bytes))
 
     def reset(self) -> list[Ask]:
         """The controller dropped all it had; gives our own lines that will not be answered."""
@@ -93,10 +123,33 @@ class Sender:
         self.output.clear()
         return lost
 
+    def answered(self) -> None:
+        """The oldest line was answered; a window that is not as large as the buffer yet grows by a line."""
+        window = self.window
+        limit_bytes = window.max_bytes or 0
+        if limit_bytes < self.budget_bytes:
+            window.max_bytes = min(self.budget_bytes, limit_bytes + self.oldest_bytes)
+        window.answered()
+
+    @property
+    def unwritten_bytes(self) -> int:
+        """Sent as far as counting goes, and not taken to be written yet."""
+        return sum(map(len, self.output))
+
+    @property
+    def oldest_bytes(self) -> int:
+        """Size of the line that is answered next, with its end."""
+        oldest = self.window.oldest()
+        if oldest is None:
+            return 0
+        return len(oldest.text) + 1 if isinstance(oldest, Ask) else len(oldest[0])
+
     @property
     def program_done(self) -> bool:
         """Every line of the program went out and was answered."""
-        return self.feeder is not None and not self._ready and not self.window and self.feeder.exhausted
+        if self.feeder is None or self._ready or self.window or self.change is not None:
+            return False
+        return self.feeder.exhausted
 
     def fill(self) -> None:
         """Send what fits. Raises what the feeder refuses, and MachineError for a word that must not be streamed."""
@@ -104,7 +157,7 @@ class Sender:
             ask = self.asks.pop(0)
             self._send(ask.text.encode("ascii") + b"\n", ask)
             return
-        if self.asks or not self.feeding or self.feeder is None:
+        if self.asks or not self.feeding or self.feeder is None or self.change is not None:
             return
         while True:
             if not self._ready:
@@ -112,14 +165,19 @@ class Sender:
                 if not self._ready:
                     return
             line = self._ready[0]
-            if not self.window.fits(len(line[0])):
+            data = line[0]
+            if not self.window.fits(len(data)):
                 return
-            if why := words.refusal(line[0]):
-                raise MachineError(f"{why}: {line[0].decode('latin-1').strip()}.", line=line[1])
+            if why := words.refusal(data):
+                raise MachineError(f"{why}: {data.decode('latin-1').strip()}.", line=line[1])
             self._ready.popleft()
-            self._send(line[0], line)
+            if b"M" in data and self.hosts_changes and words.without_change(data) is not None:
+                self.change = line
+                return
+            self._send(data, line)
             self.sent_line = line[1]
 
     def _send(self, data: bytes, tag: ProgramLine | Ask) -> None:
         self.window.sent(len(data), tag)
+        self.sent_bytes += len(data)
         self.output.append(data)

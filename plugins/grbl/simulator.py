@@ -1,7 +1,8 @@
-"""A pretend Grbl 1.1h board: receive buffer, real-time bytes, states, alarms and status reports.
+"""A pretend board of the Grbl family: receive buffer, real-time bytes, states, alarms and status reports.
 
-Reading a line is `simulator_parser`, doing it `simulator_execute`, `$` commands `simulator_settings`. This module
-must not know the driver or the engine. Behaviour follows Grbl 1.1's interface, commands and jogging documents.
+Reading a line is `simulator_parser`, doing it `simulator_execute`, `$` commands `simulator_settings`, and what
+grblHAL and FluidNC do otherwise is in `simulator_firmware`. This module must not know the driver or the engine.
+Behaviour follows Grbl 1.1's interface, commands and jogging documents.
 
 Parts are made when `M2` or `M30` runs, after at least one feed move (G1, G2, G3) since the last; an alarm or a reset
 spoils what was begun, and nothing is made in check mode.
@@ -10,25 +11,25 @@ spoils what was begun, and nothing is made in check mode.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from fleetctl.sim.machine import SimulatedMachine, Task, Wait
+from fleetctl.sim.machine import Task, Wait
 from fleetctl.sim.motion import Move, Planner, Point
 from fleetctl.sim.options import read_options
 from fleetctl.sim.parts import PartSpec
 
 from .simulator_execute import Execution
+from .simulator_firmware import firmware_of, real_time_bytes
 from .simulator_parser import Modes, Offsets, Reader, Refused
+from .simulator_realtime import RealTimeBytes
 from .simulator_report import StatusReport
 from .simulator_settings import System, read_settings
 
-PIECES = re.compile(rb"[?!~\x18\x80-\xff]|[^?!~\x18\x80-\xff\r\n]*[\r\n]|[^?!~\x18\x80-\xff\r\n]+")
+PIECES = re.compile(rb"[?!~\x18\x19]|[\x80-\xff]+|[^?!~\x18\x19\x80-\xff\r\n]*[\r\n]|[^?!~\x18\x19\x80-\xff\r\n]+")
 """Real-time bytes one by one; the rest in lines and beginnings of lines. CR and LF each end a line."""
 COMMENT = re.compile(rb"\([^)]*\)?|;.*")
 DROPPED = bytes(range(33)) + b"/"
 LONGEST_BYTES = 4096
-DOOR_RESTORE_S = 4.0
-CRITICAL_ALARMS = (1, 2)
 
 
 def significant(line: bytes) -> str:
@@ -44,12 +45,24 @@ def as_executed(program: bytes) -> list[str]:
 @dataclass(frozen=True)
 class GrblOptions:
     """The pretend firmware and the machine under it. `settings` is text as `20=1,22=1`; `work_mm` is G54's offset;
-    `start_mm` is where the tool stands at power-on, seen from the home corner's zero."""
+    `start_mm` is where the tool stands at power-on, seen from the home corner's zero.
 
-    version: str = "1.1h"
-    rx_bytes: int = 128
-    planner_blocks: int = 16
-    line_chars: int = 80
+    `firmware` is grbl, grblhal or fluidnc; an empty `version` and sizes of 0 are the firmware's usual ones. `echo`:
+    each line is sent back as it was read. `legacy_rt`: `?!~` count everywhere (grblHAL's RT+). `auto_report_s`: it
+    reports by itself and ignores queries (0: never). `crlf_link`: something on the way makes CR LF of every LF.
+    `dwell_stretch`: how much longer a dwell takes than it says.
+    """
+
+    firmware: str = "grbl"
+    version: str = ""
+    rx_bytes: int = 0
+    planner_blocks: int = 0
+    line_chars: int = 0
+    echo: bool = False
+    legacy_rt: bool = True
+    auto_report_s: float = 0.0
+    crlf_link: bool = False
+    dwell_stretch: float = 1.0
     settings: str = ""
     work_mm: tuple[float, ...] = (0.0, 0.0, 0.0)
     start_mm: tuple[float, ...] = (0.0, 0.0, 0.0)
@@ -59,16 +72,27 @@ class GrblOptions:
     boot_s: float = 0.0
 
 
-class GrblSimulator(SimulatedMachine):
+class GrblSimulator(RealTimeBytes):
     """One mill. Extra attributes: `state` (Idle, Run, Hold, Jog, Alarm, Door, Check, Home, Sleep), `spindle` (3 to
     5 as M3 to M5), `rpm`, `flood`, `settings`, `offsets`, `modes`, `lost_bytes`, `critical`, `override_percent`."""
 
     LINE_END = b"\r\n"
-    faults = ("hard-limit", "soft-limit", "door", "reset")
+    faults = ("hard-limit", "soft-limit", "door", "reset", "sleep", "check", "e-stop", "flush", "jog-elsewhere")
+    """`flush` is a 0x85 that somebody else sent; `check` and `sleep` are a `$C` and `$SLP` of theirs."""
 
     def __init__(self, options: GrblOptions, *, seed: int, parts: PartSpec | None = None) -> None:
         super().__init__(seed=seed, parts=parts)
+        self.firmware = firmware_of(options)
+        own = self.firmware
+        options = replace(
+            options,
+            version=options.version or own.version,
+            rx_bytes=options.rx_bytes or own.rx_bytes,
+            planner_blocks=options.planner_blocks or own.planner_blocks,
+            line_chars=options.line_chars or own.line_chars,
+        )
         self.options = options
+        self.macros_run = 0
         self.settings = read_settings(options.settings)
         self.offsets = Offsets()
         self.offsets.work[0] = (options.work_mm[0], options.work_mm[1], options.work_mm[2])
@@ -105,6 +129,9 @@ class GrblSimulator(SimulatedMachine):
         self.reset_overrides()
         self.cutting_moves = 0
         self.critical = False
+        self.locked_by = 0
+        self._last_end = 0
+        self._report_at_s = self.now_s + self.options.auto_report_s if self.options.auto_report_s else None
         self.deaf_until_s = -1.0
         self._ring = bytearray()
         self._line = bytearray()
@@ -113,6 +140,7 @@ class GrblSimulator(SimulatedMachine):
         self._suspended = False
         self._cancelling = False
         self._query_pending = False
+        self._override_at_s: dict[int, float] = {}
         self._resume_at_s: float | None = None
         self.status.refresh()
         if self._silent_until_s is None:
@@ -121,8 +149,10 @@ class GrblSimulator(SimulatedMachine):
     def _greet(self) -> None:
         self._silent_until_s = None
         self._say("")
-        self._say(f"Grbl {self.options.version} ['$' for help]")
+        self._say(self.firmware.greeting.format(version=self.options.version))
         if self.state == "Alarm":
+            if self.firmware.homing_alarm and self.settings[22]:
+                self._say(f"ALARM:{self.firmware.homing_alarm}")
             self._say("[MSG:'$H'|'$X' to unlock]")
 
     def _outputs_off(self) -> None:
@@ -150,7 +180,7 @@ class GrblSimulator(SimulatedMachine):
         self._suspended = False
         self._resume_at_s = None
         self._say(f"ALARM:{number}")
-        if number in CRITICAL_ALARMS:
+        if number in self.firmware.critical:
             self.critical = True
             self._say("[MSG:Reset to continue]")
 
@@ -160,8 +190,18 @@ class GrblSimulator(SimulatedMachine):
             self._boot()
         elif kind == "door":
             self._open_door()
+        elif kind == "sleep":
+            self.planner.flush(self.now_s)
+            self.sleep()
+        elif kind == "check":
+            self.planner.flush(self.now_s)
+            self.state = "Check"
+        elif kind == "jog-elsewhere":
+            self.state = "Jog"
+        elif kind == "flush":
+            self._real_time(0x85)
         elif not self.critical:
-            self.alarm(1 if kind == "hard-limit" else 2)
+            self.alarm({"hard-limit": 1, "soft-limit": 2}.get(kind, 10 if self.firmware.name == "grblhal" else 13))
 
     # What an observer sees
 
@@ -246,7 +286,7 @@ class GrblSimulator(SimulatedMachine):
 
     def free_rx_bytes(self) -> int:
         """Room in the receive buffer, for `Bf:`."""
-        return self.options.rx_bytes - len(self._ring)
+        return self.options.rx_bytes - self.firmware.rx_short_bytes - len(self._ring)
 
     def is_restoring(self) -> bool:
         """The door is shut and the spindle comes up again."""
@@ -263,6 +303,11 @@ class GrblSimulator(SimulatedMachine):
     def pause(self) -> None:
         """M0: wait for cycle start."""
         self.state = "Hold"
+        self._suspended = True
+
+    def await_tool(self) -> None:
+        """M6 of grblHAL: the spindle stops, and it waits for cycle start."""
+        self.state = "Tool"
         self._suspended = True
 
     def sleep(self) -> None:
@@ -285,25 +330,38 @@ class GrblSimulator(SimulatedMachine):
     # Bytes in
 
     def _hear(self, data: bytes) -> None:
+        if self.options.crlf_link:
+            data = data.replace(b"\n", b"\r\n")
         for piece in PIECES.findall(data):
             if self._silent_until_s is not None or self.now_s < self.deaf_until_s:
                 self.lost_bytes += len(piece)
                 continue
             self._settle()
             first = piece[0]
-            if first in b"?!~\x18" or first >= 0x80:
+            if first >= 0x80:
+                for byte in real_time_bytes(self.firmware, piece):
+                    self._real_time(byte)
+            elif (first in b"?!~" and not self._counts_as_text()) or first == 0x18:
                 self._real_time(first)
+            elif first == 0x19:
+                if 0x19 in self.firmware.meaning:
+                    self._real_time(first)
             else:
                 self._take(piece)
             self._pump()
 
+    def _counts_as_text(self) -> bool:
+        """grblHAL with RT-: inside a `$` line or a comment `?!~` are kept (protocol.c, keep_rt_commands)."""
+        return not self.options.legacy_rt and bytes(self._line[:1]) in (b"$", b"(")
+
     def _blocked(self) -> bool:
         """The main loop is not reading: a command is in progress, or everything waits."""
-        return self._task is not None or self._suspended or self.critical
+        deaf = self.critical and not self.firmware.hears_when_critical
+        return self._task is not None or self._suspended or deaf
 
     def _take(self, piece: bytes) -> None:
         if self._blocked():
-            room = self.options.rx_bytes - len(self._ring)
+            room = self.free_rx_bytes()
             self._ring += piece[: max(0, room)]
             self.lost_bytes += max(0, len(piece) - room)
         else:
@@ -311,102 +369,32 @@ class GrblSimulator(SimulatedMachine):
 
     def _collect(self, piece: bytes) -> None:
         ended = piece[-1] in b"\r\n"
+        alone = ended and len(piece) == 1 and not self._line
+        if alone and self.firmware.one_answer_per_crlf and self._last_end not in (0, piece[0]):
+            self._last_end = 0
+            return  # the second half of a line end
+        if ended:
+            self._last_end = piece[-1]
         self._line += (piece[:-1] if ended else piece)[: LONGEST_BYTES - len(self._line)]
         if ended:
             raw = bytes(self._line)
             self._line.clear()
-            self._do_line(significant(raw))
-
-    def _real_time(self, byte: int) -> None:
-        """Grbl 1.1 interface document, "Real-Time Control Commands"."""
-        if byte == 0x18:
-            self.resets += 1
-            self.soft_reset()
-        elif self.critical:
-            return
-        elif byte == ord("?"):
-            if self.state == "Home" and not self.options.report_while_homing:
-                self._query_pending = True
-            else:
-                self._say(self.status.text())
-        elif byte == ord("!"):
-            self._feed_hold()
-        elif byte == ord("~"):
-            self._cycle_start()
-        elif byte == 0x84:
-            self._open_door()
-        elif byte == 0x85:
-            self._cancel_jog()
-        else:
-            self._override(byte)
-
-    def _feed_hold(self) -> None:
-        if self.state == "Jog":
-            self._cancel_jog()
-        elif self.state in ("Idle", "Run"):
-            self.planner.hold(self.now_s)
-            self.state = "Hold"
-            self._suspended = True
-
-    def _cycle_start(self) -> None:
-        if self.planner.stopping:
-            return
-        if self.state == "Hold":
-            self._resume()
-        elif self.state == "Door" and self._resume_at_s is None:
-            restores = self.spindle != 5 or self.flood or self.mist
-            self._resume_at_s = self.now_s + (DOOR_RESTORE_S if restores else 0.0)
-            self.outputs_paused = False
-
-    def _resume(self) -> None:
-        self._suspended = False
-        self.outputs_paused = False
-        self._resume_at_s = None
-        self.planner.resume(self.now_s)
-        self.state = "Run" if self.planner.queued else "Idle"
-
-    def _open_door(self) -> None:
-        if self.state in ("Idle", "Run", "Hold", "Jog"):
-            self.planner.hold(self.now_s)
-            self.outputs_paused = True
-            self.state = "Door"
-            self._suspended = True
-
-    def _cancel_jog(self) -> None:
-        """Slow down, then forget the queue; a `$J` line that still waits for room runs afterwards, as in Grbl."""
-        if self.state == "Jog" and not self._cancelling:
-            self._cancelling = True
-            self.planner.hold(self.now_s)
-
-    def _override(self, byte: int) -> None:
-        percent = self.override_percent
-        if 0x90 <= byte <= 0x94:
-            percent["feed"] = _stepped(percent["feed"], byte - 0x90)
-        elif 0x95 <= byte <= 0x97:
-            percent["rapid"] = (100, 50, 25)[byte - 0x95]
-        elif 0x99 <= byte <= 0x9D:
-            percent["spindle"] = _stepped(percent["spindle"], byte - 0x99)
-        elif byte == 0x9E and self.state == "Hold" and not self.planner.stopping:
-            self.outputs_paused = not self.outputs_paused
-        elif byte == 0xA0 and self.state in ("Idle", "Run", "Hold"):
-            self.flood = self.modes.flood = not self.flood
-        elif byte == 0xA1 and self.state in ("Idle", "Run", "Hold"):
-            self.mist = not self.mist
-        else:
-            return
-        self._apply_overrides()
-        self.status.refresh_overrides()
-
-    def _apply_overrides(self) -> None:
-        percent = self.override_percent
-        self.planner.set_factors(percent["feed"] / 100, percent["rapid"] / 100, self.now_s)
+            if self.firmware.cuts_long_lines:
+                raw = raw[: self.options.line_chars - 1]
+            self._do_line(significant(raw), raw)
 
     # Lines
 
-    def _do_line(self, text: str) -> None:
+    def _do_line(self, text: str, raw: bytes = b"") -> None:
         """Judge and start one line; answers at once unless it takes time."""
         task: Task | None = None
+        if self.options.echo and text:
+            self._say(f"[echo: {text if self.firmware.name == 'grbl' else raw.decode('latin-1')}]")
         try:
+            if not text or text.startswith("$"):
+                self.locked_by = 0
+            if self.locked_by:
+                raise Refused(self.locked_by)
             if len(text) >= self.options.line_chars:
                 raise Refused(11)
             if text:
@@ -419,7 +407,7 @@ class GrblSimulator(SimulatedMachine):
             elif text:
                 task = self._do_gcode(text)
         except Refused as refused:
-            self._say(f"error:{refused.code}")
+            self._refuse(refused.code)
             return
         if task is None:
             self._say("ok")
@@ -427,17 +415,23 @@ class GrblSimulator(SimulatedMachine):
             self._task = task
             self._step(task)
 
+    def _refuse(self, code: int) -> None:
+        self._say(f"error:{code}")
+        if self.firmware.locks_after_error:
+            self.locked_by = code
+
     def _do_gcode(self, text: str) -> Task:
         if self.state in ("Alarm", "Jog"):
             raise Refused(9)
-        block = Reader(text, self.modes, self.planned, self.offsets).block()
+        knows_m6 = self.firmware.tool_change != "error"
+        block = Reader(text, self.modes, self.planned, self.offsets, knows_m6=knows_m6).block()
         if not self.checking:
             self.executed.add(text, self.now_s)
         return self.execution.run(block)
 
     def _pump(self) -> None:
         """Run the main loop until it has to wait."""
-        while not self._suspended and not self.critical:
+        while not self._suspended and not (self.critical and not self.firmware.hears_when_critical):
             if self._task is not None:
                 wait = self._wait
                 if wait is not None and not wait.done() and (wait.at_s is None or self.now_s < wait.at_s):
@@ -456,14 +450,17 @@ class GrblSimulator(SimulatedMachine):
         try:
             self._wait = next(task)
         except StopIteration:
-            answer = "ok"
+            code = 0
         except Refused as refused:
-            answer = f"error:{refused.code}"
+            code = refused.code
         else:
             return
         if self._task is task:
             self._task = self._wait = None
-            self._say(answer)
+            if code:
+                self._refuse(code)
+            else:
+                self._say("ok")
 
     # Time
 
@@ -482,6 +479,8 @@ class GrblSimulator(SimulatedMachine):
             return self._silent_until_s
         times: list[float] = []
         motion_s = self.planner.next_deadline()
+        if self._report_at_s is not None:
+            times.append(self._report_at_s)
         if motion_s is not None and (self._cancelling or (self._wait is not None and self._wait.motion)):
             times.append(motion_s)
         if self._resume_at_s is not None:
@@ -495,14 +494,12 @@ class GrblSimulator(SimulatedMachine):
             self._greet()
             return
         self._settle()
+        if self._report_at_s is not None and self.now_s >= self._report_at_s:
+            self._report_at_s = self.now_s + self.options.auto_report_s
+            self._say(self.status.text())
         if self._resume_at_s is not None and self.now_s >= self._resume_at_s:
             self._resume()
         self._pump()
-
-
-def _stepped(percent: int, step: int) -> int:
-    """The five override bytes: 100 %, +10, -10, +1, -1, within 10 to 200 %."""
-    return 100 if step == 0 else min(200, max(10, percent + (0, 10, -10, 1, -1)[step]))
 
 
 def simulator(seed: int, **options: object) -> GrblSimulator:

@@ -36,6 +36,11 @@ class Execution:
         machine = self.machine
         before = machine.modes
         machine.modes = replace(block.modes)
+        if block.changes_tool and machine.firmware.tool_change == "waits" and not machine.checking:
+            yield self.drained()
+            machine.spindle = machine.modes.spindle = 5
+            machine.await_tool()
+            yield Wait(lambda: True)
         yield from self._outputs(block, before)
         if block.once == 40:
             yield from self._dwell(block.dwell_s)
@@ -63,7 +68,7 @@ class Execution:
     def _dwell(self, seconds: float) -> Task:
         if not self.machine.checking:
             yield self.drained()
-            yield Wait(lambda: False, at_s=self.machine.now_s + seconds)
+            yield Wait(lambda: False, at_s=self.machine.now_s + seconds * self.machine.options.dwell_stretch)
 
     def _once(self, block: Block) -> Task:
         """Offsets. Writing the EEPROM also happens in check mode, as in Grbl 1.1."""
@@ -97,7 +102,7 @@ class Execution:
         """An AVR hears nothing while it writes: bytes that arrive meanwhile are lost."""
         machine = self.machine
         yield self.drained()
-        if machine.options.eeprom_write_s > 0:
+        if machine.options.eeprom_write_s > 0 and machine.firmware.deaf_while_storing:
             machine.deaf_until_s = machine.now_s + machine.options.eeprom_write_s
             yield Wait(lambda: False, at_s=machine.deaf_until_s)
 

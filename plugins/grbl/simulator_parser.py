@@ -98,6 +98,7 @@ class Block:
     work_index: int = 0
     work_point: Point | None = None
     any_axis: bool = False
+    changes_tool: bool = False
     named_axes: tuple[int, ...] = ()
 
 
@@ -119,8 +120,19 @@ def read_words(text: str) -> list[tuple[str, float]]:
 class Reader:
     """Reads one line against the state before it. Use once: `Reader(...).block()`."""
 
-    def __init__(self, text: str, modes: Modes, position: Point, offsets: Offsets, *, jog: bool = False) -> None:
+    def __init__(
+        self,
+        text: str,
+        modes: Modes,
+        position: Point,
+        offsets: Offsets,
+        *,
+        jog: bool = False,
+        knows_m6: bool = False,
+    ) -> None:
         self._before = modes
+        self._knows_m6 = knows_m6
+        self._changes_tool = False
         self._position = position
         self._offsets = offsets
         self._jog = jog
@@ -137,6 +149,9 @@ class Reader:
             code = int(value)
             if code != value:
                 raise Refused(23)
+            if code == 6 and self._knows_m6:
+                self._changes_tool = True
+                return
             if code not in M_GROUPS:
                 raise Refused(20)
             self._take_code(M_GROUPS[code], code)
@@ -169,6 +184,7 @@ class Reader:
             self._check_jog()
         modes = self._modes()
         block = Block(modes, once=self._codes.get("once"), flow=self._codes.get("flow"))
+        block.changes_tool = self._changes_tool
         block.spindle_named = "spindle" in self._codes or "S" in self._values
         block.named_axes = tuple(axis for axis, letter in enumerate(AXES) if letter in self._values)
         block.any_axis = bool(block.named_axes)

@@ -71,7 +71,8 @@ class StatusReport:
         else:
             self._offset_in = (EVERY_BUSY_OFFSET if busy else EVERY_IDLE) - 1
             self._overrides_in = max(1, self._overrides_in)
-            return self._count_overrides([f"WCO:{machine.system.point(offset)}"])
+            fields = [f"WCO:{machine.system.point(offset)}", *machine.firmware.extra_fields]
+            return self._count_overrides(fields)
         return self._count_overrides([])
 
     def _count_overrides(self, fields: list[str]) -> list[str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DEFAULTS: dict[int, float] = {
     **{0: 10, 1: 25, 2: 0, 3: 0, 4: 0, 5: 0, 6: 0, 10: 1, 11: 0.010, 12: 0.002, 13: 0},
-    **{20: 0, 21: 0, 22: 0, 23: 0, 24: 100, 25: 1500, 26: 250, 27: 1, 30: 12000, 31: 0, 32: 0},
+    **{20: 0, 21: 0, 22: 0, 23: 0, 24: 100, 25: 1500, 26: 250, 27: 1, 30: 10000, 31: 0, 32: 0},
     **{100: 250, 101: 250, 102: 250, 110: 5000, 111: 5000, 112: 1500, 120: 300, 121: 300, 122: 150},
     **{130: 300, 131: 200, 132: 80},
 }
@@ -75,17 +75,27 @@ class System:
     def _short(self, text: str) -> None:
         machine = self.machine
         if text == "$":
-            machine.say("[HLP:$$ $# $G $I $N $x=val $Nx=line $J=line $SLP $C $X $H ~ ! ? ctrl-x]")
+            machine.say(machine.firmware.help_line)
         elif text == "$G":
             machine.say(self.modes_report())
         elif text == "$I":
             options = machine.options
-            machine.say(f"[VER:{options.version}.20190830:{machine.build_info}]")
-            machine.say(f"[OPT:V,{options.planner_blocks - 1},{options.rx_bytes}]")
+            for line in machine.firmware.build:
+                machine.say(
+                    line.format(
+                        version=options.version,
+                        info=machine.build_info,
+                        blocks=options.planner_blocks - 1,
+                        rx=options.rx_bytes,
+                        legacy="+" if options.legacy_rt else "-",
+                    )
+                )
         elif text == "$N":
             machine.say("$N0=")
             machine.say("$N1=")
         elif text == "$X":
+            if machine.critical:
+                raise Refused(79)
             if machine.state == "Alarm":
                 machine.state = "Idle"
                 machine.say("[MSG:Caution: Unlocked]")
@@ -100,7 +110,8 @@ class System:
 
     def _idle_only(self, text: str) -> Task | None:
         machine = self.machine
-        allowed = ("Idle", "Alarm", "Check") if text in ("$$", "$#") else ("Idle", "Alarm")
+        # `$#` in check mode is error:8; found with the real firmware in simavr.
+        allowed = ("Idle", "Alarm", "Check") if text == "$$" else ("Idle", "Alarm")
         if machine.state not in allowed:
             raise Refused(8)
         if text == "$$":
@@ -110,6 +121,8 @@ class System:
             for line in self.parameters_report():
                 machine.say(line)
         elif text == "$H":
+            if machine.critical:
+                raise Refused(79)
             if not machine.settings[22]:
                 raise Refused(5)
             return machine.execution.home()
@@ -174,7 +187,10 @@ class System:
         yield f"[G30:{self.point(offsets.g30)}]"
         yield f"[G92:{self.point(offsets.g92)}]"
         length = self.machine.modes.tool_length_mm
-        yield f"[TLO:{length / INCH_MM:.4f}]" if self.machine.settings[13] else f"[TLO:{length:.3f}]"
+        if self.machine.firmware.offsets_of_length == 3:
+            yield f"[TLO:{self.point((0.0, 0.0, length))}]"
+        else:
+            yield f"[TLO:{length / INCH_MM:.4f}]" if self.machine.settings[13] else f"[TLO:{length:.3f}]"
         yield self.probe_report()
 
     def probe_report(self) -> str:
@@ -186,6 +202,7 @@ class System:
         feed = modes.feed_mm_min / (INCH_MM if modes.inches else 1)
         return (
             f"[GC:{MOTIONS[modes.motion]} G{54 + modes.coordinates} G{modes.plane} G{20 if modes.inches else 21} "
-            f"G{90 if modes.absolute else 91} G{93 if modes.inverse_time else 94} M{modes.spindle} "
-            f"M{8 if modes.flood else 9} T{modes.tool} F{feed:.0f} S{modes.rpm:.0f}]"
+            f"G{90 if modes.absolute else 91} G{93 if modes.inverse_time else 94}{self.machine.firmware.more_modes} "
+            f"M{modes.spindle} M{8 if modes.flood else 9} T{modes.tool} F{feed:.0f} "
+            f"S{modes.rpm:.0f}{self.machine.firmware.speed_suffix}]"
         )

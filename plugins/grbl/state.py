@@ -1,7 +1,7 @@
 """What the Grbl engine remembers, and how it tells what became of a run or a fault.
 
-The lowest of its four layers: `state`, `ending`, `answers`, `engine`; each calls only those below. It must not know
-what the controller said or what is sent next.
+The lowest of its layers: `state`, `ending`, `checking`, `changing`, `answers`, `engine`; each calls only those below.
+It must not know what the controller said or what is sent next.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from fleetctl.protocol.engine import (
 )
 from fleetctl.protocol.lines import LineSplitter
 
-from . import words
+from .buffer_watch import BufferWatch
+from .dialects import GRBL, LEGACY, Dialect, Signs
 from .sender import Ask, Sender
-from .status import Point, StatusReader
+from .status import Point, Status, StatusReader
 
 DEFAULT_PLANNER_BLOCKS = 15
 
@@ -51,9 +52,14 @@ class GrblState:
 
     def __init__(self) -> None:
         self._phase = Phase.CLOSED
+        self._now = 0.0
         self._lines = LineSplitter()
         self._reader = StatusReader()
         self._sender = Sender()
+        self._watch = BufferWatch()
+        self._dialect: Dialect = GRBL
+        self._signs: Signs = LEGACY
+        self._status_now: Status | None = None
         self._events: list[EngineEvent] = []
         self._urgent = b""
         self._discard = False
@@ -69,13 +75,25 @@ class GrblState:
         self._silent_due_s: float | None = None
         self._phase_due_s: float | None = None
         self._phase_since_s = 0.0
+        self._resets_left = 0
         self._unlock = False
+        self._alarm_on_opening = 0
+        self._in_check_mode = self._leaves_check_mode = False
+        self._strays = 0
         self._reset_on_opening = False
         self._identify_tries = 0
+        self._knows_who = False
+        self._most_free_bytes = 0
         self._verbs_after_reset: list[Verb] = []
         self._expected_mm: dict[str, Point] = {}
+        self._expected_dialect = ""
+        self._expected_laser: bool | None = None
+        self._expected_full_speed: float | None = None
         self._offset_lines: list[str] = []
         self._check_asks: list[Ask] = []
+        self._changing = self._change_waits = False
+        self._back_on: list[str] = []
+        self._tool = ""
         self._in_run = False
         self._paused = False
         self._synced = False
@@ -137,12 +155,15 @@ class GrblState:
         for ask in self._sender.reset():
             if ask.ticket:
                 self._events.append(CommandDone(ask.ticket, (reason,), ok=False))
+            elif ask.lost is not None:
+                ask.lost(reason)
             elif ask.done == self._homed:
                 self._events.append(VerbDone(Verb.HOME, reason))
             elif ask.done == self._made_safe:
                 self._events.append(VerbDone(Verb.MAKE_SAFE, reason))
         self._occupied = False
         self._synced = False
+        self._changing = self._change_waits = False
 
     def _at(self) -> str:
         return f" after line {self._acknowledged_line} of the program" if self._in_run else ""
@@ -162,7 +183,7 @@ class GrblState:
 
     def _homed(self, ask: Ask, error: int) -> None:
         self._occupied = False
-        self._events.append(VerbDone(Verb.HOME, words.error_text(error) if error else ""))
+        self._events.append(VerbDone(Verb.HOME, self._dialect.error_text(error) if error else ""))
         self._shown = None
         if error:
             self._show(Activity.FAULT if self._phase is Phase.FAULT else Activity.IDLE, "")
@@ -171,4 +192,4 @@ class GrblState:
             self._show(Activity.IDLE, "")
 
     def _made_safe(self, ask: Ask, error: int) -> None:
-        self._events.append(VerbDone(Verb.MAKE_SAFE, words.error_text(error) if error else ""))
+        self._events.append(VerbDone(Verb.MAKE_SAFE, self._dialect.error_text(error) if error else ""))

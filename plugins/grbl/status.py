@@ -1,27 +1,45 @@
-"""Grbl's status report `<State|MPos:..|FS:..|..>`, parsed whole. It must not know what a state means for a run.
+"""The status report `<State|MPos:..|FS:..|..>` of the Grbl family, parsed whole. It must not know what a state means
+for a run.
 
-Fields come in any order and most of them only now and then (Grbl 1.1, interface.md "Real-time Status Reports").
+Fields come in any order and most of them only now and then (Grbl 1.1, interface.md "Real-time Status Reports";
+grblHAL `report.c`; FluidNC `Report.cpp`). Of a field that is not in a report the last value is kept where the
+firmware tells changes only: the work offset, overrides and what is switched on.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Point = tuple[float, float, float]
 
 MM_PER_INCH = 25.4
 MOVING = frozenset({"Run", "Jog", "Home"})
+_KNOWN = frozenset({"MPos", "WPos", "WCO", "F", "FS", "Bf", "Ln", "Pn", "Ov", "A"})
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One report: positions in mm, machine coordinates; `feed_mm_s` and `spindle_rpm` as far as they were told."""
+    """One report: positions in mm, machine coordinates; None for what was not told.
+
+    `feed_mm_s` and `spindle_rpm` are as they are now. `planner_free` and `rx_free_bytes` are `Bf:`, `line` is `Ln:`.
+    `pins` are the active inputs (`Pn:`), letters as the firmware names them; told in full, so empty means none.
+    `overrides_percent` has `feed`, `rapid`, `spindle`. `on` are the letters of `A:` (S, C spindle; F, M coolant).
+    `extras` holds what else was in it: grblHAL's DTG, WCS, SP1, MPG, H, T, TLR, In, AR, FW, and FluidNC's `SD`.
+    """
 
     state: str
     sub_state: int
     position_mm: Point | None
     feed_mm_s: float | None
     spindle_rpm: float | None
+    work_offset_mm: Point | None = None
+    planner_free: int | None = None
+    rx_free_bytes: int | None = None
+    line: int | None = None
+    pins: str = ""
+    overrides_percent: dict[str, float] = field(default_factory=dict)
+    on: str = ""
+    extras: dict[str, str] = field(default_factory=dict)
 
     @property
     def at_rest_in_hold(self) -> bool:
@@ -30,11 +48,19 @@ class Status:
 
 
 class StatusReader:
-    """Parses reports and remembers the work offset, which is told only now and then. `inches` is $13."""
+    """Parses reports and remembers what is told only now and then. `inches` is $13."""
 
     def __init__(self) -> None:
         self.inches = False
         self._offset: Point | None = None
+        self._overrides: dict[str, float] = {}
+        self._on = ""
+
+    def forget(self) -> None:
+        """After a reset everything is told anew."""
+        self._offset = None
+        self._overrides = {}
+        self._on = ""
 
     def read(self, line: bytes) -> Status | None:
         """One line `<...>`; None when it is garbled."""
@@ -42,7 +68,7 @@ class StatusReader:
             return None
         head, *fields = line[1:-1].decode("latin-1").split("|")
         state, _, sub_state = head.partition(":")
-        values = dict(field.split(":", 1) for field in fields if ":" in field)
+        values = dict(each.partition(":")[::2] for each in fields)
         if not state.isalpha() or not (sub_state.isdigit() or not sub_state):
             return None
         try:
@@ -52,22 +78,40 @@ class StatusReader:
 
     def _status(self, state: str, sub_state: int, values: dict[str, str]) -> Status:
         scale = MM_PER_INCH if self.inches else 1.0
-        if "WCO" in values:
-            self._offset = _point(values["WCO"], scale)
+        offset = _point(values["WCO"], scale) if "WCO" in values else self._offset
         position: Point | None = None
         if "MPos" in values:
             position = _point(values["MPos"], scale)
-        elif "WPos" in values and self._offset is not None:
+        elif "WPos" in values:
             work = _point(values["WPos"], scale)
-            position = (work[0] + self._offset[0], work[1] + self._offset[1], work[2] + self._offset[2])
+            if offset is not None:
+                position = (work[0] + offset[0], work[1] + offset[1], work[2] + offset[2])
         feed, _, spindle = values.get("FS", values.get("F", "")).partition(",")
-        return Status(
+        spindle = spindle.partition(",")[0]  # grblHAL adds the speed that it measures
+        blocks, _, free = values.get("Bf", "").partition(",")
+        overrides = self._overrides
+        if "Ov" in values:
+            percents = [float(each) for each in values["Ov"].split(",")]
+            overrides = dict(zip(("feed", "rapid", "spindle"), percents, strict=False))
+        # `A:` comes only together with `Ov:`, and not at all when nothing is on.
+        on = values.get("A", "") if "Ov" in values or "A" in values else self._on
+        status = Status(
             state,
             sub_state,
             position,
             float(feed) * scale / 60 if feed else None,
             float(spindle) if spindle else None,
+            work_offset_mm=offset,
+            planner_free=int(blocks) if blocks else None,
+            rx_free_bytes=int(free) if free else None,
+            line=int(values["Ln"]) if "Ln" in values else None,
+            pins=values.get("Pn", ""),
+            overrides_percent=overrides,
+            on=on,
+            extras={name: value for name, value in values.items() if name not in _KNOWN} if values else {},
         )
+        self._offset, self._overrides, self._on = offset, overrides, on
+        return status
 
 
 def _point(text: str, scale: float) -> Point:

@@ -6,21 +6,23 @@ from fleetctl.clock import Clock
 from fleetctl.driver.api import Capabilities, Driver, DriverType, Facet, Listener, MachineSpec
 from fleetctl.driver.stream import StreamDriver
 from fleetctl.protocol.feeder import Feeder
+from fleetctl.protocol.jogging import limits_of
 from fleetctl.transport.base import Transport
 
-from .engine import MarlinEngine
+from .lane import LanedMarlinEngine
 from .link import MOST_LINES
 from .speeds import SPEED_PROBE
 
 BRIDGES = ("socket://", "tcp://", "telnet://", "rfc2217://", "ws://", "wss://")
 
-CAPABILITIES = Capabilities(facets=frozenset({Facet.STREAM}), prompts=True)
+CAPABILITIES = Capabilities(facets=frozenset({Facet.STREAM}), jog=True, override=True, heat=True, prompts=True)
 
 
 def make(spec: MachineSpec, transport: Transport, clock: Clock, listener: Listener) -> Driver:
     """A driver for one machine; does no I/O."""
     # A bridge sends in bursts and has no flow control towards the board: no more than one line at a time.
-    engine = MarlinEngine(most_lines=1 if spec.port.startswith(BRIDGES) else MOST_LINES)
+    engine = LanedMarlinEngine(most_lines=1 if spec.port.startswith(BRIDGES) else MOST_LINES)
+    engine.limit_jogs(limits_of(spec.profile, spec.options))
 
     def make_feeder() -> Feeder:
         # MAX_CMD_SIZE counts the closing zero byte (Marlin, Configuration_adv.h).

@@ -12,14 +12,14 @@ from fleetctl.model.machine import Activity
 from fleetctl.protocol.engine import EngineEvent, RunEndKind, Verb, VerbDone
 from fleetctl.protocol.feeder import Feeder, frame_line
 
-from .answers import Answers
 from .link import Ask
+from .overrides import Overriding
 from .sending import POLL_S
 from .state import DEAF, RUN_IN_HAND, Phase
 from .watch import Overdue, Pace
 
 
-class MarlinEngine(Answers):
+class MarlinEngine(Overriding):
     """`fleetctl.protocol.engine.Engine` for the Marlin family."""
 
     urgent_is_lines = True
@@ -82,6 +82,7 @@ class MarlinEngine(Answers):
             self._watch.due_s,
             self._quiet_at_s(),
             self._poll_due_s,
+            self._jog_due_s,
         )
         return min((time for time in due if time is not None), default=None)
 
@@ -116,6 +117,8 @@ class MarlinEngine(Answers):
         self._need_idle()
         self._feeder = feeder
         self._reheat = []
+        self._forget_position()
+        self._reset_overrides()
         self._acknowledged_line = self._acknowledged_bytes = self._sent_line = 0
         self._told = (0, 0)
         self._enter(Phase.RUNNING, "")
@@ -159,6 +162,8 @@ class MarlinEngine(Answers):
         line = text.strip(" \t\r\n")
         if not line or not line.isascii() or not line.isprintable() or line[0] in "Nn" or "M110" in line.upper():
             raise UsageError(f"{text!r} cannot be sent.", hint="Give one command without line number, and not M110.")
+        if self.in_run(line):
+            return self._ask_any_time(line, now)
         self._need_idle()
         return self._ask(line, self._command_done, ticket=True, now=now)
 

@@ -63,7 +63,6 @@ class NumberedLink:
         self.receive_bytes = 127
         self.oldest_number = 1
         self.storm = 0
-        self._held: ProgramLine | None = None
         self.history = NumberedHistory()
         self.window: Window[Sent] = Window(max_lines=1)
         self.output: list[bytes] = []
@@ -77,7 +76,6 @@ class NumberedLink:
         self.history.reset(1)
         self.oldest_number = 1
         self.storm = 0
-        self._held = None
         self.max_lines = self.window.max_lines = 1
         self.output.clear()
         return lost
@@ -111,15 +109,6 @@ class NumberedLink:
         else:
             self.send(ask)
 
-    @property
-    def holding(self) -> bool:
-        """A line of the program was taken from the feeder and did not fit yet; it goes before the next."""
-        return self._held is not None
-
-    def forget_held(self) -> None:
-        """The program is not fed on."""
-        self._held = None
-
     def fits(self, size_bytes: int) -> bool:
         """Whether a line of this size may go out: with others in flight, all must fit the receive ring, for the
         firmware may be busy and have taken none of them."""
@@ -129,20 +118,12 @@ class NumberedLink:
     def feed(self, feeder: Feeder) -> ProgramLine | None:
         """Send as many lines of the program as fit; gives the last one sent."""
         last: ProgramLine | None = None
-        while self.room() > 0:
-            if self._held is None:
-                lines = feeder.take_numbered(1, self.history.next_number)
-                if not lines:
-                    break
-                line = lines[0]
-            else:
-                line = _renumbered(self._held, self.history.next_number)
-            if not self.fits(len(line[0])):
-                self._held = line
+        while self.fits(feeder.numbered_size(self.history.next_number)):
+            lines = feeder.take_numbered(1, self.history.next_number)
+            if not lines:
                 break
-            self._held = None
-            last = line
-            self._enter(line[0], line)
+            last = lines[0]
+            self._enter(last[0], last)
         return last
 
     def repeat(self) -> None:
@@ -208,10 +189,3 @@ class NumberedLink:
         self.history.append(framed)
         self.window.sent(len(framed), tag)
         self.output.append(framed)
-
-
-def _renumbered(line: ProgramLine, number: int) -> ProgramLine:
-    """A line that was framed and not sent, under the number that is next now."""
-    framed, source_line, offset_bytes = line
-    body = framed[framed.index(b" ") + 1 : framed.rindex(b"*")]
-    return frame_line(number, body), source_line, offset_bytes

@@ -161,7 +161,7 @@ class Sending(MarlinState):
 
     def _is_fed(self) -> bool:
         assert self._feeder is not None
-        return self._feeder.exhausted and not self._link.holding
+        return self._feeder.exhausted
 
     def _drain(self, done: Done) -> None:
         self._asks += [Ask("M400"), Ask("M114", done, wants_answer=True)]
@@ -304,7 +304,6 @@ class Sending(MarlinState):
         self._end = (kind, reason)
         self._phase = Phase.ENDING
         self._feeder = None
-        self._link.forget_held()
         if self._can("EMERGENCY_PARSER") and (self._waiting or self._pace() is not Pace.QUICK):
             self._urgent.append(b"M108\n")
         self._asks = [ask for ask in self._asks if not ask.is_poll] + [Ask(line) for line in self._safe_lines()]

@@ -278,6 +278,9 @@ class Commands:
         self.machine.say("echo:; Max Acceleration (units/s2):")
         named = zip("XYZE", motion.axis_accel, strict=True)
         self.machine.say("echo:  M201 " + " ".join(f"{axis}{value:.2f}" for axis, value in named))
+        self.machine.say("echo:; Acceleration (units/s2) (P<print-accel> R<retract-accel> T<travel-accel>):")
+        print_mm_s2, retract_mm_s2, travel_mm_s2 = motion.accel_print, motion.accel_retract, motion.accel_travel
+        self.machine.say(f"echo:  M204 P{print_mm_s2:.2f} R{retract_mm_s2:.2f} T{travel_mm_s2:.2f}")
 
     def _speak(self, text: str) -> None:
         """M118: `E1` asks for `echo:`, `A1` for `// `."""

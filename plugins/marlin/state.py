@@ -125,7 +125,6 @@ class MarlinState:
             held = self._quirks.planner_depth if depth is None else depth
             self._events.append(RunEnded(kind, reason, self._acknowledged_line, held))
             self._feeder = None
-            self._link.forget_held()
 
     def _break_off(self, kind: RunEndKind, reason: str, *, fault: str, position_lost: bool, text: str = "") -> None:
         """At once: the machine does not listen any more, or must not be fed."""

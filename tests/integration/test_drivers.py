@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from fleetctl_plugins.grbl.simulator import as_executed as grbl_executes
 from fleetctl_plugins.marlin.simulator import as_executed as marlin_executes
+from fleetctl_plugins.tinyg.simulator import as_executed as tinyg_executes
 
 from fleetctl.clock import SystemClock
 from fleetctl.driver.api import Driver, EndKind, MachineSpec
@@ -28,7 +29,9 @@ SPEEDUP = "400"
 
 PRINT = bracket(layers=2)
 CUT = milled_plate(depth_mm=1.0)
+SQUARE = b"G21 G90\nM3 S900\nG1 X-5 Y-5 F900\nX-9\nY-9\nG0 X0 Y0\nM5\nM30\n"
 WORK = "work_mm=" + ",".join(str(value) for value in MILL_OFFSET_MM)
+GRBLHAL, FLUIDNC = ("--set", "firmware=grblhal"), ("--set", "firmware=fluidnc")
 
 
 class Rig:
@@ -68,7 +71,8 @@ async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
     plugins.load()
     clock = SystemClock()
 
-    async def start(name: str, *words: str) -> Rig:
+    async def start(named: str, *words: str) -> Rig:
+        name, _, profile = named.partition(":")
         state = tmp_path / f"{len(rigs)}.json"
         command = [sys.executable, "-m", "fleetctl.sim.run", name, "--speedup", SPEEDUP]
         command += ["--state", str(state), *words]
@@ -80,7 +84,7 @@ async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
         if not port.startswith("/"):
             port = f"socket://{port.removeprefix('socket://')}"
         driver_type = plugins.drivers()[name]
-        spec = MachineSpec(name="rig", port=port, profile=PROFILES[driver_type.profiles[0]])
+        spec = MachineSpec(name="rig", port=port, profile=PROFILES[profile or driver_type.profiles[0]])
         recorder = Recorder()
         driver = driver_type.make(spec, TransportOpener(clock).make(port), clock, recorder)
         rigs.append(Rig(process, state, driver, recorder))
@@ -97,7 +101,7 @@ async def begin(tmp_path: Path) -> AsyncIterator[Begin]:
 
 def named(state: dict[str, object], lines: list[str], sync: str) -> bool:
     """The simulator executed just these lines and what the driver adds to know that motion is done."""
-    return state["executed_sha256"] == digest([*lines, sync])
+    return state["executed_sha256"] == digest([*lines, *filter(None, [sync])])
 
 
 @pytest.mark.parametrize(
@@ -108,6 +112,9 @@ def named(state: dict[str, object], lines: list[str], sync: str) -> bool:
         ("marlin", ("--set", "advanced_ok=1"), PRINT, marlin_executes(PRINT), "M400"),
         ("grbl", ("--set", WORK), CUT, grbl_executes(CUT), "G4P0.01"),
         ("grbl", ("--set", WORK, "--tcp", "127.0.0.1:0"), CUT, grbl_executes(CUT), "G4P0.01"),
+        ("grbl:generic-mill-grblhal", ("--set", WORK, *GRBLHAL), CUT, grbl_executes(CUT), "G4P0.01"),
+        ("grbl:generic-mill-fluidnc", ("--set", WORK, *FLUIDNC), CUT, grbl_executes(CUT), "G4P0.01"),
+        ("tinyg", (), SQUARE, tinyg_executes(SQUARE), ""),
     ],
 )
 async def test_a_run_over_a_real_link(
@@ -145,6 +152,28 @@ async def test_a_machine_that_vanishes(begin: Begin, name: str, program: bytes) 
     await rig.until(lambda: rig.recorder.losses)
     assert [kind for kind, _, _ in rig.recorder.ends] == [EndKind.INTERRUPTED]
     assert len(rig.recorder.losses) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "words", "ends"),
+    [
+        ("drop@60", ("--set", "settings=10=3"), (EndKind.INTERRUPTED, EndKind.FAILED)),
+        ("duplicate-out@60", ("--set", "settings=10=3"), (EndKind.INTERRUPTED, EndKind.FINISHED)),
+        ("garble@60", ("--set", "echo=1"), (EndKind.INTERRUPTED, EndKind.FAILED, EndKind.FINISHED)),
+        ("reset@60", (), (EndKind.INTERRUPTED,)),
+        ("sleep@60", (), (EndKind.INTERRUPTED,)),
+    ],
+)
+async def test_grbl_s_own_faults_over_a_real_link(
+    begin: Begin, fault: str, words: tuple[str, ...], ends: tuple[EndKind, ...]
+) -> None:
+    rig = await begin("grbl", "--set", WORK, "--fault", fault, *words)
+    await rig.driver.start(Source(CUT))
+    await rig.until(lambda: rig.recorder.ends)
+    kind, reason, _ = rig.recorder.ends[0]
+    assert kind in ends, reason
+    assert reason or kind is EndKind.FINISHED
+    assert len(rig.recorder.ends) == 1
 
 
 async def test_cancel_over_a_real_link(begin: Begin) -> None:

@@ -11,9 +11,10 @@ Only tests may import this. It must not know any firmware's words: those come wi
 from __future__ import annotations
 
 from fleetctl.testing.suite.bench import Bench, Recorder, Source
+from fleetctl.testing.suite.by_hand import ByHandSuite
 from fleetctl.testing.suite.driver import DriverSuite
 from fleetctl.testing.suite.faults import FaultSuite
 from fleetctl.testing.suite.matrix import FaultMatrix
 from fleetctl.testing.suite.subject import Subject
 
-__all__ = ["Bench", "DriverSuite", "FaultMatrix", "FaultSuite", "Recorder", "Source", "Subject"]
+__all__ = ["Bench", "ByHandSuite", "DriverSuite", "FaultMatrix", "FaultSuite", "Recorder", "Source", "Subject"]

@@ -40,7 +40,7 @@ from fleetctl.model.messages import (
     decode_to_controller,
     encode,
 )
-from fleetctl.model.profile import PROFILES, Process, Profile
+from fleetctl.model.profile import PROFILES, Envelope, Process, Profile
 from fleetctl.testing.loop import VirtualClock
 from fleetctl.transport.base import Transport
 from fleetctl.transport.peer import PeerLink
@@ -74,6 +74,7 @@ class FakeMachine:
         self.work_offsets: list[dict[str, tuple[float, float, float]]] = []
         self.looking: asyncio.Future[None] | None = None
         self.identity = Identity(firmware="Fake", version="1.0")
+        self.jogs: list[tuple[dict[str, float], float, Envelope | None]] = []
 
     @property
     def starts(self) -> int:
@@ -112,7 +113,9 @@ class FakeMachine:
 class FakeDriver:
     """A `Driver` of a `FakeMachine`."""
 
-    capabilities = Capabilities(facets=frozenset({Facet.STREAM}))
+    capabilities = Capabilities(
+        facets=frozenset({Facet.STREAM}), jog=True, override=True, heat=True, set_work_offsets=True, probe=True
+    )
 
     def __init__(self, machine: FakeMachine, listener: Listener) -> None:
         self.machine = machine
@@ -183,6 +186,38 @@ class FakeDriver:
         if "set_work_offsets" in self.machine.raises:
             raise self.machine.raises["set_work_offsets"]
         self.machine.work_offsets.append(dict(offsets_mm))
+
+    def jog(self, velocity_mm_s: Mapping[str, float], valid_s: float, *, within: Envelope | None = None) -> None:
+        if "jog" in self.machine.raises:
+            raise self.machine.raises["jog"]
+        self.machine.jogs.append((dict(velocity_mm_s), valid_s, within))
+
+    async def jog_step(
+        self, distance_mm: Mapping[str, float], feed_mm_s: float, *, within: Envelope | None = None
+    ) -> None:
+        await self._do(f"step {dict(distance_mm)} {feed_mm_s:g} {'bounded' if within else 'blind'}")
+
+    async def override(self, what: str, percent: float) -> None:
+        await self._do(f"override {what} {percent:g}")
+
+    async def heat(self, heater: str, target_degc: float) -> None:
+        await self._do(f"heat {heater} {target_degc:g}")
+
+    async def work_offsets(self) -> dict[str, tuple[float, float, float]]:
+        await self._do("work_offsets")
+        return {"G54": (1.0, 2.0, 3.0)}
+
+    async def set_work_offset(
+        self, frame: str, axes_mm: Mapping[str, float]
+    ) -> dict[str, tuple[float, float, float]]:
+        await self._do(f"set_work_offset {frame} {dict(axes_mm)}")
+        return {frame: (1.0, 2.0, 3.0)}
+
+    async def probe(
+        self, axis: str, direction: int, distance_mm: float, feed_mm_s: float, *, within: Envelope | None = None
+    ) -> dict[str, float]:
+        await self._do(f"probe {axis} {direction} {distance_mm:g} {feed_mm_s:g}")
+        return {"Z": -12.5}
 
     async def command(self, text: str) -> list[str]:
         await self._do(f"command {text}")

@@ -42,7 +42,7 @@ async def test_a_machine_that_was_preheated_by_hand_is_switched_off_in_time() ->
         assert pretend.on == {"bed": 60.0}
         await asyncio.sleep(120.0)
         assert pretend.on == {}
-        assert "after 30 min without a run" in room.controller.last(MachineReport).reason
+        assert "after 10 min without a run" in room.controller.last(MachineReport).reason
         executed = len(pretend.executed)
         await asyncio.sleep(2 * IDLE_S)
         assert len(pretend.executed) == executed, "once it is off nothing more is sent"

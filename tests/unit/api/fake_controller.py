@@ -42,6 +42,7 @@ from fleetctl.plugin.hookspecs import FoundPort
 from fleetctl.scheduling.reason import Action, Need, Reason
 from tests.unit.api.fake_agent_desk import FakeAgentDesk
 from tests.unit.api.fake_continuing import FakeContinuing
+from tests.unit.api.fake_operating import FakeJogging, FakeOperating
 
 replace = msgspec.structs.replace
 
@@ -100,6 +101,8 @@ class FakeController:
         self.agent_desk = FakeAgentDesk(self)
         self.paths = FakePaths(self)
         self.machines = FakeMachines(self)
+        self.operating = FakeOperating(self)
+        self.jogging = FakeJogging(self)
         self.runs = FakeRuns(self)
         self.jobs = FakeJobs(self)
         self.parts = FakeParts(self)

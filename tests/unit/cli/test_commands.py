@@ -122,6 +122,23 @@ VERBS: dict[str, tuple[str, Any, Any]] = {
     "machine unattended K1 on": ("POST machines/K1/unattended", {"on": True}, shapes.machine()),
     "machine unattended K1 off": ("POST machines/K1/unattended", {"on": False}, shapes.machine()),
     "machine command K1 M115": ("POST machines/K1/command", {"text": "M115"}, {"lines": ["FIRMWARE_NAME:Marlin"]}),
+    "machine jog K1 X=10 y=-0.5 --feed 20": (
+        "POST machines/K1/jog-step",
+        {"distance_mm": {"X": 10.0, "Y": -0.5}, "feed_mm_s": 20.0},
+        {},
+    ),
+    "machine heat K1 T0=200": ("POST machines/K1/heat", {"heater": "T0", "target_degc": 200.0}, {}),
+    "machine override K1 feed=80": ("POST machines/K1/override", {"what": "feed", "percent": 80.0}, {}),
+    "machine offsets M1 --frame g55 Z=0": (
+        "PUT machines/M1/work-offsets",
+        {"frame": "G55", "axes_mm": {"Z": 0.0}},
+        {"offsets_mm": {"G55": [1, 2, 3]}, "on_record_mm": {"G55": [1, 2, 3]}, "differ": []},
+    ),
+    "machine probe M1 --distance 10": (
+        "POST machines/M1/probe",
+        {"axis": "Z", "direction": -1, "distance_mm": 10.0, "feed_mm_s": 1.0},
+        {"axis": "Z", "contact_mm": {"Z": -12.5}, "work_mm": {"G54": {"Z": 0.5}}},
+    ),
     "machine estop K1": ("POST machines/K1/stop", {}, StopShape(stopped=True, outcomes={"K1": "confirmed"})),
     "estop": ("POST estop", {}, StopShape(stopped=True, outcomes={"K1": "confirmed", "K2": "unreachable"})),
     "estop --release": ("POST estop/release", {}, StopShape(stopped=False)),

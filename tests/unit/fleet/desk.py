@@ -13,8 +13,10 @@ from fleetctl.errors import StoreUnavailable
 from fleetctl.fleet.agents import Agents
 from fleetctl.fleet.bus import Bus
 from fleetctl.fleet.jobs import Jobs
+from fleetctl.fleet.jogging import Jogging
 from fleetctl.fleet.link import AgentLink
 from fleetctl.fleet.machines import Machines
+from fleetctl.fleet.operating import Operating
 from fleetctl.fleet.record import Record
 from fleetctl.fleet.runs import Runs
 from fleetctl.fleet.stop import StopButton
@@ -65,6 +67,8 @@ class PretendAgent:
         self.welcome: dict[str, Any] = {}
         self.stop_outcomes: tuple[StopOutcome, ...] | None = ()
         self.before_welcome: Callable[[], Any] | None = None
+        self.answers: dict[str, dict[str, Any]] = {}
+        """What a verb is answered with, by its name."""
         self.peer: MemoryPeerLink
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -97,7 +101,7 @@ class PretendAgent:
                     outcomes = self.stop_outcomes
                     self.say(StopReport(command_id=message.command_id, outcomes=outcomes, last_byte_s=0.001))
             elif isinstance(message, Verb):
-                self.say(Answer(command_id=message.command_id))
+                self.say(Answer(command_id=message.command_id, **self.answers.get(message.verb, {})))
 
     async def _greet(self) -> None:
         if self.before_welcome is not None:
@@ -138,6 +142,8 @@ class Desk:
         self.agents = Agents({AGENT: self.link})
         views = Views(self.record, self.agents, telemetry, None)  # type: ignore[arg-type]
         self.machines = Machines(self.record, self.agents, views, {"marlin": ("generic-220",)})
+        self.operating = Operating(self.record, self.agents)
+        self.jogging = Jogging(self.record, self.agents, clock)
         self.runs = Runs(self.record, self.agents)
         self.jobs = Jobs(self.record)
         self.stop = StopButton(self.record, self.agents, views, clock)

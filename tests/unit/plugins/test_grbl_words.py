@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fleetctl_plugins.grbl import words
+from fleetctl_plugins.grbl.dialects import GRBL
 from fleetctl_plugins.grbl.sender import Ask, Sender
 from fleetctl_plugins.grbl.status import StatusReader
 
@@ -90,9 +91,9 @@ def test_facts() -> None:
 
 
 def test_numbers_that_nobody_knows_are_said_to_be_unknown() -> None:
-    assert "unknown" in words.alarm_text(17)
-    assert "unknown" in words.error_text(79)
-    assert "hard limit" in words.alarm_text(1)
+    assert "unknown" in GRBL.alarm_text(17)
+    assert "unknown" in GRBL.error_text(79)
+    assert "hard limit" in GRBL.alarm_text(1)
 
 
 def feeder(program: bytes) -> Feeder:

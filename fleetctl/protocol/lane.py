@@ -1,0 +1,42 @@
+"""The shortcut that an engine may have: answers to plain moves in, the next plain moves out, compiled.
+
+A lane belongs to its engine, which opens it only while nothing but a program is under way. The streamer offers it
+each input first (`fleetctl.driver.streamer`). It must do exactly what the engine would: the engine's own way stays
+the reference, and a test compares both byte by byte. This module is the only door to the lanes of `ext/flight.pyx`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from fleetctl._ext.flight import NumberedLane
+from fleetctl.protocol.engine import Progress
+
+__all__ = ["HasLane", "Lane", "NumberedLane"]
+
+
+class Lane(Protocol):
+    """What the streamer needs of a lane."""
+
+    wants_step: bool
+    """Set by `receive` when the engine must be stepped, by `engine.receive(b"", now)`; whoever does so clears it."""
+
+    def receive(self, data: bytes, now_s: float) -> bytes | None:
+        """Bytes to write when the lane dealt with `data` whole, possibly none; None, and nothing has changed, when
+        `engine.receive` must have it."""
+        ...
+
+
+@runtime_checkable
+class HasLane(Protocol):
+    """What an engine has besides when it keeps a lane.
+
+    What the lane did counts in `next_deadline` and every verb as if the engine had done it. Only `Progress` does not
+    come by itself: the streamer asks for it while the lane acts.
+    """
+
+    lane: Lane
+
+    def progress(self) -> Progress | None:
+        """How far the run is, if that was not told yet; it counts as told now."""
+        ...

@@ -1,0 +1,98 @@
+"""How Grbl probes: `G38.2` until contact, its `[PRB:..]` as a measurement, and the modes as they were before.
+
+A layer of the engine above `offsets`. G38.2 without contact is ALARM:5, with contact before it moved ALARM:4; both
+leave Grbl locked until a person clears it (I14), and the probe has failed. G38.2 and G91 are modal, so the modes are
+asked for first and set back (Grbl 1.1, commands.md; gcode.c).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from fleetctl.errors import MachineError, UsageError
+from fleetctl.model.machine import Activity
+from fleetctl.model.profile import Envelope
+from fleetctl.protocol.engine import CommandDone, Measured
+from fleetctl.protocol.jogging import AXES, inside
+
+from . import words
+from .offsets import Offsetting
+from .sender import Ask
+from .status import MM_PER_INCH, Status
+
+FEED_MOST_MM_S = 10.0
+"""A probe that hits hard measures nothing and breaks."""
+
+WAY_MOST_MM = 100.0
+
+FOUND = re.compile(r"\[PRB:([-\d.,]+):([01])\]")
+KEPT_GROUPS = re.compile(r"\b(G0|G1|G2|G3|G80|G20|G21|G90|G91|F[\d.]+)(?![\d.])")
+"""Modes that a probe changes: motion, units, distances, feed."""
+
+
+class Probing(Offsetting):
+    """`protocol.operating.Probed`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._here_mm: tuple[float, float, float] | None = None
+
+    def probe(
+        self, axis: str, direction: int, distance_mm: float, feed_mm_s: float, within: Envelope | None, now: float
+    ) -> int:
+        """Ask for the modes, probe, set the modes back."""
+        if axis not in AXES or direction not in (-1, 1):
+            raise UsageError("A probe moves X, Y or Z, in direction -1 or 1.")
+        if not (math.isfinite(distance_mm) and 0 < distance_mm <= WAY_MOST_MM):
+            raise UsageError(f"A probe moves at most {WAY_MOST_MM:g} mm.")
+        if not (math.isfinite(feed_mm_s) and 0 < feed_mm_s <= FEED_MOST_MM_S):
+            raise UsageError(f"A probe moves at {FEED_MOST_MM_S:g} mm/s at most.")
+        self._need_rest()
+        way_mm = direction * distance_mm
+        self._check_way(axis, way_mm, within)
+        self._tickets += 1
+        ticket = self._tickets
+
+        def modes_told(ask: Ask, error: int) -> None:
+            modes = words.MODES.search(" ".join(ask.lines))
+            if error or modes is None:
+                self._by_hand_failed(ticket, words.error_text(error) if error else "the modes could not be read")
+                return
+            before = "".join(KEPT_GROUPS.findall(modes[1]))
+            self._sender.asks += [
+                Ask(f"G38.2G21G91{axis}{way_mm:.3f}F{feed_mm_s * 60:.1f}", touched, ticket=ticket),
+                Ask(before, ticket=0),
+            ]
+
+        def touched(ask: Ask, error: int) -> None:
+            found = FOUND.search(" ".join(ask.lines))
+            if error or found is None or found[2] != "1":
+                self._by_hand_failed(ticket, words.error_text(error) if error else "no contact was reported")
+                return
+            scale = MM_PER_INCH if self._reader.inches else 1.0
+            point = [float(value) * scale for value in found[1].split(",")[:3]]
+            self._occupied = False
+            self._show(Activity.IDLE, "")
+            values: dict[str, tuple[float, ...]] = {name: (value,) for name, value in zip(AXES, point, strict=True)}
+            self._events += [Measured(ticket, values), CommandDone(ticket, (), ok=True)]
+
+        self._ask(Ask("$G", modes_told, ticket=ticket, expects="[GC:"), now)
+        self._show(Activity.RUNNING, "probing")
+        return ticket
+
+    def _check_way(self, axis: str, way_mm: float, within: Envelope | None) -> None:
+        if within is None or self._here_mm is None:
+            return
+        index = AXES.index(axis)
+        here, least, greatest = self._here_mm[index], within.least_mm[index], within.greatest_mm[index]
+        if inside(way_mm, here, least, greatest) != way_mm:
+            raise MachineError(
+                f"The probe could go to {axis} {here + way_mm:.3f} mm; it reaches {least:g} to {greatest:g}.",
+                hint="Let it go less far.",
+            )
+
+    def _status(self, status: Status, now: float) -> None:
+        super()._status(status, now)
+        if status.position_mm is not None:
+            self._here_mm = status.position_mm
