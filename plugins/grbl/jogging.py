@@ -17,7 +17,6 @@ from fleetctl.model.profile import Envelope
 from fleetctl.protocol.engine import CommandDone
 from fleetctl.protocol.jogging import AXES, JogLimits, JogPlan, Move, check_step
 
-from . import words
 from .answers import Answers
 from .sender import Ask
 from .state import Phase
@@ -193,10 +192,10 @@ class Jogging(Answers):
     def _jog_answered(self, ask: Ask, error: int) -> None:
         self._jog_lines.discard(ask)
         if error and not ask.ticket:
-            self._jog_refused = words.error_text(error)
+            self._jog_refused = self._dialect.error_text(error)
             self._plan.halt()
         if ask.ticket:
-            lines = (words.error_text(error),) if error else ()
+            lines = (self._dialect.error_text(error),) if error else ()
             self._events.append(CommandDone(ask.ticket, lines, ok=not error))
 
     # Coming to rest

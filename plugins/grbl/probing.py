@@ -57,7 +57,7 @@ class Probing(Offsetting):
         def modes_told(ask: Ask, error: int) -> None:
             modes = words.MODES.search(" ".join(ask.lines))
             if error or modes is None:
-                self._by_hand_failed(ticket, words.error_text(error) if error else "the modes could not be read")
+                self._by_hand_failed(ticket, self._dialect.error_text(error) if error else "the modes could not be read")
                 return
             before = "".join(KEPT_GROUPS.findall(modes[1]))
             self._sender.asks += [
@@ -68,7 +68,7 @@ class Probing(Offsetting):
         def touched(ask: Ask, error: int) -> None:
             found = FOUND.search(" ".join(ask.lines))
             if error or found is None or found[2] != "1":
-                self._by_hand_failed(ticket, words.error_text(error) if error else "no contact was reported")
+                self._by_hand_failed(ticket, self._dialect.error_text(error) if error else "no contact was reported")
                 return
             scale = MM_PER_INCH if self._reader.inches else 1.0
             point = [float(value) * scale for value in found[1].split(",")[:3]]

@@ -25,7 +25,7 @@ from fleetctl.protocol.jogging import AXES, JOG_AXES, JogLimits, JogPlan, check_
 
 from . import words
 from .answers import Answers
-from .link import Ask
+from .link import MOST_LINES, Ask
 
 KEEPS_MODES = frozenset({"RepRapFirmware", "Smoothieware"})
 """Where M120 and M121 push and pop modes and feed (Duet3D GCodes dictionary; smoothieware.org, supported G-codes)."""
@@ -61,8 +61,8 @@ class Jog(Enum):
 class Jogging(Answers):
     """`protocol.operating.Jogged`."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, most_lines: int = MOST_LINES) -> None:
+        super().__init__(most_lines)
         self._jog = Jog.NONE
         self._limits = JogLimits()
         self._plan = JogPlan(self._limits)

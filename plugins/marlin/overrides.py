@@ -14,7 +14,7 @@ from fleetctl.protocol.engine import CommandDone, Overrides
 
 from . import words
 from .jogging import Jogging
-from .link import Ask
+from .link import MOST_LINES, Ask
 from .state import RUN_IN_HAND, Phase
 
 CODES = {"feed": "M220", "flow": "M221"}
@@ -31,8 +31,8 @@ SET = re.compile(r"M22([01])\s*S(\d+)\s*\Z", re.IGNORECASE)
 class Overriding(Jogging):
     """`protocol.operating.Overridden` and `Heated`."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, most_lines: int = MOST_LINES) -> None:
+        super().__init__(most_lines)
         self._set_percent: dict[str, float] = {}
 
     def override(self, what: str, percent: float, now: float) -> int:
