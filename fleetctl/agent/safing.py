@@ -47,6 +47,7 @@ class Safing:
         self._held = held
         self._shared = shared
         self._readings = readings
+        self._watched = False
         self._idle = IdleHeat(held.assignment.profile.heat_off_after_idle_s)
 
     @property
@@ -103,6 +104,7 @@ class Safing:
     def new_link(self) -> None:
         """Whoever watched over the link before has ended with it."""
         self._idle.forget()
+        self._watched = False
 
     def asked(self) -> None:
         """A person set a heater just now: the time of what is on without a run begins anew."""
@@ -111,18 +113,23 @@ class Safing:
     def begins_to_idle(self, telemetry: Telemetry) -> bool:
         """The machine told readings; whether it is on without a run from now on, so that somebody must watch it."""
         on = _is_on(telemetry) and not self._run_works
-        return self._idle.seen(on, self._shared.clock.monotonic())
+        begins = self._idle.seen(on, self._shared.clock.monotonic())
+        return begins and not self._watched
 
     async def watch_idle(self, driver: Driver) -> None:
         """Switch off what is on for too long while no run works; returns when nothing is on any more."""
-        while (due_s := self._idle.due_s) is not None:
-            now_s = self._shared.clock.monotonic()
-            if now_s < due_s:
-                await self._shared.clock.sleep(due_s - now_s)
-                continue
-            self._idle.failed(now_s)
-            if await self.make_safe(driver) and not self._run_works:
-                self._tell_idle()
+        self._watched = True
+        try:
+            while (due_s := self._idle.due_s) is not None:
+                now_s = self._shared.clock.monotonic()
+                if now_s < due_s:
+                    await self._shared.clock.sleep(due_s - now_s)
+                    continue
+                self._idle.failed(now_s)
+                if await self.make_safe(driver) and not self._run_works:
+                    self._tell_idle()
+        finally:
+            self._watched = False
 
     def _tell_idle(self) -> None:
         held = self._held

@@ -49,6 +49,22 @@ async def test_a_machine_that_was_preheated_by_hand_is_switched_off_in_time() ->
 
 
 @under_virtual_clock()
+async def test_what_is_on_again_is_switched_off_once() -> None:
+    """Off and on again while somebody watches already: one watch goes on, with the new time."""
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        await online(rig, assigned())
+        for _ in range(3):
+            machine.listener.telemetry(HOT)
+            await asyncio.sleep(20.0)
+            machine.listener.telemetry(COLD)
+            await asyncio.sleep(20.0)
+        machine.listener.telemetry(HOT)
+        await asyncio.sleep(IDLE_S + 1.0)
+        assert machine.calls.count("make_safe") == 1
+
+
+@under_virtual_clock()
 async def test_a_person_who_sets_a_heater_again_has_the_whole_time_again() -> None:
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
