@@ -61,7 +61,8 @@ class Ending(GrblState):
         """Ask for the state now, and again in time."""
         self._urgent += self._signs.query
         self._watch.asked(self._sender.sent_bytes - self._sender.unwritten_bytes, now)
-        restless = self._phase is not Phase.IDLE and self._phase is not Phase.FAULT
+        resting = self._shown is not None and self._shown[0] in (Activity.WAITING, Activity.PAUSED)
+        restless = self._phase is not Phase.IDLE and self._phase is not Phase.FAULT and not resting
         self._poll_due_s = now + (POLL_ACTIVE_S if restless or self._occupied else POLL_IDLE_S)
         if self._silent_due_s is None:
             self._silent_due_s = now + SILENT_S

@@ -46,9 +46,8 @@ class Offsetting(Overriding):
         def units_told(ask: Ask, error: int) -> None:
             modes = words.MODES.search(" ".join(ask.lines))
             if error or modes is None:
-                self._by_hand_failed(
-                    ticket, self._dialect.error_text(error) if error else "the units could not be read"
-                )
+                why = self._dialect.error_text(error) if error else "the units could not be read"
+                self._by_hand_failed(ticket, why)
                 return
             unit_mm = MM_PER_INCH if "G20" in modes[1].split() else 1.0
             values = "".join(f"{axis}{axes_mm[axis] / unit_mm:.4f}" for axis in AXES if axis in axes_mm)
@@ -71,9 +70,8 @@ class Offsetting(Overriding):
             if match is not None and match[1] in FRAMES:
                 found[match[1]] = tuple(float(value) * scale for value in match[2].split(",")[:3])
         if error or len(found) < len(FRAMES):
-            self._by_hand_failed(
-                ask.ticket, self._dialect.error_text(error) if error else "the offsets could not be read"
-            )
+            why = self._dialect.error_text(error) if error else "the offsets could not be read"
+            self._by_hand_failed(ask.ticket, why)
             return
         self._occupied = False
         self._events += [Measured(ask.ticket, found), CommandDone(ask.ticket, (), ok=True)]

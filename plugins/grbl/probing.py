@@ -57,9 +57,8 @@ class Probing(Offsetting):
         def modes_told(ask: Ask, error: int) -> None:
             modes = words.MODES.search(" ".join(ask.lines))
             if error or modes is None:
-                self._by_hand_failed(
-                    ticket, self._dialect.error_text(error) if error else "the modes could not be read"
-                )
+                why = self._dialect.error_text(error) if error else "the modes could not be read"
+                self._by_hand_failed(ticket, why)
                 return
             before = "".join(KEPT_GROUPS.findall(modes[1]))
             self._sender.asks += [
