@@ -12,11 +12,15 @@ import os
 import random
 import signal
 from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
 
 from fleetctl import __version__
 from fleetctl.agent.agent import Agent, Surroundings
 from fleetctl.agent.blocking import Threads
 from fleetctl.agent.files import OsJournalFile
+from fleetctl.agent.lag import Blocked
 from fleetctl.agent.programs import ProgramCache
 from fleetctl.clock import SystemClock
 from fleetctl.config import Config
@@ -36,7 +40,8 @@ async def run_agent(config: Config) -> None:
     """Run the agent of this computer: the first signal lets runs finish, the second interrupts them."""
     config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     config.agent_journal.parent.mkdir(mode=0o700, exist_ok=True)
-    with DataDirectoryLock(config.data, "agent"):
+    config.agent_stuck.unlink(missing_ok=True)
+    with DataDirectoryLock(config.data, config.agent_place):
         agent = Agent(_surroundings(config))
         leave = _leave_gradually(agent)
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -72,7 +77,15 @@ def _surroundings(config: Config) -> Surroundings:
         watch_loop=True,
         captures=config.agent_captures,
         captures_blocking=Threads("captures", 1),
+        tell_stuck=functools.partial(_write_stuck, config.agent_stuck),
     )
+
+
+def _write_stuck(path: Path, blocked: Blocked) -> None:
+    """For the controller to find: an agent that hangs answers nobody. Whole or not at all."""
+    unfinished = path.with_suffix(".new")
+    unfinished.write_bytes(msgspec.json.encode(blocked))
+    unfinished.replace(path)
 
 
 def _open_transport(

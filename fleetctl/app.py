@@ -17,14 +17,17 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from fleetctl import __version__
 from fleetctl.api.server import listen, make_app
 from fleetctl.clock import Clock, SystemClock
 from fleetctl.config import Config
 from fleetctl.driver.api import DriverType
 from fleetctl.errors import ConfigurationError
+from fleetctl.fleet.agent_desk import AgentDesk
 from fleetctl.fleet.agents import Agents
 from fleetctl.fleet.bus import Bus
 from fleetctl.fleet.checks import Checks
+from fleetctl.fleet.continuing import Continuing
 from fleetctl.fleet.controller import Controller
 from fleetctl.fleet.discovery import Discovery
 from fleetctl.fleet.dispatcher import Dispatcher
@@ -34,7 +37,7 @@ from fleetctl.fleet.intake import Intake, OffLoop
 from fleetctl.fleet.jobs import Jobs
 from fleetctl.fleet.jogging import Jogging
 from fleetctl.fleet.link import AgentLink, Dial
-from fleetctl.fleet.local_agent import LocalAgent
+from fleetctl.fleet.local_agent import LocalAgent, stuck_in
 from fleetctl.fleet.machines import Machines
 from fleetctl.fleet.operating import Operating
 from fleetctl.fleet.panel import Panels
@@ -80,6 +83,12 @@ class Seams:
     hooks: HookSource
     off_loop: OffLoop
     run_in_thread: RunInThread
+    new_dial: Callable[[str], Dial] | None = None
+    """How an agent is reached that a machine is given to; None: there are no others than those of `dials`."""
+    stuck: Callable[[str], str] = lambda _agent: ""
+    """What holds an agent of this computer up at this moment, as its watchdog wrote it; empty when nothing does."""
+    version: str = ""
+    """Ours: an agent of another one is replaced when it is idle. Empty: any will do."""
 
 
 def build_controller(site: str, seams: Seams) -> Controller:
@@ -87,17 +96,21 @@ def build_controller(site: str, seams: Seams) -> Controller:
     bus = Bus()
     record = Record(seams.open_writer(bus.publish), seams.reader, seams.clock, seams.new_id)
     telemetry = Telemetry(seams.clock)
-    agents = Agents(
-        {
-            name: AgentLink(name, site, dial, record, telemetry, seams.clock, seams.rng)
-            for name, dial in seams.dials.items()
-        }
-    )
+
+    def make_link(name: str) -> AgentLink:
+        dial = seams.dials.get(name)
+        if dial is None:
+            assert seams.new_dial is not None  # else nobody is given this function
+            dial = seams.new_dial(name)
+        return AgentLink(name, site, dial, record, telemetry, seams.clock, seams.rng, seams.version)
+
+    agents = Agents({name: make_link(name) for name in seams.dials}, make_link if seams.new_dial else None)
     renewal = Renewal(record, seams.blobs, seams.off_loop)
     gate = Gate(record, renewal.renewed)
     hooks = Hooks(seams.hooks, seams.run_in_thread)
     views = Views(record, agents, telemetry, gate)
     stop = StopButton(record, agents, views, seams.clock)
+    transforming = Transforming(record, seams.blobs, views, seams.off_loop)
     profiles = {name: driver.profiles for name, driver in seams.drivers.items()}
     machines = Machines(record, agents, views, profiles)
     return Controller(
@@ -106,10 +119,12 @@ def build_controller(site: str, seams: Seams) -> Controller:
         bus=bus,
         telemetry=telemetry,
         intake=Intake(record, seams.blobs, views, seams.off_loop),
-        transforming=Transforming(record, seams.blobs, views, seams.off_loop),
+        transforming=transforming,
+        continuing=Continuing(record, agents, gate, transforming, views),
         paths=Paths(seams.blobs, views, seams.off_loop),
         machines=machines,
         panels=Panels(record, agents, machines, telemetry),
+        agent_desk=AgentDesk(record, agents, seams.stuck),
         operating=Operating(record, agents),
         jogging=Jogging(record, agents, seams.clock),
         discovery=Discovery(hooks, record),
@@ -180,7 +195,10 @@ async def _controller(config: Config) -> AsyncIterator[Controller]:
 
         plugins = PluginManager()
         plugins.load()
-        agent = LocalAgent(config.data, config.agent_socket, clock)
+
+        def new_dial(name: str) -> Dial:
+            return LocalAgent(config.of_agent(name), clock).dial
+
         controller = build_controller(
             config.site,
             Seams(
@@ -191,7 +209,10 @@ async def _controller(config: Config) -> AsyncIterator[Controller]:
                 open_writer=open_writer,
                 reader=reader,
                 blobs=blobs,
-                dials={config.agent: agent.dial},
+                dials={config.agent: new_dial(config.agent)},
+                new_dial=new_dial,
+                version=__version__,
+                stuck=lambda name: stuck_in(config.of_agent(name)),
                 drivers=plugins.drivers(),
                 hooks=plugins,
                 off_loop=asyncio.to_thread,

@@ -13,6 +13,9 @@ import msgspec
 
 from fleetctl.errors import ConfigurationError, UsageError
 
+FIRST_AGENT = "local"
+"""The agent that is always there; what it keeps had no name in its path before there were others."""
+
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of one controller and its agent."""
@@ -45,14 +48,33 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return self.data / "programs"
 
     @property
+    def agent_place(self) -> str:
+        """What the files of the agent named `agent` begin with: each agent of this computer has its own."""
+        return "agent" if self.agent == FIRST_AGENT else f"agent-{self.agent}"
+
+    @property
     def agent_socket(self) -> Path:
-        """Where the local agent listens for its controller."""
-        return self.data / "agent.sock"
+        """Where that agent listens for its controller."""
+        return self.data / f"{self.agent_place}.sock"
+
+    @property
+    def agent_log(self) -> Path:
+        """What that agent prints."""
+        return self.data / f"{self.agent_place}.log"
 
     @property
     def agent_journal(self) -> Path:
-        """The local agent's journal."""
-        return self.data / "agent" / "journal"
+        """That agent's journal."""
+        return self.data / self.agent_place / "journal"
+
+    @property
+    def agent_stuck(self) -> Path:
+        """What that agent's watchdog writes while a call holds it up for long; gone when it goes on."""
+        return self.data / self.agent_place / "stuck.json"
+
+    def of_agent(self, name: str) -> Config:
+        """The same settings as another agent of this computer has them."""
+        return msgspec.structs.replace(self, agent=name)
 
     @property
     def agent_captures(self) -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -19,8 +19,9 @@ from fleetctl.agent.captures import Captures
 from fleetctl.agent.commands import Commands
 from fleetctl.agent.files import JournalFile
 from fleetctl.agent.journal import Journal
-from fleetctl.agent.lag import LagMonitor
+from fleetctl.agent.lag import Blocked, LagMonitor
 from fleetctl.agent.link import ControllerLink, Listen
+from fleetctl.agent.owners import Owners
 from fleetctl.agent.programs import Programs
 from fleetctl.agent.questions import Questions
 from fleetctl.agent.records import Outcome
@@ -32,11 +33,14 @@ from fleetctl.agent.telemetry import TelemetryBoard
 from fleetctl.clock import Clock
 from fleetctl.driver.api import DriverType
 from fleetctl.model.identity import NewId
-from fleetctl.model.messages import PROTOCOL_VERSION, JogReport, Reply, Welcome
+from fleetctl.model.messages import PROTOCOL_VERSION, BlockedReport, JogReport, LeavingReport, Reply, Welcome
 from fleetctl.transport.hotplug import PortWatch
 from fleetctl.transport.peer import PeerLink
 
 log = logging.getLogger(__name__)
+
+NAME_AGAIN_S = 10.0
+"""Who holds up the agent again and again is named no more often than this; the log has all of it."""
 
 LAST_WORDS_S = 2.0
 """How long an agent that leaves waits for the controller to acknowledge its last reports."""
@@ -50,7 +54,8 @@ class Surroundings:
     and written through `journal_blocking` only; `programs` is given already wired to its own threads.
     `listen` begins to take controllers in: `functools.partial(serve_peers, path)`, or the simulation's twin.
     `reports_in_flight`: 1 where the link may lose single messages; 64 suits a socket (see `ControllerLink`).
-    `watch_loop`: start the thread that samples the loop when it is late; never in a virtual loop.
+    `watch_loop`: start the thread that samples the loop when it is late; never in a virtual loop. `tell_stuck` is
+    called in that thread while the loop does not go on.
     `captures`: the folder of the captures of links, opened and read through `captures_blocking`; each is written by
     a thread of its own.
     """
@@ -71,6 +76,7 @@ class Surroundings:
     watch_loop: bool = False
     captures: Path | None = None
     captures_blocking: RunBlocking = inline
+    tell_stuck: Callable[[Blocked], None] = lambda _blocked: None
     port_watch: PortWatch = field(default_factory=PortWatch)
 
 
@@ -94,11 +100,12 @@ class Agent:
             run_ended=asyncio.Event(),
             port_watch=around.port_watch,
         )
-        self.supervisor = Supervisor(self.shared)
+        self.supervisor = Supervisor(self.shared, self._tell_leaving)
         captures = Captures(around.captures, around.captures_blocking, around.clock)
         questions = Questions(self.supervisor, captures, self._post)
         self.commands = Commands(self.shared, self.supervisor, self._post, self._tell, questions.take)
         self.link = ControllerLink(self.shared, self.commands.take, self._welcome, around.reports_in_flight)
+        self._name_again_s: dict[str, float] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._serving: set[asyncio.Task[None]] = set()
 
@@ -117,7 +124,7 @@ class Agent:
                 self._tasks = tasks
                 helpers = [tasks.create_task(self.journal.run(), name="journal")]
                 if self._around.watch_loop:
-                    helpers.append(tasks.create_task(LagMonitor(self._around.clock).run(), name="loop lag"))
+                    helpers.append(tasks.create_task(self._watch().run(), name="loop lag"))
                 server = await self._around.listen(self._take_in)
                 try:
                     await self.supervisor.run()
@@ -138,6 +145,35 @@ class Agent:
         """Write what is left of the journal and close it; idempotent."""
         await self.journal.close()
 
+    def _watch(self) -> LagMonitor:
+        owners = Owners(lambda: self.supervisor.sessions)
+        return LagMonitor(self._around.clock, owners, self.blocked, self._around.tell_stuck)
+
+    def blocked(self, blocked: Blocked) -> None:
+        """A call held up the loop: name its machine, which gets its stop last from now on."""
+        session = self.supervisor.sessions.get(blocked.machine_id)
+        if session is None:
+            return
+        session.blocks = True
+        now_s = self._around.clock.monotonic()
+        if now_s < self._name_again_s.get(blocked.machine_id, 0.0):
+            return
+        self._name_again_s[blocked.machine_id] = now_s + NAME_AGAIN_S
+        driver = session.assignment.driver
+        log.warning("%s: its driver %s held up all machines for %.2f s", session.name, driver, blocked.late_s)
+        self.link.tell(
+            BlockedReport(
+                machine_id=blocked.machine_id,
+                driver=driver,
+                late_s=blocked.late_s,
+                where=blocked.where,
+                at_s=self._around.clock.wall().timestamp(),
+            )
+        )
+
+    def _tell_leaving(self) -> None:
+        self.link.tell(LeavingReport(leaving=self.supervisor.leaving))
+
     def _post(self, outcome: Outcome | Reply) -> None:
         self.link.post(outcome)
 
@@ -155,6 +191,7 @@ class Agent:
             pid=self._around.pid,
             active_runs=tuple(run.run_id for run in self.journal.state.active_runs()),
             last_sequence=content.last_sequence,
+            leaving=self.supervisor.leaving,
             stop_id=content.stop_id,
         )
 

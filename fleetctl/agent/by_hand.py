@@ -53,7 +53,7 @@ async def heat(verb: Verb, session: Session, driver: Driver) -> list[str]:
     check_target(session.assignment.profile, asked.heater, asked.target_degc)
     if not driver.capabilities.heat or not isinstance(driver, Heats):
         raise _cannot(session, "be heated by hand")
-    session.preheat.asked()
+    session.safing.asked()
     await driver.heat(asked.heater, asked.target_degc)
     return []
 

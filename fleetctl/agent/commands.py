@@ -40,6 +40,7 @@ from fleetctl.model.run import ENDED, RunState
 
 log = logging.getLogger(__name__)
 
+LEAVING = "the agent is about to end; its successor begins it"
 STOPPED = "everything is stopped until a person releases it"
 
 
@@ -159,6 +160,9 @@ class Commands:
         elif self._journal.state.stopped:
             # Not *refused*, which would count against the job: a person stopped it.
             self._end_unbegun(start.run_id, start.machine_id, start.epoch, RunState.CANCELLED, STOPPED)
+        elif self._supervisor.leaving:
+            # Neither: it crossed our word that we leave, and nobody is to blame.
+            self._end_unbegun(start.run_id, start.machine_id, start.epoch, RunState.CANCELLED, LEAVING)
         else:
             session.start(start, self._obstacle(start))
 
@@ -166,7 +170,7 @@ class Commands:
         late_s = self._shared.clock.wall().timestamp() - start.not_after_s
         if late_s > 0:
             return f"the start came {late_s:.1f} s too late"
-        return "the agent is about to end" if self._supervisor.leaving else ""
+        return ""
 
     def _end_unbegun(self, run_id: str, machine_id: str, epoch: int, state: RunState, reason: str) -> None:
         """Use the run id up, so that no Start of it can ever begin."""

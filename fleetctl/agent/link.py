@@ -19,7 +19,6 @@ from fleetctl.agent.shared import Shared
 from fleetctl.model.messages import (
     PROTOCOL_VERSION,
     Hello,
-    JogReport,
     Reply,
     Stop,
     ToAgent,
@@ -104,10 +103,10 @@ class ControllerLink:
         if self._line is not None:
             self._line.post(outcome)
 
-    def tell(self, report: JogReport) -> None:
-        """Send it now if there is a line with room; it is not kept."""
+    def tell(self, message: ToController) -> None:
+        """Send something that may be lost, if there is a line with room."""
         if self._line is not None:
-            self._line.send(report)
+            self._line.send(message)
 
     async def delivered(self, deadline_s: float) -> None:
         """Wait until the controller has everything, at the latest until `deadline_s`; or it is not there."""

@@ -16,16 +16,24 @@ from fleetctl.agent.backoff import BackOff
 from fleetctl.agent.console import Console
 from fleetctl.agent.early import make_safe_while_connecting
 from fleetctl.agent.ears import Ears
-from fleetctl.agent.execution import END_PATIENCE_S, PRESS_CYCLE_START, STOPPED_UNBEGUN, Execution
+from fleetctl.agent.execution import DRAIN_PATIENCE_S, END_PATIENCE_S, PRESS_CYCLE_START, STOPPED_UNBEGUN, Execution
 from fleetctl.agent.facts import Facts
 from fleetctl.agent.jogging import JogHand
-from fleetctl.agent.preheat import Preheat
 from fleetctl.agent.recognition import Recognition
-from fleetctl.agent.records import MadeSafe
+from fleetctl.agent.safing import Safing
 from fleetctl.agent.shared import Shared
 from fleetctl.agent.telemetry import Readings
 from fleetctl.agent.wire import Wire, told_activity, told_end
-from fleetctl.driver.api import AnswersPrompts, Driver, EndKind, MachineSpec, Progress, TakesWorkOffsets, Telemetry
+from fleetctl.driver.api import (
+    AnswersPrompts,
+    DiscardsFirst,
+    Driver,
+    EndKind,
+    MachineSpec,
+    Progress,
+    TakesWorkOffsets,
+    Telemetry,
+)
 from fleetctl.errors import BoardChanged, FleetctlError, LinkError, UsageError
 from fleetctl.model.board import Board
 from fleetctl.model.machine import Activity, Link
@@ -40,13 +48,9 @@ log = logging.getLogger(__name__)
 CONNECT_PATIENCE_S = 30.0
 """Opening a port, waiting for a board to boot, and its identification."""
 
-MAKE_SAFE_PATIENCE_S = 15.0
 CLOSE_PATIENCE_S = 5.0
 STEADY_AFTER_S = 10.0
 """A link that held this long was a good one: the next loss is retried soon."""
-
-LEFT_ON_S = 10.0
-"""How long after the end of a run its last readings are in: firmware reports every few seconds."""
 
 STOP_PATIENCE_S = 2.0
 """How long a machine may take to confirm a stop."""
@@ -67,15 +71,17 @@ class Session:
         self._shared = shared
         self._backoff = BackOff(shared.rng)
         self._tasks: asyncio.TaskGroup | None = None
+        self._ears: Ears | None = None
         self._link_end: asyncio.Future[Exception] | None = None
         self._retry_now = asyncio.Event()
         self._retired = False
         self._stale = False
+        self.blocks = False
+        """Whether its driver was seen to hold up the whole agent."""
         self._recognition = Recognition(assignment, shared)
-        self._making_safe = False
         self._readings = Readings(assignment.machine_id, shared.clock, shared.telemetry)
+        self.safing = Safing(self, shared, self._readings)
         self.jog_hand = JogHand(self)
-        self.preheat = Preheat(self)
 
     @property
     def name(self) -> str:
@@ -90,7 +96,7 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether a run is in hand, or one that ended badly is still being made safe."""
-        return self.hand is not None or self._making_safe
+        return self.hand is not None or self.safing.under_way
 
     def now_s(self) -> float:
         """The clock of deadlines."""
@@ -104,7 +110,6 @@ class Session:
             await self._hold_links()
         finally:
             self.jog_hand.let_go()
-            self.preheat.close()
 
     async def _hold_links(self) -> None:
         while not self._retired:
@@ -132,7 +137,7 @@ class Session:
 
     async def _one_link(self) -> None:
         """One link from opening to loss. Whatever a driver raises ends only this."""
-        ears = Ears(self)
+        ears = self._ears = Ears(self, self._shared.clock)
         self._link_end = asyncio.get_running_loop().create_future()
         try:
             self.driver = self._make_driver(ears)
@@ -169,8 +174,9 @@ class Session:
     async def _connect(self, driver: Driver) -> None:
         """Open and identify; then, before the machine counts as online, make safe what a run left hot."""
         self.facts.activity, self.facts.activity_reason = Activity.IDLE, ""
+        self.safing.new_link()
         deadline_s = self._shared.clock.monotonic() + CONNECT_PATIENCE_S
-        unsafe = self._shared.journal.state.content.unsafe.get(self.assignment.machine_id)
+        unsafe = self.safing.owed
         early = self._early(driver) if unsafe else None
         try:
             async with asyncio.timeout_at(deadline_s + CLOSE_PATIENCE_S):
@@ -183,7 +189,7 @@ class Session:
         self.facts.board = Board(uuid=identity.board_uuid, model=identity.board_model)
         self._recognition.answered(self.facts.board)
         if self.stopped or unsafe:
-            await self._make_safe(driver)
+            await self.safing.make_safe(driver)
         self.facts.firmware = f"{identity.firmware} {identity.version}".strip()
         self.facts.link, self.facts.link_reason = Link.ONLINE, ""
         self.facts.tell()
@@ -286,52 +292,33 @@ class Session:
             self.facts.lose_position()
         winds_down = self._retired  # and makes safe itself
         if execution.started and not winds_down and self.facts.link is Link.ONLINE and self.driver is not None:
-            after = self._make_safe if badly else self._switch_off_what_was_left_on
+            after = self.safing.make_safe_at_last if badly else self.safing.switch_off_what_was_left_on
             self.spawn(after(self.driver), "make safe")
         if self._stale:
             self.break_link(LinkError("The settings of the machine were changed."))
 
-    async def _make_safe(self, driver: Driver) -> None:
-        """Heaters and spindle off where the firmware still listens; the machine stays marked until it worked."""
-        self._making_safe = True
-        self.wire.verb("make-safe")
-        try:
-            async with asyncio.timeout(MAKE_SAFE_PATIENCE_S):
-                await driver.make_safe()
-        except (FleetctlError, TimeoutError) as error:
-            log.warning("%s: not made safe: %s", self.name, error)
-        else:
-            self.made_safe()
-        finally:
-            self._making_safe = False
-            self._shared.run_ended.set()
-
-    def switch_off(self) -> None:
-        """Heat and spindle off, now, if the link holds and nothing else does so already."""
-        if self.driver is not None and not self.busy:
-            self.spawn(self._make_safe(self.driver), "make safe")
-
-    async def _switch_off_what_was_left_on(self, driver: Driver) -> None:
-        """A program may end with heat or spindle on, and nobody need be there to see it."""
-        self._making_safe = True
-        try:
-            await self._shared.clock.sleep(LEFT_ON_S)
-        finally:
-            self._making_safe = False
-            self._shared.run_ended.set()
-        read = self._readings.telemetry
-        hot = any(target > 0 for _now, target in read.temperatures_degc.values())
-        if self.hand is None and (hot or (read.spindle_rpm or 0.0) > 0):
-            log.warning("%s: the program left heat or spindle on; switched off", self.name)
-            await self._make_safe(driver)
-
     def made_safe(self) -> None:
-        """Heaters and spindle are off: nothing is owed any more."""
-        in_use = self.hand is not None and self.hand.started
-        if not in_use and self._shared.journal.state.content.unsafe.get(self.assignment.machine_id):
-            self._shared.journal.append(MadeSafe(self.assignment.machine_id))
+        """Heaters and spindle are off, because a person asked."""
+        self.safing.done()
 
     # Stops
+
+    @property
+    def stop_rank(self) -> int:
+        """When it is its turn in a stop of many: drivers that write through our own streamer first, then those that
+        do their own I/O, at last the one that has blocked this agent before. Whoever blocks keeps nobody waiting."""
+        return 2 if self.blocks else 0 if isinstance(self.driver, DiscardsFirst) else 1
+
+    def discard_unsent(self) -> None:
+        """The first half of a stop: what we have not sent yet never goes out. What the driver tells from here on
+        waits until the stop is out on every link; `stop_sent` follows in the same turn of the loop."""
+        if self._ears is not None:
+            self._ears.keep()
+        if isinstance(self.driver, DiscardsFirst):
+            try:
+                self.driver.discard_unsent()
+            except Exception:  # the boundary of a session, as below
+                log.exception("%s: the driver failed to discard its output", self.name)
 
     def stop_now(self) -> bool:
         """Send the stop, within this turn of the loop; whether there was a link to send it on."""
@@ -349,7 +336,9 @@ class Session:
         return self.facts.link is Link.ONLINE
 
     def stop_sent(self) -> None:
-        """The stop is out on every link: the run that had not begun never will."""
+        """The stop is out on every link: what came of it is heard, and the run that had not begun never will."""
+        if self._ears is not None:
+            self._ears.pass_on()
         if self.hand is not None:
             self.hand.stop_sent()
 
@@ -421,8 +410,9 @@ class Session:
             except FleetctlError as error:
                 log.warning("%s: the run could not be cancelled (%s); stopping", self.name, error)
                 driver.stop()
-            await hand.wait_ended(self._shared.clock.monotonic() + END_PATIENCE_S)
-        await self._make_safe(driver)
+            # A cancel lets the machine finish what it has planned; after a stop it ends sooner.
+            await hand.wait_ended(self._shared.clock.monotonic() + DRAIN_PATIENCE_S + END_PATIENCE_S)
+        await self.safing.make_safe(driver)
         self.break_link(LinkError("The agent was told to end."))
 
     # What the driver tells
@@ -458,9 +448,10 @@ class Session:
     def heard_telemetry(self, telemetry: Telemetry) -> None:
         """New readings."""
         self._look_for_a_prompt()
-        self._readings.telemetry = telemetry
-        self.preheat.read(telemetry)
-        self._readings.post()
+        self._readings.read(telemetry)
+        driver = self.driver
+        if driver is not None and self.facts.link is Link.ONLINE and self.safing.begins_to_idle(telemetry):
+            self.spawn(self.safing.watch_idle(driver), "heat without a run")
 
     def heard_progress(self, progress: Progress) -> None:
         """Lines were acknowledged."""

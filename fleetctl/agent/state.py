@@ -48,6 +48,8 @@ class JournalState:
     def __init__(self) -> None:
         """Empty, as before the first record."""
         self.content = JournalContent()
+        self._told: dict[str, int] = {}
+        """By machine, the number of its newest report: a room full of machines is told of in one step."""
 
     def apply(self, record: Record) -> None:
         """Take in one record; the order of records is the order in which things happened."""
@@ -82,6 +84,8 @@ class JournalState:
                 now.speeds_baud[machine_id] = baud
             case Snapshot(content=content):
                 self.content = content
+                reports = content.reports.items()
+                self._told = {r.machine_id: n for n, r in reports if isinstance(r, MachineReport)}
 
     @property
     def stopped(self) -> bool:
@@ -105,6 +109,7 @@ class JournalState:
         for forgotten in now.positions.keys() - now.machines.keys():
             del now.positions[forgotten]
             now.unsafe.pop(forgotten, None)
+            self._told.pop(forgotten, None)
             now.speeds_baud.pop(forgotten, None)
 
     def _start(self, run_id: str) -> None:
@@ -121,7 +126,7 @@ class JournalState:
         now = self.content
         now.last_sequence = report.sequence
         if isinstance(report, MachineReport):
-            self._supersede(report.machine_id)
+            self._supersede(report.machine_id, report.sequence)
             now.positions[report.machine_id] = report.position
         elif run := now.runs.get(report.run_id):
             run.state, run.reason, run.started = report.state, report.reason, report.started
@@ -130,12 +135,12 @@ class JournalState:
                 now.unsafe.pop(report.machine_id, None)
         now.reports[report.sequence] = report
 
-    def _supersede(self, machine_id: str) -> None:
+    def _supersede(self, machine_id: str, sequence: int) -> None:
         """Only the newest report of a machine counts, so the journal stays small while nobody listens."""
-        reports = self.content.reports
-        older = [n for n, r in reports.items() if isinstance(r, MachineReport) and r.machine_id == machine_id]
-        for number in older:
-            del reports[number]
+        older = self._told.get(machine_id)
+        if older is not None:
+            self.content.reports.pop(older, None)
+        self._told[machine_id] = sequence
 
     def _acknowledge(self, sequence: int) -> None:
         now = self.content

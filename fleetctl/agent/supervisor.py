@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Literal, NamedTuple
 
+from fleetctl.agent.execution import DRAIN_PATIENCE_S, END_PATIENCE_S
 from fleetctl.agent.records import Assigned, Latched
+from fleetctl.agent.safing import MAKE_SAFE_PATIENCE_S
 from fleetctl.agent.session import Session
 from fleetctl.agent.shared import Shared
 from fleetctl.model.messages import MachineAssignment, StopOutcome
 
 log = logging.getLogger(__name__)
 
-LEAVE_PATIENCE_S = 60.0
-"""How long machines may take to let go when the agent must end now."""
+LEAVE_PATIENCE_S = DRAIN_PATIENCE_S + END_PATIENCE_S + MAKE_SAFE_PATIENCE_S
+"""How long machines may take to let go when the agent must end now: a cancel drains the planner, heat goes off."""
 
 
 class StopUnderWay(NamedTuple):
@@ -32,8 +34,9 @@ class StopUnderWay(NamedTuple):
 class Supervisor:
     """The sessions. `run()` is the task that owns them all."""
 
-    def __init__(self, shared: Shared) -> None:
-        """No machine yet; `run` takes up what the journal has."""
+    def __init__(self, shared: Shared, on_leaving: Callable[[], None] = lambda: None) -> None:
+        """No machine yet; `run` takes up what the journal has. `on_leaving` is called when `leaving` changes."""
+        self._on_leaving = on_leaving
         self.sessions: dict[str, Session] = {}
         self._shared = shared
         self._group: asyncio.TaskGroup | None = None
@@ -108,7 +111,11 @@ class Supervisor:
             chosen = dict(self.sessions)
         else:
             chosen = {machine_id: self.sessions[machine_id]} if machine_id in self.sessions else {}
-        sent = {chosen_id: session.stop_now() for chosen_id, session in chosen.items()}
+        # First nothing more goes out anywhere, then every link gets its stop; no turn of the loop lies between.
+        ordered = sorted(chosen.items(), key=lambda item: item[1].stop_rank)
+        for _, session in ordered:
+            session.discard_unsent()
+        sent = {chosen_id: session.stop_now() for chosen_id, session in ordered}
         last_byte_s = self._shared.clock.monotonic() - begun_s
         for session in chosen.values():
             session.stop_sent()
@@ -160,8 +167,11 @@ class Supervisor:
         `may_stay`: a controller that went away asked, and the next one takes it back by `stay`.
         """
         self._may_stay = may_stay and when == "idle" and (self._may_stay or not self._leaving)
+        before = self._leaving
         if self._leaving != "now":
             self._leaving = when
+        if not before:
+            self._on_leaving()
         self._shared.run_ended.set()
 
     def stay(self) -> None:
@@ -169,6 +179,7 @@ class Supervisor:
         if self._may_stay:
             self._may_stay = False
             self._leaving = ""
+            self._on_leaving()
 
     async def _until_left(self) -> None:
         while not (self._leaving == "now" or (self._leaving == "idle" and self._idle())):

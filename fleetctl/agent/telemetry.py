@@ -50,9 +50,16 @@ class Readings:
         self.run_id: str | None = None
         self.driver: Driver | None = None
         self.prompt: PromptShown | None = None
+        self._read_at_s = 0.0
         self._machine_id = machine_id
         self._clock = clock
         self._board = board
+
+    def read(self, telemetry: Telemetry) -> None:
+        """The firmware told them now."""
+        self.telemetry = telemetry
+        self._read_at_s = self._clock.wall().timestamp()
+        self.post()
 
     def post(self) -> None:
         """They are new."""
@@ -70,6 +77,7 @@ class Readings:
             spindle_rpm=self.telemetry.spindle_rpm,
             prompt=self.prompt,
             can=claims(self.driver.capabilities) if self.driver is not None else (),
+            read_at_s=self._read_at_s,
             overrides_percent=self.telemetry.overrides_percent,
             message=self.telemetry.message,
         )

@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 COALESCE_S = 0.25
 VALUES_INTERVAL_S = 1.0
+AGE_INTERVAL_S = 5.0
 CLIENT_LIMIT = 100
 KNOWN_LIMIT = 20_000
 
@@ -43,7 +44,8 @@ class LiveHub:
     async def running(self) -> AsyncIterator[None]:
         """Keep pages fed inside this context."""
         # Not a task group: aiohttp may enter and leave this context in different tasks.
-        tasks = [asyncio.create_task(self._follow_events()), asyncio.create_task(self._follow_values())]
+        follow = (self._follow_events(), self._follow_values(), self._follow_age())
+        tasks = [asyncio.create_task(each) for each in follow]
         for task in tasks:
             task.add_done_callback(_tell)
         try:
@@ -126,15 +128,24 @@ class LiveHub:
 
     async def _follow_values(self) -> None:
         async for _ in self._controller.telemetry.watch(interval_s=VALUES_INTERVAL_S):
-            if not self._clients:
-                continue
-            try:
-                machines = await self._controller.views.machines()
-            except FleetctlError as error:
-                _log.warning("pages get no new values: %s", error)
-                continue
-            if changed := self._changed(machines):
-                self._send(sse.frame(msgspec.json.encode(changed), event="v"))
+            await self._send_values()
+
+    async def _follow_age(self) -> None:
+        """A machine that tells nothing more makes no news, and its readings get old all the same."""
+        while True:
+            await asyncio.sleep(AGE_INTERVAL_S)
+            await self._send_values()
+
+    async def _send_values(self) -> None:
+        if not self._clients:
+            return
+        try:
+            machines = await self._controller.views.machines()
+        except FleetctlError as error:
+            _log.warning("pages get no new values: %s", error)
+            return
+        if changed := self._changed(machines):
+            self._send(sse.frame(msgspec.json.encode(changed), event="v"))
 
     def _changed(self, machines: list[MachineShape]) -> dict[str, dict[str, str]]:
         changed: dict[str, dict[str, str]] = {}

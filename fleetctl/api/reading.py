@@ -44,6 +44,10 @@ def heater(name: str) -> str:
     return _HEATERS.get(name, f"nozzle {name[1:]}" if name[:1] == "T" and name[1:].isdigit() else name)
 
 
+OLD = " (old)"
+"""Behind a reading that the firmware told too long ago."""
+
+
 def place(x_mm: float, y_mm: float, z_mm: float) -> str:
     """A position in millimetres."""
     return f"X {x_mm:.1f}  Y {y_mm:.1f}  Z {z_mm:.2f}"
@@ -107,12 +111,13 @@ def shape_key(machine: MachineShape) -> str:
 
 def live_values(machine: MachineShape) -> dict[str, str]:
     """The texts of one machine that change all the time, by the key its nodes carry (`data-k`)."""
-    values = {f"t-{name}": temperature(*pair) for name, pair in machine.temperatures_degc.items()}
+    old = OLD if machine.readings_stale else ""
+    values = {f"t-{name}": temperature(*pair) + old for name, pair in machine.temperatures_degc.items()}
     if machine.position_mm:
-        values["xyz"] = place(*machine.position_mm)
-        values |= {f"w-{frame}": place(*at) for frame, at in work_positions(machine).items()}
+        values["xyz"] = place(*machine.position_mm) + old
+        values |= {f"w-{frame}": place(*at) + old for frame, at in work_positions(machine).items()}
     if machine.spindle_rpm is not None:
-        values["rpm"] = f"{machine.spindle_rpm:.0f} rpm"
+        values["rpm"] = f"{machine.spindle_rpm:.0f} rpm" + old
     values |= {f"o-{what}": f"{percent:.0f} %" for what, percent in machine.overrides_percent.items()}
     values[shape_key(machine)] = ""
     if machine.run is not None:

@@ -18,7 +18,9 @@ from aiohttp import web
 
 import fleetctl
 from fleetctl.api import (
+    agents,
     assets,
+    continuation,
     estop,
     events,
     fragments,
@@ -68,8 +70,8 @@ CLIENT_LEFT = 499
 """What the access log says of a request whose client went away; the number is a common custom of web servers."""
 
 _RESOURCES = (
-    machines, operating, panel, jobs, runs, parts, programs, events, estop, tokens, health, help,
-    octoprint, openapi, pages, operate, fragments, assets,
+    machines, operating, panel, jobs, runs, continuation, parts, programs, events, estop, tokens, health, help,
+    octoprint, openapi, pages, operate, agents, fragments, assets,
 )  # fmt: skip
 
 ROUTES: tuple[Route, ...] = tuple(route for resource in _RESOURCES for route in resource.routes.table)

@@ -83,28 +83,48 @@ def _by_the_agent(data: Path | None, why: str) -> Group:
     """What the agent said; None: it is on another computer. Raises DaemonUnavailable when nobody was stopped."""
     if data is None:
         raise DaemonUnavailable(f"NOTHING WAS STOPPED. {why}", hint="Use the machines' own switches, now.")
-    try:
-        report = asyncio.run(_tell_agent(Config(data=data).agent_socket))
-    except (LinkError, TimeoutError) as error:
+    reports, silent = asyncio.run(_tell_agents(data))
+    if not reports:
         raise DaemonUnavailable(
             f"NOTHING WAS STOPPED. {why} The agent does not answer either.",
             hint="Use the machines' own switches, now.",
-        ) from error
-    counts = Counter(outcome.outcome for outcome in report.outcomes)
+        )
+    counts = Counter(outcome.outcome for report in reports for outcome in report.outcomes)
     said = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) or "it holds no machine"
+    deaf = [
+        Text(f"Agent {name} does not answer: use the switches of its machines, now.", style=RED) for name in silent
+    ]
     return Group(
         Text(f"{why} The agent of this computer took the stop: {said}.", style=RED),
+        *deaf,
         Text("Machines of other computers were not told. Nothing starts here until somebody says"),
         Text("`fleetctl estop --release`, once the controller runs again."),
     )
 
 
-async def _tell_agent(socket: Path) -> StopReport:
+async def _tell_agents(data: Path) -> tuple[list[StopReport], list[str]]:
+    """Tell every agent of this computer at once, one stop by the same name: what they said, and who was silent."""
+    stop = Stop(command_id=uuid.uuid4().hex)
+    first = Config(data=data).agent_socket
+    sockets = [first, *sorted(data.glob("agent-*.sock"))]
+    answers = await asyncio.gather(*(_tell_agent(socket, stop) for socket in sockets), return_exceptions=True)
+    reports, silent = [], []
+    for socket, answer in zip(sockets, answers, strict=True):
+        if isinstance(answer, StopReport):
+            reports.append(answer)
+        elif isinstance(answer, LinkError | TimeoutError):
+            silent.append(socket.stem.removeprefix("agent-"))
+        else:
+            raise answer
+    return reports, silent
+
+
+async def _tell_agent(socket: Path, stop: Stop) -> StopReport:
     """Stop everything that the agent at `socket` holds. Raises LinkError, TimeoutError."""
     async with asyncio.timeout(AGENT_WITHIN_S):
         peer = await connect_peer(socket, asyncio.get_running_loop().time() + AGENT_WITHIN_S)
         try:
-            peer.send(encode(Stop(command_id=uuid.uuid4().hex)))
+            peer.send(encode(stop))
             async for data in peer:
                 message = decode_to_controller(data)
                 if isinstance(message, StopReport):

@@ -35,6 +35,7 @@ def machine() -> None:
 @setup_options
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A setting of driver or check.")
 @click.option("--unattended", is_flag=True, help="Start runs without cycle start; your name stands in the record.")
+@click.option("--agent", default="", metavar="A", help="`own` for an agent of its own, or the name of one.")
 @json_option
 @with_daemon
 async def add_machine(
@@ -47,6 +48,7 @@ async def add_machine(
     change: Change,
     options: tuple[str, ...],
     unattended: bool,
+    agent: str,
     as_json: bool,
 ) -> None:
     """Add a machine. It connects at once and moves nothing."""
@@ -59,6 +61,7 @@ async def add_machine(
         setup=change(Setup()),
         options=dict(pair(each) for each in options),
         unattended=unattended,
+        agent=agent,
     )
     answer = await client.post("machines", new)
     if as_json:

@@ -54,3 +54,18 @@ async def port_machine(client: Client, name: str, port: str, options: tuple[str,
 async def unattended_machine(client: Client, name: str, switch: str, as_json: bool) -> None:
     """Let runs start without cycle start by a person, or end that; your name stands in the record."""
     tell(await client.post(f"machines/{name}/unattended", {"on": switch == "on"}), as_json)
+
+
+@machine.command("agent")
+@name_argument
+@click.argument("agent", metavar="AGENT")
+@json_option
+@with_daemon
+async def give_machine(client: Client, name: str, agent: str, as_json: bool) -> None:
+    """Let another agent hold the machine: `own` for one of its own, `local` for the first one, or a name.
+
+    A driver that holds up its agent holds up all machines of it; in an agent of its own it harms nobody else. Not
+    during a run. Heat and spindle are switched off first.
+    """
+    answer = await client.post(f"machines/{name}/agent", {"agent": agent})
+    tell(answer, as_json)

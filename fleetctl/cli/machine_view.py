@@ -6,7 +6,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from fleetctl.api.reading import heater, temperature
+from fleetctl.api.reading import OLD, heater, temperature
 from fleetctl.cli.output import QUIET, facts, sentence, style_of, table
 from fleetctl.cli.part import part_table
 from fleetctl.fleet.shapes import MachineShape
@@ -63,6 +63,7 @@ def machine_card(shown: MachineShape) -> Group:
         ("refused board", str(shown.board_refused) if shown.board_refused else ""),
         ("driver", f"{shown.driver} at {shown.port}"),
         ("group", shown.group),
+        ("agent", shown.agent),
         ("unattended", f"set by {shown.unattended_by}" if shown.unattended_by else ""),
     ]
     parts = [Text(), part_table(list(shown.parts_to_clear))] if shown.parts_to_clear else []
@@ -91,7 +92,7 @@ def _controller(shown: MachineShape) -> str:
 def _temperatures(shown: MachineShape) -> str:
     return " · ".join(
         f"{heater(name)} {temperature(now, target)}" for name, (now, target) in shown.temperatures_degc.items()
-    )
+    ) + (OLD if shown.readings_stale and shown.temperatures_degc else "")
 
 
 def _position(shown: MachineShape) -> str:

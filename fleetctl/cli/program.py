@@ -84,12 +84,12 @@ async def transform_program(
     given: dict[str, Any] = {"layer": layer, "line": line, "z_strategy": z_strategy, "at": at}
     if script is not None:
         given["script"] = _script(script)
-    parameters = {key: value for key, value in given.items() if value is not None} | _settings(settings)
+    parameters = {key: value for key, value in given.items() if value is not None} | settings_of(settings)
     body = {"name": name, "parameters": parameters}
     path = f"programs/{sha}/transformations"
     if preview:
         answer = await client.post(f"{path}/preview", body)
-        show_json(answer) if as_json else say(_preview(decode(answer, Preview)))
+        show_json(answer) if as_json else say(preview_table(decode(answer, Preview)))
         return
     answer = await client.post(path, body)
     if as_json:
@@ -112,7 +112,7 @@ def _script(path: Path) -> str:
         raise UsageError(f"{path} is no text.", hint="A script is plain ASCII text.") from error
 
 
-def _settings(texts: tuple[str, ...]) -> dict[str, object]:
+def settings_of(texts: tuple[str, ...]) -> dict[str, object]:
     """`NAME=VALUE` as parameters; numbers, true and false are read as such."""
     values: dict[str, object] = {}
     for text in texts:
@@ -160,7 +160,7 @@ def _how(made: TransformationShape | None) -> str:
     return f"{made.name} {bytes(made.parameters).decode()}" if made else ""
 
 
-def _preview(shown: Preview) -> Group:
+def preview_table(shown: Preview) -> Group:
     lines = table("line that is put in", "why")
     for each in shown.lines:
         lines.add_row(Text(each.text), Text(each.reason, style=QUIET))

@@ -11,6 +11,7 @@ from fleetctl import __version__
 
 COMMANDS = {
     "agent": "agent",
+    "agents": "agents",
     "demo": "demo",
     "doctor": "doctor",
     "estop": "estop",

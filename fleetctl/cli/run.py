@@ -9,6 +9,7 @@ from rich.text import Text
 from fleetctl.cli.client import Client, decode
 from fleetctl.cli.command import json_option, with_daemon
 from fleetctl.cli.output import facts, moment, say, sentence, show_json, table
+from fleetctl.cli.run_continue import continue_run
 from fleetctl.fleet.shapes import RunShape
 
 code_argument = click.argument("code", metavar="RUN")
@@ -77,6 +78,9 @@ async def cancel_run(client: Client, code: str, as_json: bool) -> None:
     _tell(await client.post(f"runs/{code}/cancel"), as_json)
 
 
+run.add_command(continue_run)
+
+
 def run_table(runs: list[RunShape]) -> Table | Text:
     """The runs as a table, or a sentence when there are none."""
     if not runs:
@@ -100,6 +104,7 @@ def _card(shown: RunShape) -> Table:
     progress = shown.progress
     least = max(0, progress.acknowledged_line - progress.planner_depth)
     executed = f"executed {least} to {progress.acknowledged_line} of {progress.lines}, sent {progress.sent_line}"
+    stopped = shown.stopped_between
     return facts(
         (
             ("run", f"{shown.code} of {shown.job}"),
@@ -109,6 +114,13 @@ def _card(shown: RunShape) -> Table:
             ("why", sentence(shown.why, shown.reason)),
             ("done", f"{progress.fraction:.0%}"),
             ("lines", executed),
+            (
+                "stopped",
+                f"between line {stopped[0]} (surely executed) and {stopped[1]} (acknowledged)" if stopped else "",
+            ),
+            ("continues", shown.resumes or ""),
+            ("continued by", shown.continued_by or ""),
+            ("continue", f"fleetctl run continue {shown.code}" if shown.continuable else ""),
             ("parts", " ".join(shown.parts)),
             ("claimed", moment(shown.created_s)),
             ("started", moment(shown.started_s)),

@@ -191,6 +191,16 @@ class TakesWorkOffsets(Protocol):
         ...
 
 
+@runtime_checkable
+class DiscardsFirst(Protocol):
+    """What a driver has besides when a stop of many machines can be done in two steps, as `StreamDriver` can."""
+
+    def discard_unsent(self) -> None:
+        """Drop unsent output; `stop` follows in the same turn of the loop, once all machines have done this. Neither
+        waits nor raises."""
+        ...
+
+
 class Prompt(msgspec.Struct, frozen=True):
     """A question of the firmware to a person. An answer is the index of one of `choices`; none means 0, go on."""
 

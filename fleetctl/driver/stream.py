@@ -195,6 +195,11 @@ class StreamDriver(ByHand):
 
     # Safety and service
 
+    def discard_unsent(self) -> None:
+        """Drop unsent output; the stop follows at once."""
+        if self._streamer.is_open:
+            self._streamer.guarded(self._streamer.discard_unsent)
+
     def stop(self) -> None:
         """Drop unsent output and send the fastest stop, now; what it brings is told in the next turn of the loop."""
         if self._streamer.is_open:

@@ -99,6 +99,10 @@ class Streamer:
         # The first lines go out in the next turn of the loop, so that no end can be told before `start` returned.
         asyncio.get_running_loop().call_soon(self.pump)
 
+    def discard_unsent(self) -> None:
+        """Drop what the transport has not sent; only before a stop, for the engine takes it as sent."""
+        self._transport.discard_output()
+
     def forget_program(self) -> None:
         """The run is over: read no further."""
         self._feeder = None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 
-from fleetctl.errors import AgentUnavailable, MachineError
+from fleetctl.errors import AgentUnavailable, MachineError, UsageError
 from fleetctl.fleet.link import AgentLink
 from fleetctl.fleet.shapes import EventShape
 from fleetctl.model.deeds import DEEDS, Deed, Probe
@@ -14,6 +16,11 @@ from fleetctl.model.machine import Machine
 from fleetctl.model.messages import Answer, Jog, JogReport, Leave, Question, Release, Reply, Stop, StopReport, Verb
 
 log = logging.getLogger(__name__)
+
+AGENT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+"""Names are parts of paths, and the kernel wants the path of a socket to be short."""
+
+OWN = "own"
 
 ANSWER_WITHIN_S = 15.0
 """How long a person waits for a verb before the page says that the machine did not answer."""
@@ -26,10 +33,14 @@ STOP_WITHIN_S = 3.0
 
 
 class Agents:
-    """All agents by name; one link each."""
+    """All agents by name; one link each. The first one is always there; `make_link` makes the links of others, which
+    are there as long as they hold a machine."""
 
-    def __init__(self, links: Mapping[str, AgentLink]) -> None:
+    def __init__(self, links: Mapping[str, AgentLink], make_link: Callable[[str], AgentLink] | None = None) -> None:
         self._links = dict(links)
+        self._make_link = make_link
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -40,11 +51,44 @@ class Agents:
         """The agents that answer now."""
         return frozenset(name for name, link in self._links.items() if link.connected)
 
+    def leaving(self) -> frozenset[str]:
+        """The agents that answer and take no more runs, because they are about to end."""
+        return frozenset(name for name, link in self._links.items() if link.connected and link.leaving)
+
+    def links(self) -> tuple[AgentLink, ...]:
+        """All links, those of agents that do not answer too."""
+        return tuple(self._links.values())
+
     async def run(self) -> None:
         """Hold all links until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for link in self._links.values():
-                group.create_task(link.run())
+            self._group = group
+            for name in self._links:
+                self._hold(name)
+            await asyncio.get_running_loop().create_future()
+
+    def ensure(self, name: str) -> None:
+        """Hold a link to this agent too, which starts it where it does not run. Raises UsageError."""
+        if name in self._links:
+            return
+        if self._make_link is None or not AGENT_NAME.fullmatch(name):
+            raise UsageError(f"There is no agent {name!r}.", hint="A name has small letters, digits and dashes.")
+        self._links[name] = self._make_link(name)
+        self._hold(name)
+
+    def dismiss(self, name: str) -> None:
+        """Nothing is held by this agent any more: let it end. The first agent stays."""
+        if name == self.names[0] or name not in self._links:
+            return
+        link = self._links.pop(name)
+        with contextlib.suppress(AgentUnavailable):
+            link.send(Leave(when="idle"))
+        if (task := self._tasks.pop(name, None)) is not None:
+            task.cancel()
+
+    def _hold(self, name: str) -> None:
+        if self._group is not None and name not in self._tasks:
+            self._tasks[name] = self._group.create_task(self._links[name].run(), name=f"agent {name}")
 
     def heard(self, events: Sequence[EventShape]) -> None:
         """Listener of the bus: a withdrawal is committed with the change of a job or machine that it follows from."""
@@ -119,7 +163,7 @@ class Agents:
 
     async def stop(self, command_id: str, machine: Machine | None) -> dict[str, StopReport | None]:
         """Send a stop on every link at once; by agent the report, None where no answer came."""
-        names = self._links if machine is None else [machine.agent]
+        names = list(self._links) if machine is None else [machine.agent]
         message = Stop(command_id=command_id, machine_id=None if machine is None else machine.id)
         reports = await asyncio.gather(*(self._stop_one(name, message) for name in names))
         return dict(zip(names, reports, strict=True))
@@ -152,3 +196,17 @@ class Agents:
         if link is None:
             raise AgentUnavailable(f"There is no agent {name} here.")
         return link
+
+
+def agent_of(choice: str, machine: str, first: str) -> str:
+    """The name of the agent that a choice means: `own` is one for this machine alone, nothing is the first one.
+
+    Raises UsageError.
+    """
+    if not choice:
+        return first
+    if choice == OWN:
+        return f"{OWN}-{re.sub(r'[^a-z0-9]+', '-', machine.lower())}"[:32].rstrip("-")
+    if not AGENT_NAME.fullmatch(choice):
+        raise UsageError(f"{choice!r} is no name of an agent.", hint="Small letters, digits and dashes; or own.")
+    return choice

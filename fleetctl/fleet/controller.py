@@ -10,10 +10,12 @@ import msgspec
 import sqlalchemy as sa
 
 from fleetctl.errors import StoreUnavailable
+from fleetctl.fleet.agent_desk import AgentDesk
 from fleetctl.fleet.agents import Agents
 from fleetctl.fleet.bus import Bus
 from fleetctl.fleet.changes import Stamp, facts_to, log_event
 from fleetctl.fleet.checks import Checks
+from fleetctl.fleet.continuing import Continuing
 from fleetctl.fleet.discovery import Discovery
 from fleetctl.fleet.dispatcher import Dispatcher
 from fleetctl.fleet.intake import Intake
@@ -49,9 +51,11 @@ class Controller:
     telemetry: Telemetry
     intake: Intake
     transforming: Transforming
+    continuing: Continuing
     paths: Paths
     machines: Machines
     panels: Panels
+    agent_desk: AgentDesk
     operating: Operating
     jogging: Jogging
     discovery: Discovery
@@ -82,7 +86,8 @@ class Controller:
         """Wait for the store, if need be: without it nothing starts, and the web interface can say so."""
         while True:
             try:
-                await self.record.change("site", _started)
+                for agent in await self.record.change("site", _started):
+                    self.agents.ensure(agent)
             except StoreUnavailable as error:
                 log.error("the site waits for the store: %s", error)
                 await asyncio.sleep(RETRY_S)
@@ -90,9 +95,11 @@ class Controller:
                 return
 
 
-def _started(conn: sa.Connection, stamp: Stamp) -> None:
-    """Nobody sees any machine until its agent has reported: what the last life recorded may be stale."""
+def _started(conn: sa.Connection, stamp: Stamp) -> list[str]:
+    """Nobody sees any machine until its agent has reported: what the last life recorded may be stale. Gives the
+    agents that hold machines."""
     for machine in machines.every(conn):
         unseen = msgspec.structs.replace(machine.facts, link=Link.OFFLINE, reason="the agent has not answered yet")
         facts_to(conn, machine, unseen, stamp)
     log_event(conn, stamp, "site.started", "site")
+    return sorted({machine.agent for machine in machines.every(conn)})

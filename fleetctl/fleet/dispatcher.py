@@ -45,7 +45,7 @@ class Dispatcher:
     async def dispatch_once(self) -> list[Run]:
         """Look at the site once and claim what can start."""
         situation = await self._record.look(
-            lambda conn: read_situation(conn, self._record.now_s(), self._agents.connected())
+            lambda conn: read_situation(conn, self._record.now_s(), self._agents.connected(), self._agents.leaving())
         )
         if await self._gate.fill(situation):
             self.task.wake()

@@ -12,6 +12,7 @@ import asyncio
 import functools
 import logging
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -20,7 +21,8 @@ import sqlalchemy as sa
 
 from fleetctl.clock import Clock
 from fleetctl.errors import AgentUnavailable, FleetctlError, LinkError, StoreUnavailable, TheirProtocolError
-from fleetctl.fleet.changes import Stamp
+from fleetctl.fleet.agent_shapes import BlockedShape
+from fleetctl.fleet.changes import Stamp, log_event
 from fleetctl.fleet.connection import assignment, disconnected, held_by, hello, lost, stop_due, welcomed
 from fleetctl.fleet.record import Record
 from fleetctl.fleet.reports import apply_report
@@ -31,7 +33,10 @@ from fleetctl.model.messages import (
     Acknowledge,
     Answer,
     Assign,
+    BlockedReport,
     JogReport,
+    Leave,
+    LeavingReport,
     MachineReport,
     Question,
     Reply,
@@ -69,6 +74,9 @@ STORE_RETRY_S = 2.0
 REPORTS_KEPT = 1000
 """Reports that may wait for the store; an agent has far fewer on their way at a time."""
 
+BLOCKED_KEPT = 20
+"""Blocked calls that are remembered and, at most, wait to be put on record."""
+
 T = TypeVar("T")
 Offsets = dict[str, tuple[float, float, float]]
 
@@ -77,10 +85,25 @@ class AgentLink:
     """The line to one agent. `connected`: the record knows that the agent is here, and work may be given to it."""
 
     def __init__(
-        self, name: str, site: str, dial: Dial, record: Record, telemetry: Telemetry, clock: Clock, rng: random.Random
+        self,
+        name: str,
+        site: str,
+        dial: Dial,
+        record: Record,
+        telemetry: Telemetry,
+        clock: Clock,
+        rng: random.Random,
+        version: str = "",
     ) -> None:
+        """`version` is ours; an agent of another one is replaced when it is idle. Empty: any will do."""
+        self._version = version
+        self._dismissed = ""
         self.name = name
         self.connected = False
+        self.leaving = False
+        self.welcome: Welcome | None = None
+        self.blocked: deque[BlockedShape] = deque(maxlen=BLOCKED_KEPT)
+        self._unnoted: asyncio.Queue[BlockedShape] = asyncio.Queue(BLOCKED_KEPT)
         self.on_jog: Callable[[JogReport], None] | None = None
         self._site = site
         self._dial = dial
@@ -168,8 +191,10 @@ class AgentLink:
         greeting = await self._record.look(lambda conn: hello(conn, self.name, self._site))
         self._offsets_told = {each.machine_id: each.work_offsets_mm for each in greeting.machines}
         _put(peer, greeting)
-        welcome = await self._welcome(peer)
+        welcome = self.welcome = await self._welcome(peer)
+        self.leaving = welcome.leaving
         self._greeted = True
+        self._replace_when_idle(peer, welcome)
         reports: asyncio.Queue[Report] = asyncio.Queue(REPORTS_KEPT)
         broken: BaseExceptionGroup[Exception] | None = None
         try:
@@ -183,6 +208,7 @@ class AgentLink:
                 group.create_task(self._apply(peer, reports, welcome.last_sequence, missing))
                 group.create_task(self._carry_commands(peer))
                 group.create_task(self._carry_assignments(peer))
+                group.create_task(self._note_blocked())
                 # Until a task fails: a group that fails while it is being left stays cancelled (Python before 3.13).
                 await asyncio.get_running_loop().create_future()
         except* (FleetctlError, msgspec.DecodeError) as errors:
@@ -191,6 +217,23 @@ class AgentLink:
         if broken is not None:
             _end_if_cancelled()
             raise LinkError(str(_first(broken))) from broken
+
+    def _replace_when_idle(self, peer: PeerLink, welcome: Welcome) -> None:
+        """An agent of another version goes on with what it has in hand; the next dial starts the one of ours.
+
+        Where the successor is of the same version again, what is installed is not what we are, and it stays.
+        """
+        if self._version and welcome.version not in (self._version, self._dismissed):
+            self._dismissed = welcome.version
+            log.info("agent %s is of version %s; it ends when it is idle", self.name, welcome.version)
+            self.leaving = True
+            _put(peer, Leave(when="idle"))
+
+    async def _note_blocked(self) -> None:
+        """Put on record which driver held up its agent, as far as there is time for it."""
+        while True:
+            blocked = await self._unnoted.get()
+            await self._change(functools.partial(_note, self.name, blocked))
 
     async def _agree_on_the_stop(self, peer: PeerLink, held: str) -> None:
         """A stop that was pressed or released while we greeted was sent to nobody. `held`: what the agent holds.
@@ -238,6 +281,10 @@ class AgentLink:
         if isinstance(message, TelemetryReport):
             if name := self._names.get(message.machine_id):
                 self._telemetry.update(name, message)
+        elif isinstance(message, LeavingReport):
+            self.leaving = message.leaving
+        elif isinstance(message, BlockedReport):
+            self._heard_blocked(message)
         elif isinstance(message, JogReport):
             if self.on_jog is not None:
                 self.on_jog(message)
@@ -250,6 +297,18 @@ class AgentLink:
             answer = self._asked.get(message.command_id)
             if answer is not None and not answer.done():
                 answer.set_result(message)
+
+    def _heard_blocked(self, message: BlockedReport) -> None:
+        machine = self._names.get(message.machine_id, message.machine_id)
+        blocked = BlockedShape(
+            machine=machine, driver=message.driver, late_s=message.late_s, where=message.where, at_s=message.at_s
+        )
+        log.warning(
+            "agent %s: driver %s of %s held it up for %.1f s", self.name, blocked.driver, machine, blocked.late_s
+        )
+        self.blocked.append(blocked)
+        if not self._unnoted.full():
+            self._unnoted.put_nowait(blocked)
 
     async def _apply(
         self, peer: PeerLink, reports: asyncio.Queue[Report], last_at_welcome: int, missing: list[str]
@@ -313,6 +372,11 @@ def _offsets(held: tuple[Machine, ...]) -> dict[str, Offsets]:
 
 def _welcomed(welcome: Welcome, conn: sa.Connection, stamp: Stamp) -> list[str]:
     return welcomed(conn, welcome, stamp)
+
+
+def _note(agent: str, blocked: BlockedShape, conn: sa.Connection, stamp: Stamp) -> None:
+    told = {"agent": agent, "driver": blocked.driver, "late_s": blocked.late_s, "where": blocked.where}
+    log_event(conn, stamp, "agent.blocked", blocked.machine, **told)
 
 
 def _lost(candidates: list[str], conn: sa.Connection, stamp: Stamp) -> None:

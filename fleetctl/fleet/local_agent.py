@@ -1,4 +1,4 @@
-"""Reaches the agent on this computer, and starts it when it is not there.
+"""Reaches an agent on this computer, and starts it when it is not there.
 
 The agent gets a session of its own, so that it outlives the controller and is adopted by the next one.
 """
@@ -9,9 +9,12 @@ import asyncio
 import logging
 import subprocess
 import sys
-from pathlib import Path
+import time
+
+import msgspec
 
 from fleetctl.clock import Clock
+from fleetctl.config import Config
 from fleetctl.errors import LinkUnavailable
 from fleetctl.transport.peer import PeerLink, connect_peer
 
@@ -23,13 +26,16 @@ START_WITHIN_S = 20.0
 
 POLL_S = 0.1
 
+STUCK_TOLD_S = 15.0
+"""The watchdog writes every five seconds while a call holds its agent up; older words are no longer so."""
+
 
 class LocalAgent:
-    """Dials the agent's socket in a data directory; starts `fleetctl agent` when nobody answers."""
+    """Dials an agent's socket in a data directory; starts `fleetctl agent` when nobody answers."""
 
-    def __init__(self, data: Path, socket: Path, clock: Clock) -> None:
-        self._data = data
-        self._socket = socket
+    def __init__(self, config: Config, clock: Clock) -> None:
+        """`config.agent` is the name of the agent."""
+        self._config = config
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -49,15 +55,33 @@ class LocalAgent:
             await self._clock.sleep(POLL_S)
 
     async def _connect(self) -> PeerLink:
-        return await connect_peer(self._socket, self._clock.monotonic() + CONNECT_WITHIN_S)
+        return await connect_peer(self._config.agent_socket, self._clock.monotonic() + CONNECT_WITHIN_S)
 
     def _start(self) -> None:
         """Start the agent, unless the one we started is still on its way up."""
         if self._process is not None and self._process.poll() is None:
             return
-        command = [sys.executable, "-m", "fleetctl", "agent", "--data", str(self._data)]
-        with (self._data / "agent.log").open("ab") as output:
+        config = self._config
+        command = [sys.executable, "-m", "fleetctl", "agent", "--data", str(config.data), "--name", config.agent]
+        with config.agent_log.open("ab") as output:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
-        log.info("started the agent, process %d", self._process.pid)
+        log.info("started agent %s, process %d", config.agent, self._process.pid)
+
+
+def stuck_in(config: Config) -> str:
+    """What holds an agent of this computer up at this moment, as its watchdog wrote it; empty when nothing does."""
+    try:
+        written = config.agent_stuck.stat().st_mtime
+        told = msgspec.json.decode(config.agent_stuck.read_bytes(), type=_Stuck)
+    except (OSError, msgspec.DecodeError):
+        return ""
+    if time.time() - written > STUCK_TOLD_S:
+        return ""
+    return f"stuck for {told.late_s:.0f} s in {told.where}"
+
+
+class _Stuck(msgspec.Struct):
+    late_s: float
+    where: str

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from fleetctl.errors import Conflict, UsageError
 from fleetctl.fleet import texts
-from fleetctl.fleet.agents import Agents
+from fleetctl.fleet.agents import Agents, agent_of
 from fleetctl.fleet.boards import confirm_board
 from fleetctl.fleet.changes import Stamp, check_seen, facts_to, log_event
 from fleetctl.fleet.clearing import clear_machine
@@ -51,7 +51,7 @@ class Machines:
         texts.text(new.port, "port", texts.TITLE_MOST)
         texts.text(new.group, "group")
         texts.setup(new.setup)
-        agent = self._agents.names[0]
+        agent = agent_of(new.agent, new.name, self._agents.names[0])
         port = await self._record.look(lambda conn: _lasting_port(conn, new.port, new.name))
 
         def unit(conn: sa.Connection, stamp: Stamp) -> None:
@@ -84,6 +84,7 @@ class Machines:
                 profile=profile.name,
             )
 
+        self._agents.ensure(agent)
         await self._record.change(actor, unit)
         self._agents.assignments_changed(agent)
         return await self._views.machine(new.name)
@@ -105,7 +106,7 @@ class Machines:
         Raises NotFound, Conflict while a run is active.
         """
 
-        def unit(conn: sa.Connection, stamp: Stamp) -> str:
+        def unit(conn: sa.Connection, stamp: Stamp) -> tuple[str, bool]:
             machine = machines.named(conn, name)
             if runs.find(conn, machine_id=machine.id, active_only=True):
                 raise Conflict(f"{name} has an active run; cancel it first.", machine=name)
@@ -116,9 +117,12 @@ class Machines:
             machines.remove(conn, machine.id)
             panel.remove(conn, machine.id)
             log_event(conn, stamp, "machine.removed", name)
-            return machine.agent
+            return machine.agent, any(other.agent == machine.agent for other in machines.every(conn))
 
-        self._agents.assignments_changed(await self._record.change(actor, unit))
+        agent, needed = await self._record.change(actor, unit)
+        self._agents.assignments_changed(agent)
+        if not needed:
+            self._agents.dismiss(agent)
 
     async def clear(
         self,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import sqlalchemy as sa
 
+from fleetctl.fleet.continuation import continued_by, refusal, stopped_between
 from fleetctl.fleet.shapes import JobShape, MachineShape, PartShape, ProgressShape, ResultShape, RunShape
 from fleetctl.fleet.situation import parts_on
 from fleetctl.model.job import Job, JobState
@@ -21,6 +23,11 @@ from fleetctl.store import jobs, machines, parts, programs, runs
 
 END_KNOWN_FROM = 0.02
 """Fraction of a run below which nobody guesses when it ends."""
+
+
+STALE_AFTER_S = 15.0
+"""Readings older than this are shown as old: a firmware that does not report by itself is asked every 5 s, and after
+M112 or during one long command it tells nothing."""
 
 
 class Moment:
@@ -72,7 +79,9 @@ class Moment:
             position=machine.facts.position.value,
             reason=machine.facts.reason,
             firmware=machine.firmware,
-            ready=run is None and is_ready(machine.facts) and machine.agent in self.situation.agents,
+            ready=run is None
+            and is_ready(machine.facts)
+            and machine.agent in self.situation.agents - self.situation.leaving,
             unattended_by=machine.unattended_by,
             word=shown.value,
             sentence=_sentence(shown, reason, shaped_run),
@@ -91,6 +100,9 @@ class Moment:
             telemetry_at_s=reading.at_s if reading else None,
             can=reading.can if reading else (),
             prompt=reading.prompt if reading else None,
+            agent=machine.agent,
+            readings_at_s=(reading.read_at_s or None) if reading else None,
+            readings_stale=reading is not None and self.situation.now_s - reading.read_at_s > STALE_AFTER_S,
         )
 
     def run(self, run: Run) -> RunShape:
@@ -114,7 +126,17 @@ class Moment:
             parts=tuple(part.code for part in parts.of_run(self.conn, run.id)),
             version=run.version,
             why=why_run(run, machine, self.situation),
+            stopped_between=stopped_between(run),
+            resumes=runs.get(self.conn, run.resumes_run_id).code if run.resumes_run_id else None,
+            **self._continuing(run),
         )
+
+    def _continuing(self, run: Run) -> dict[str, Any]:
+        if run.state is not RunState.INTERRUPTED or not run.started:
+            return {}
+        later = continued_by(self.conn, run)
+        continuable = not run.settled and not refusal(self.conn, run)
+        return {"continued_by": later.code if later is not None else None, "continuable": continuable}
 
     def _progress(self, run: Run, machine: Machine) -> ProgressShape:
         lines = self._line_count(run.program_sha256)

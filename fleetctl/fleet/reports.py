@@ -15,6 +15,7 @@ from fleetctl.errors import IllegalTransition, NotFound
 from fleetctl.fleet.boards import board_reported
 from fleetctl.fleet.changes import Stamp, facts_to, job_to, part_to, run_to, settle_places
 from fleetctl.fleet.commands import withdraw_what_is_void
+from fleetctl.fleet.continuation import give_back
 from fleetctl.model.job import FAILED_RUNS_THAT_HOLD_A_JOB, Job, JobState, RemakeInterrupted
 from fleetctl.model.machine import Clearance
 from fleetctl.model.messages import MachineReport, Report, RunReport
@@ -32,7 +33,7 @@ def apply_report(conn: sa.Connection, agent: str, report: Report, stamp: Stamp) 
     machines.set_last_sequence(conn, agent, report.sequence)
     try:
         if isinstance(report, MachineReport):
-            _machine_reported(conn, report, stamp)
+            _machine_reported(conn, agent, report, stamp)
         else:
             _run_reported(conn, report, stamp)
     except NotFound:
@@ -40,8 +41,10 @@ def apply_report(conn: sa.Connection, agent: str, report: Report, stamp: Stamp) 
         log.warning("agent %s reports about something that is not on record: %s", agent, report)
 
 
-def _machine_reported(conn: sa.Connection, report: MachineReport, stamp: Stamp) -> None:
+def _machine_reported(conn: sa.Connection, agent: str, report: MachineReport, stamp: Stamp) -> None:
     machine = machines.get(conn, report.machine_id)
+    if machine.agent != agent:
+        return  # it was given to another agent meanwhile, which sees it now
     facts = msgspec.structs.replace(
         machine.facts,
         link=report.link,
@@ -92,6 +95,8 @@ def _uncleared(conn: sa.Connection, machine_id: str, stamp: Stamp) -> None:
 def conclude(conn: sa.Connection, run: Run, stamp: Stamp) -> None:
     """What the end of a run means for its parts and its job."""
     job = jobs.get(conn, run.job_id)
+    if run.resumes_run_id is not None and not run.started:
+        give_back(conn, run, stamp)
     following = _state_of_parts(run, job)
     for part in parts.of_run(conn, run.id):
         if part.state is PartState.PLANNED:  # else a person has decided about it meanwhile

@@ -44,6 +44,14 @@ class RunShape(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[str, ...] = ()
     version: int = 1
     why: Reason | None = None
+    stopped_between: tuple[int, int] | None = None
+    """Of a run that began and did not finish: execution stopped behind the first of these lines (surely executed) and
+    not behind the second (the last acknowledged one; a line that was on its way may be executed too)."""
+    resumes: str | None = None
+    """The interrupted run that this one continues."""
+    continued_by: str | None = None
+    continuable: bool = False
+    """Whether a person may continue it from a line or a layer."""
 
 
 class ResultShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +123,12 @@ class MachineShape(msgspec.Struct, frozen=True, kw_only=True):
     can: tuple[str, ...] = ()
     """What its driver claims, by name; empty while nobody hears it."""
     prompt: PromptShown | None = None
+    readings_at_s: float | None = None
+    """When the firmware told temperatures, position and spindle the last time."""
+    readings_stale: bool = False
+    """Whether that is too long ago to be taken for what is so now."""
+    agent: str = ""
+    """The agent that holds it."""
 
 
 class WorkOffsetsShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -301,3 +315,5 @@ class NewMachine(msgspec.Struct, frozen=True, kw_only=True):
     setup: Setup = Setup()
     options: dict[str, str] = {}
     unattended: bool = False
+    agent: str = ""
+    """Which agent holds it: empty for the first one, `own` for one of its own, or a name."""

@@ -22,8 +22,10 @@ NOBODY_ASSESSES_AFTER_S = 60.0
 """A check answers within 30 s (`hooks.CHECK_WITHIN_S`): a part without a word for longer waits for a person."""
 
 
-def read_situation(conn: sa.Connection, now_s: float, agents: frozenset[str]) -> Situation:
-    """The situation in this snapshot; `agents` are those that answer now."""
+def read_situation(
+    conn: sa.Connection, now_s: float, agents: frozenset[str], leaving: frozenset[str] = frozenset()
+) -> Situation:
+    """The situation in this snapshot; `agents` are those that answer now, `leaving` those that take no runs."""
     stop = settings.stop(conn)
     every_machine = machines.every(conn)
     open_jobs = jobs.unfinished(conn)
@@ -57,6 +59,7 @@ def read_situation(conn: sa.Connection, now_s: float, agents: frozenset[str]) ->
             conn, sorted({job.program_sha256 for job in open_jobs}), FAILED_RUNS_THAT_BLOCK_A_MACHINE
         ),
         agents=agents,
+        leaving=leaving,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePath
 
+import msgspec
 import sqlalchemy as sa
 
 from fleetctl.errors import ProgramChanged
@@ -24,6 +25,15 @@ from fleetctl.store.blobs import BlobStore
 from fleetctl.store.programs import Program
 
 NAME_MOST = 200
+
+
+class Rehearsal(msgspec.Struct, frozen=True):
+    """What a transformation would give."""
+
+    preview: Preview
+    sha256: str
+    size_bytes: int
+    analysis: Analysis
 
 
 class Transforming:
@@ -49,6 +59,20 @@ class Transforming:
 
         return await self._off_loop(look)
 
+    async def rehearse(self, parent: str, name: str, parameters: Mapping[str, object]) -> Rehearsal:
+        """The whole of a transformation except that nothing is kept: what it is called and what it is. Raises as
+        `transform` does."""
+        program = await self._program(parent)
+
+        def look() -> Rehearsal:
+            with self._blobs.open(program.sha256):
+                path = self._blobs.path(program.sha256)
+                shown = preview(path, name, parameters, dialect=program.dialect)
+            made, analysis = self._make(program, name, parameters, keep=False)
+            return Rehearsal(shown, made.sha256, made.size_bytes, analysis)
+
+        return await self._off_loop(look)
+
     async def transform(self, parent: str, name: str, parameters: Mapping[str, object], actor: str) -> ProgramShape:
         """Make the new program and store it. Raises as `preview` does, NotGcode for a result that is damaged, and
         ProgramChanged when the stored parent is not what was approved (I4); nothing is kept then."""
@@ -71,7 +95,9 @@ class Transforming:
     async def _program(self, sha256: str) -> Program:
         return await self._record.look(lambda conn: programs.get(conn, sha256))
 
-    def _make(self, program: Program, name: str, parameters: Mapping[str, object]) -> tuple[Transformed, Analysis]:
+    def _make(
+        self, program: Program, name: str, parameters: Mapping[str, object], *, keep: bool = True
+    ) -> tuple[Transformed, Analysis]:
         """The new file under its hash, and its facts, read as the same dialect as its parent's."""
         with self._blobs.open(program.sha256), self._blobs.begin() as writer:
             path = self._blobs.path(program.sha256)
@@ -82,7 +108,8 @@ class Transforming:
                 )
             analysis = analyze(writer.path, dialect=program.dialect)
             refuse_damaged(analysis)
-            writer.commit()
+            if keep:
+                writer.commit()
         return made, analysis
 
 

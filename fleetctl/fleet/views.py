@@ -54,12 +54,12 @@ class Views:
 
     async def _at(self, read: Callable[[Moment], T]) -> T:
         """Read one moment of the site."""
-        connected = self._agents.connected()
+        connected, leaving = self._agents.connected(), self._agents.leaving()
         now_s = self._record.now_s()
         latest = self._telemetry.latest()
 
         def in_snapshot(conn: sa.Connection) -> T:
-            return read(Moment(conn, read_situation(conn, now_s, connected), latest))
+            return read(Moment(conn, read_situation(conn, now_s, connected, leaving), latest))
 
         return await self._record.look(in_snapshot)
 

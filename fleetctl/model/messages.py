@@ -183,6 +183,8 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     pid: int
     active_runs: tuple[str, ...]
     last_sequence: int
+    leaving: bool = False
+    """Whether it ends after its last run and takes no more."""
     stop_id: str = ""
     """The Stop of everything that holds here (its command id), so that neither side can forget one (I15)."""
 
@@ -305,8 +307,29 @@ class TelemetryReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     can: tuple[str, ...] = ()
     """What the driver claims to be able to do (`Capabilities`), by name."""
     prompt: PromptShown | None = None
+    read_at_s: float = 0.0
+    """When the firmware told the readings (Unix time); progress goes on without any. 0: it never told one."""
     overrides_percent: dict[str, float] = {}
     message: str = ""
+
+
+class LeavingReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="leaving"):
+    """The agent is about to end, or stays after all: whether it takes runs. Said again in each Welcome."""
+
+    leaving: bool
+
+
+class BlockedReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="blocked"):
+    """The driver of one machine held up its whole agent for `late_s` seconds; droppable (I9).
+
+    `where` is file, line and function of the step that took so long.
+    """
+
+    machine_id: str
+    driver: str
+    late_s: float
+    where: str
+    at_s: float
 
 
 class JogReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="jog-report"):
@@ -317,7 +340,18 @@ class JogReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
 
 
 ToAgent = Hello | Assign | Start | Withdraw | Verb | Jog | Stop | Release | Acknowledge | Leave | Question
-ToController = Welcome | MachineReport | RunReport | Answer | StopReport | TelemetryReport | JogReport | Reply
+ToController = (
+    Welcome
+    | MachineReport
+    | RunReport
+    | Answer
+    | StopReport
+    | TelemetryReport
+    | JogReport
+    | BlockedReport
+    | LeavingReport
+    | Reply
+)
 Report = MachineReport | RunReport
 
 _encoder = msgspec.msgpack.Encoder()

@@ -39,7 +39,8 @@ TRANSITIONS: dict[PartState, frozenset[PartState]] = {
     PartState.MADE: frozenset({PartState.GOOD, PartState.REWORK, PartState.SCRAP, PartState.HOLD}),
     PartState.GOOD: frozenset({PartState.REWORK, PartState.SCRAP, PartState.HOLD, PartState.DELIVERED}),
     PartState.REWORK: frozenset({PartState.GOOD, PartState.SCRAP, PartState.HOLD}),
-    PartState.HOLD: frozenset({PartState.GOOD, PartState.REWORK, PartState.SCRAP}),
+    # Back to planned: a person continues the interrupted run that left it (I3).
+    PartState.HOLD: frozenset({PartState.GOOD, PartState.REWORK, PartState.SCRAP, PartState.PLANNED}),
     PartState.SCRAP: frozenset(),
     PartState.DELIVERED: frozenset(),
     PartState.UNMADE: frozenset(),

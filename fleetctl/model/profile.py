@@ -48,6 +48,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     macros: tuple[str, ...] = ()
     line_max_bytes: int = 96
     heat_off_after_paused_s: float = 600.0
+    heat_off_after_idle_s: float = 600.0
+    """How long heaters or spindle may be on without a run that works (preheated by hand, waiting for cycle start)."""
     baud: int | None = None
     """Speed of its serial port; None when models differ: then the driver finds it."""
 

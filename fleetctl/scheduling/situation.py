@@ -52,6 +52,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     fits: dict[tuple[str, str], Fit]
     blocked: frozenset[tuple[str, str]]
     agents: frozenset[str]
+    leaving: frozenset[str] = frozenset()
+    """Agents that answer and are about to end: they finish what they have in hand and take nothing new."""
 
     def machine(self, machine_id: str) -> Machine | None:
         """The machine with this id, if it is on record."""

@@ -115,7 +115,7 @@ def why_run(run: Run, machine: Machine, situation: Situation) -> Reason | None:
         return Reason(
             code="interrupted",
             sentence=f"{run.code} was interrupted on {machine.name}{_because(run.reason)}; "
-            "look at the parts, clear the machine and say which are good.",
+            "look at the parts, then continue it, or clear the machine and say which are good.",
             need=Need.FAULT,
             action=Action(label="Cleared", target=f"machines/{machine.name}", verb="clear"),
         )

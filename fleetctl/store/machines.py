@@ -153,6 +153,11 @@ def set_unattended(conn: sa.Connection, machine: Machine, by: str | None, at_s: 
     _update(conn, machine.id, {"unattended_by": by, "unattended_at_s": at_s if by else None})
 
 
+def set_holder(conn: sa.Connection, machine: Machine, agent: str) -> None:
+    """Record that another agent holds a machine."""
+    _update(conn, machine.id, {"agent": agent})
+
+
 def _update(conn: sa.Connection, machine_id: str, values: dict[str, object]) -> None:
     conn.execute(
         machines.update().where(machines.c.id == machine_id).values(**values, version=machines.c.version + 1)

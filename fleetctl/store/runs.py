@@ -142,6 +142,28 @@ def find(
     return [_run(row) for row in conn.execute(query).mappings()]
 
 
+def resuming(conn: sa.Connection, run: Run) -> list[Run]:
+    """The runs that took `run` up again, newest first. They are on its machine, whose index finds them."""
+    query = (
+        sa.select(runs)
+        .where(runs.c.machine_id == run.machine_id, runs.c.resumes_run_id == run.id)
+        .order_by(runs.c.created_s.desc(), runs.c.id.desc())
+    )
+    return [_run(row) for row in conn.execute(query).mappings()]
+
+
+def last_resuming(conn: sa.Connection, machine_id: str) -> Run | None:
+    """The newest run on a machine that took another one up again and began."""
+    query = (
+        sa.select(runs)
+        .where(runs.c.machine_id == machine_id, runs.c.resumes_run_id.is_not(None), runs.c.started.is_(sa.true()))
+        .order_by(runs.c.created_s.desc(), runs.c.id.desc())
+        .limit(1)
+    )
+    row = conn.execute(query).mappings().one_or_none()
+    return None if row is None else _run(row)
+
+
 def change(conn: sa.Connection, run: Run, **values: object) -> None:
     """Change columns of a run; its version counts up and `active` follows `state`."""
     if isinstance(state := values.get("state"), RunState):

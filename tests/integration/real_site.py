@@ -204,19 +204,20 @@ class RealSite:
         """End everything that is still alive."""
         if self.controller is not None and self.controller.poll() is None:
             self.kill_controller()
-        if (self.data / "agent.lock").exists():
-            self._end_agent()
+        for lock in self.data.glob("agent*.lock"):
+            self._end_agent(lock)
         for machine in self.machines.values():
             if machine.process.poll() is None:
                 machine.end()
 
-    def _end_agent(self) -> None:
+    def _end_agent(self, lock: Path) -> None:
         try:
-            command = Path(f"/proc/{self.agent_pid}/cmdline").read_bytes()
+            pid = int(lock.read_text().split()[0])
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
         except (FileNotFoundError, ValueError, IndexError):
             return
         if str(self.data).encode() in command:
-            self.kill_agent()
+            os.kill(pid, signal.SIGKILL)
 
     # API
 

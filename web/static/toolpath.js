@@ -42,7 +42,7 @@ const show = (figure, path) => {
   const paint = canvas.getContext('2d'), layers = byLayer(path), [low, high] = bounds(path)
   slider.min = path.layer_z_mm.length ? 1 : 0
   slider.max = path.layer_z_mm.length
-  slider.value = slider.max
+  slider.value = Number(figure.dataset.atLayer) || slider.max
   slider.closest('label').hidden = path.layer_z_mm.length < 2
 
   const draw = () => {
@@ -70,6 +70,14 @@ const show = (figure, path) => {
     if (travel.checked) for (const one of ranges) if (TRAVEL.has(one.feature)) line(one, '--line', 0.5)
     if (number > 1) for (const one of layers[number - 1] ?? []) if (!TRAVEL.has(one.feature)) line(one, '--track', 1)
     for (const one of ranges) if (!TRAVEL.has(one.feature)) line(one, one.feature.endsWith('_wall') ? '--ink' : '--run', 1)
+    if (figure.dataset.at && number === (Number(figure.dataset.atLayer) || number)) {
+      const [x, y] = figure.dataset.at.split(' ').map(Number)
+      paint.strokeStyle = ink.getPropertyValue('--ink')
+      paint.lineWidth = 2 * ratio
+      paint.beginPath()
+      paint.arc(left + scale * (x - low[0]), foot - scale * (y - low[1]), 6 * ratio, 0, 2 * Math.PI)
+      paint.stroke()
+    }
     const z = path.layer_z_mm[number - 1]
     said.textContent = path.layer_z_mm.length ? figure.dataset.layer.replace('{n}', number).replace('{all}', path.layer_z_mm.length) + (z == null ? '' : `, Z ${z.toFixed(2)} mm`) : ''
     slider.setAttribute('aria-valuetext', said.textContent)

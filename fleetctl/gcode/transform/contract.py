@@ -32,13 +32,15 @@ class PreviewLine(msgspec.Struct, frozen=True):
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
-    """What a transformation would do. `first_line` is the first line of the parent that is kept, as in the file."""
+    """What a transformation would do. `first_line` is the first line of the parent that is kept, as in the file;
+    `at_mm` is where the tool is before it, in the program's own coordinates, where a transformation knows that."""
 
     name: str
     summary: str
     first_line: int = 1
     lines: tuple[PreviewLine, ...] = ()
     warnings: tuple[str, ...] = ()
+    at_mm: tuple[float, float, float] | None = None
 
 
 class Transformed(msgspec.Struct, frozen=True, kw_only=True):

@@ -62,8 +62,17 @@ def _prepare(given: Given, dialect: Dialect, chosen: Restart) -> Prepared:
         first_line=line,
         lines=tuple(steps.lines),
         warnings=tuple(steps.warnings),
+        at_mm=_where(place),
     )
     return Prepared(preview, partial(_blocks, text, given, line))
+
+
+def _where(place: Place) -> tuple[float, float, float] | None:
+    """Where the tool is before the line, mm; None where an axis is not known."""
+    x, y, z = place.state.axes
+    if not (x.known and y.known and z.known):
+        return None
+    return x.program_nm / 1e6, y.program_nm / 1e6, z.program_nm / 1e6
 
 
 def _blocks(text: bytes, given: Given, line: int) -> Iterator[bytes]:

@@ -339,22 +339,20 @@ class Rig:
     async def boot(self, boot: str, **settings: Any) -> None:
         """Start the agent."""
         ids = iter(f"{boot}-{number}" for number in range(1000))
-        self.agent = Agent(
-            Surroundings(
-                name="local",
-                version="0",
-                clock=self.clock,
-                rng=random.Random(1),
-                new_id=lambda: next(ids),
-                journal_file=self.file,
-                journal_blocking=self.journal_blocking,
-                programs=self.programs,
-                drivers={"fake": DriverType(name="fake", title="Fake", make=self._make)},
-                open_transport=lambda machine, driver, known: self.opened.append(known) or _NoTransport(),  # type: ignore[arg-type, return-value]
-                listen=self._listen,
-                **settings,
-            )
-        )
+        around: dict[str, Any] = {
+            "name": "local",
+            "version": "0",
+            "clock": self.clock,
+            "rng": random.Random(1),
+            "new_id": lambda: next(ids),
+            "journal_file": self.file,
+            "journal_blocking": self.journal_blocking,
+            "programs": self.programs,
+            "drivers": {"fake": DriverType(name="fake", title="Fake", make=self._make)},
+            "open_transport": lambda machine, driver, known: self.opened.append(known) or _NoTransport(),
+            "listen": self._listen,
+        }
+        self.agent = Agent(Surroundings(**(around | settings)))
         self.task = asyncio.create_task(self.agent.run())
         await until(lambda: self._welcome is not None)
 

@@ -238,7 +238,7 @@ def read(machine: FakeMachine, target: float, rpm: float = 0.0) -> None:
     machine.listener.telemetry(Telemetry(temperatures_degc={"T0": (50.0, target)}, spindle_rpm=rpm))
 
 
-SOON = msgspec.structs.replace(PRINTER, heat_off_after_paused_s=100.0)
+SOON = msgspec.structs.replace(PRINTER, heat_off_after_idle_s=100.0)
 
 
 @under_virtual_clock()
@@ -290,7 +290,7 @@ async def test_a_run_takes_the_heat_over_and_what_cannot_be_switched_off_is_trie
 async def test_a_spindle_that_a_person_left_on_goes_off_too() -> None:
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
-        await online(rig, assigned(profile=msgspec.structs.replace(MILL, heat_off_after_paused_s=100.0)))
+        await online(rig, assigned(profile=msgspec.structs.replace(MILL, heat_off_after_idle_s=100.0)))
         read(machine, 0.0, rpm=5000.0)
         await asyncio.sleep(105.0)
         assert machine.calls.count("make_safe") == 1

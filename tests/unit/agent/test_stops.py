@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from fleetctl.errors import LinkError
 from fleetctl.model.messages import Answer, MachineReport, Release, RunReport, Stop, StopReport, Welcome, encode
 from fleetctl.testing.fixtures import under_virtual_clock
-from tests.unit.agent.rig import MILL, FakeMachine, assigned, at_work, online, running, start, until, verb
+from tests.unit.agent.floor import SUBJECTS, Pretend, floor
+from tests.unit.agent.rig import (
+    MILL,
+    FakeDriver,
+    FakeMachine,
+    Rig,
+    assigned,
+    at_work,
+    online,
+    running,
+    start,
+    until,
+    verb,
+)
 
 
 def _outcomes(report: StopReport) -> dict[str, str]:
@@ -190,3 +204,117 @@ async def test_a_stop_is_out_before_the_disk_is_asked() -> None:
         await until(lambda: "stop" in machine.calls)
         await until(lambda: controller.of(StopReport))
         assert rig.agent.journal.state.stopped
+
+
+class Discarding(FakeMachine):
+    """One whose driver can discard first. All of them write what happens into one list, in order."""
+
+    def __init__(self, name: str, happened: list[tuple[str, str]]) -> None:
+        super().__init__()
+        self.name = name
+        self.happened = happened
+
+    def linked(self, driver: FakeDriver) -> None:
+        """The driver of a new link."""
+        driver.discard_unsent = lambda: self.happened.append(("discard", self.name))  # type: ignore[attr-defined]
+        stop = driver.stop
+
+        def noted() -> None:
+            self.happened.append(("stop", self.name))
+            stop()
+
+        driver.stop = noted  # type: ignore[method-assign]
+
+
+async def discarding(rig: Rig, machines: dict[str, Discarding]) -> None:
+    """Let every driver write down what happens to it."""
+    for machine in machines.values():
+        assert machine.driver is not None
+        machine.linked(machine.driver)
+
+
+@under_virtual_clock()
+async def test_all_output_is_discarded_before_the_first_stop_goes_out() -> None:
+    """250 machines in one turn of the loop: discard all, then write all; nothing of a program can pass a stop."""
+    happened: list[tuple[str, str]] = []
+    machines = {f"m{n}": Discarding(f"m{n}", happened) for n in range(250)}
+    async with running(dict(machines)) as rig:
+        controller = await online(rig, *(assigned(name) for name in machines))
+        for name in machines:
+            controller.say(start(rig.clock, f"run-{name}", name))
+        await until(lambda: all(controller.states(f"run-{name}")[-1:] == ["running"] for name in machines))
+        await discarding(rig, machines)
+        turns: list[int] = []
+        asyncio.get_running_loop().call_soon(turns.append, 0)
+        rig.agent.commands.take(Stop(command_id="stop-1"))
+        assert not turns, "the loop must not have turned between the first byte and the last"
+        assert [what for what, _ in happened] == ["discard"] * 250 + ["stop"] * 250
+        assert {name for what, name in happened if what == "stop"} == set(machines)
+        assert all(rig.agent.supervisor.sessions[f"id-{name}"].hand is None for name in machines)
+
+
+@under_virtual_clock()
+async def test_no_stop_waits_for_what_another_machine_has_to_say() -> None:
+    """A stop ends runs at once; their ends are written down when the last stop is out, not between two of them."""
+    machines = {f"m{n}": FakeMachine() for n in range(20)}
+    async with running(dict(machines)) as rig:
+        controller = await online(rig, *(assigned(name) for name in machines))
+        for name in machines:
+            controller.say(start(rig.clock, f"run-{name}", name))
+        await until(lambda: all(controller.states(f"run-{name}")[-1:] == ["running"] for name in machines))
+        content = rig.agent.journal.state.content
+        numbers: list[int] = []
+        for machine in machines.values():
+            assert machine.driver is not None
+            stop = machine.driver.stop
+
+            def noted(stop: Callable[[], None] = stop) -> None:
+                stop()
+                numbers.append(content.last_sequence)
+
+            machine.driver.stop = noted  # type: ignore[method-assign]
+        before = content.last_sequence
+        rig.agent.commands.take(Stop(command_id="stop-1"))
+        assert numbers == [before] * 20 and content.last_sequence >= before + 20
+        await until(lambda: all(controller.states(f"run-{name}")[-1:] == ["failed"] for name in machines))
+
+
+@under_virtual_clock()
+async def test_drivers_that_could_block_or_raise_come_last() -> None:
+    """A driver that does its own I/O, and one that was seen to block, keep the stop from nobody."""
+    happened: list[tuple[str, str]] = []
+    machines = {name: Discarding(name, happened) for name in ("raises", "blocker", "plain", "k1", "k2")}
+    async with running(dict(machines)) as rig:
+        controller = await online(rig, *(assigned(name) for name in machines))
+        await discarding(rig, machines)
+        del machines["plain"].driver.discard_unsent  # type: ignore[union-attr]
+        rig.agent.supervisor.sessions["id-blocker"].blocks = True
+
+        def discard() -> None:
+            raise ZeroDivisionError("a bug")
+
+        machines["raises"].driver.discard_unsent = discard  # type: ignore[union-attr]
+        machines["raises"].raises["stop"] = ZeroDivisionError("a bug")
+        controller.say(Stop(command_id="stop-1"))
+        await until(lambda: controller.of(StopReport))
+        assert [name for what, name in happened if what == "stop"] == ["raises", "k1", "k2", "plain", "blocker"]
+        outcomes = _outcomes(controller.last(StopReport))
+        assert outcomes.pop("id-raises") == "unreachable" and set(outcomes.values()) == {"confirmed"}
+
+
+@under_virtual_clock()
+async def test_what_was_not_sent_when_the_stop_came_never_reaches_the_firmware() -> None:
+    """Real drivers: lines that wait in the transport are dropped, on all machines before any of them stops."""
+    room_of = [Pretend(f"{driver}-{n}", SUBJECTS[driver]) for driver in SUBJECTS for n in range(3)]
+    async with floor(*room_of) as room:
+        for pretend in room_of:
+            room.start(pretend.name, f"run-{pretend.name}")
+        await until(lambda: all(len(pretend.executed) >= 20 for pretend in room_of), 600.0)
+        room.controller.say(Stop(command_id="stop-1"))
+        await until(lambda: room.controller.of(StopReport))
+        assert set(_outcomes(room.controller.last(StopReport)).values()) == {"confirmed"}
+        for pretend in room_of:
+            assert await room.ended(f"run-{pretend.name}") == "interrupted"
+        moves = [sum(line.startswith(("G0", "G1")) for line in pretend.executed) for pretend in room_of]
+        await asyncio.sleep(60.0)
+        assert [sum(line.startswith(("G0", "G1")) for line in each.executed) for each in room_of] == moves

@@ -15,7 +15,7 @@ from fleetctl.agent.lag import LagMonitor
 from fleetctl.clock import SystemClock
 from fleetctl.driver.api import EndKind
 from fleetctl.errors import LinkError
-from fleetctl.model.messages import Answer, Assign, Leave, MachineReport, RunReport
+from fleetctl.model.messages import Answer, Assign, Leave, LeavingReport, MachineReport, RunReport
 from fleetctl.model.profile import PROFILES
 from fleetctl.model.run import RunState
 from fleetctl.testing.fixtures import under_virtual_clock
@@ -127,7 +127,9 @@ async def test_leaving_when_idle_waits_for_the_run_and_takes_no_other() -> None:
         await until(lambda: "running" in controller.states())
         controller.say(Leave(when="idle"))
         controller.say(start(rig.clock, "run-2", "m2"))
-        await until(lambda: controller.states("run-2") == ["refused"])
+        await until(lambda: controller.states("run-2") == ["cancelled"])
+        assert "about to end" in controller.last(RunReport).reason, "not refused: that would count against its job"
+        assert [told.leaving for told in controller.of(LeavingReport)] == [True]
         await asyncio.sleep(3600.0)
         assert not rig.task.done()
         machines["m1"].end(EndKind.FINISHED)
@@ -135,6 +137,28 @@ async def test_leaving_when_idle_waits_for_the_run_and_takes_no_other() -> None:
         assert rig.task.exception() is None
         assert "finished" in controller.states()
         assert machines["m2"].starts == 0
+
+
+@under_virtual_clock()
+async def test_leaving_now_waits_until_a_cancelled_machine_has_drained() -> None:
+    """Sixteen slow moves take minutes; the link is not dropped before the machine rests and is cold."""
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        controller = await online(rig, assigned())
+        controller.say(start(rig.clock))
+        await until(lambda: "running" in controller.states())
+        assert machine.driver is not None
+
+        async def cancel() -> None:
+            machine.calls.append("cancel")
+            asyncio.get_running_loop().call_later(170.0, machine.end, EndKind.CANCELLED, "cancelled")
+
+        machine.driver.cancel = cancel  # type: ignore[method-assign]
+        controller.say(Leave(when="now"))
+        await asyncio.sleep(165.0)
+        assert "close" not in machine.calls
+        await until(rig.task.done, 30.0)
+        assert machine.calls[-3:] == ["cancel", "make_safe", "close"]
 
 
 @under_virtual_clock()

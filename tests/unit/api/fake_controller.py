@@ -40,6 +40,8 @@ from fleetctl.gcode.transform import Preview, PreviewLine
 from fleetctl.model.profile import PROFILES
 from fleetctl.plugin.hookspecs import FoundPort
 from fleetctl.scheduling.reason import Action, Need, Reason
+from tests.unit.api.fake_agent_desk import FakeAgentDesk
+from tests.unit.api.fake_continuing import FakeContinuing
 from tests.unit.api.fake_operating import FakeJogging, FakeOperating
 from tests.unit.api.fake_panels import FakePanels
 
@@ -96,6 +98,8 @@ class FakeController:
         self.views = FakeViews(self)
         self.intake = FakeIntake(self)
         self.transforming = FakeTransforming(self)
+        self.continuing = FakeContinuing(self)
+        self.agent_desk = FakeAgentDesk(self)
         self.paths = FakePaths(self)
         self.machines = FakeMachines(self)
         self.panels = FakePanels(self)

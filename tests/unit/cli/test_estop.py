@@ -59,6 +59,20 @@ def test_the_agent_is_told_when_the_controller_is_dead(data: Path, capsys: pytes
         assert [type(message) for message in heard] == [Stop]
 
 
+def test_every_agent_of_the_computer_is_told_and_who_is_silent_is_named(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A machine in an agent of its own is stopped too; a socket that nobody serves is no reason to be calm."""
+    (data / "agent-gone.sock").touch()
+    with agent_at(data / "agent.sock") as first, agent_at(data / "agent-own.sock") as second:
+        assert fleetctl(["estop"]) == 0
+        out = " ".join(capsys.readouterr().out.split())
+        assert "took the stop: 4 confirmed" in out
+        assert "Agent gone does not answer: use the switches" in out
+        assert [type(message) for message in (*first, *second)] == [Stop, Stop]
+        assert first[0] == second[0], "one stop by one name, so that one release ends it"
+
+
 def test_it_says_that_nothing_was_stopped(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert fleetctl(["estop"]) == 1
     err = " ".join(capsys.readouterr().err.split())

@@ -29,6 +29,7 @@ from fleetctl.model.messages import (
     Hello,
     MachineReport,
     Stop,
+    StopOutcome,
     StopReport,
     ToAgent,
     ToController,
@@ -58,11 +59,13 @@ class Disk(CommitFaults):
 
 
 class PretendAgent:
-    """The agent's end: answers Hello, stops and verbs, and keeps what it was told."""
+    """The agent's end: answers Hello, stops and verbs, keeps what it was told. Without `stop_outcomes` it hangs at a
+    stop."""
 
     def __init__(self) -> None:
         self.heard: list[ToAgent] = []
         self.welcome: dict[str, Any] = {}
+        self.stop_outcomes: tuple[StopOutcome, ...] | None = ()
         self.before_welcome: Callable[[], Any] | None = None
         self.answers: dict[str, dict[str, Any]] = {}
         """What a verb is answered with, by its name."""
@@ -94,7 +97,9 @@ class PretendAgent:
             if isinstance(message, Hello):
                 await self._greet()
             elif isinstance(message, Stop):
-                self.say(StopReport(command_id=message.command_id, outcomes=(), last_byte_s=0.001))
+                if self.stop_outcomes is not None:
+                    outcomes = self.stop_outcomes
+                    self.say(StopReport(command_id=message.command_id, outcomes=outcomes, last_byte_s=0.001))
             elif isinstance(message, Verb):
                 self.say(Answer(command_id=message.command_id, **self.answers.get(message.verb, {})))
 

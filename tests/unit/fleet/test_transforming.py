@@ -42,7 +42,7 @@ class Office:
         writer = InlineWriter(book.database, lambda _: None, chance=random.Random(1))
         record = Record(writer, InlineReader(book.database, chance=random.Random(2)), clock, lambda: "id")
         self.blobs = BlobStore(root)
-        agents: Any = SimpleNamespace(connected=frozenset, names=())
+        agents: Any = SimpleNamespace(connected=frozenset, leaving=frozenset, names=())
         views = Views(record, agents, Telemetry(clock), Gate(record))
         self.threads = 0
         self.intake = Intake(record, self.blobs, views, self.off_loop)

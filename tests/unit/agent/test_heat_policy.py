@@ -1,0 +1,181 @@
+"""Heat without a run that works: preheated by hand, left on, waiting for cycle start; and what stays on at first."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from fleetctl.agent.heat import RETRY_S, IdleHeat
+from fleetctl.driver.api import EndKind, Telemetry
+from fleetctl.errors import MachineError
+from fleetctl.model.messages import Answer, MachineReport
+from fleetctl.testing.fixtures import under_virtual_clock
+from tests.unit.agent.floor import SUBJECTS, Pretend, floor
+from tests.unit.agent.rig import MILL, PRINTER, FakeMachine, assigned, at_work, online, running, start, until, verb
+
+IDLE_S = PRINTER.heat_off_after_idle_s
+HOT = Telemetry(temperatures_degc={"T0": (30.0, 200.0)})
+COLD = Telemetry(temperatures_degc={"T0": (30.0, 0.0)})
+
+
+def test_the_time_runs_from_the_first_reading_and_ends_with_the_last() -> None:
+    heat = IdleHeat(100.0)
+    assert not heat.seen(False, 0.0) and heat.due_s is None
+    assert heat.seen(True, 10.0) and heat.due_s == 110.0
+    assert not heat.seen(True, 50.0) and heat.due_s == 110.0
+    heat.asked(60.0)
+    assert heat.due_s == 160.0
+    heat.failed(110.0)
+    assert heat.due_s == 110.0 + RETRY_S
+    assert not heat.seen(False, 120.0) and heat.due_s is None
+
+
+@under_virtual_clock()
+async def test_a_machine_that_was_preheated_by_hand_is_switched_off_in_time() -> None:
+    """The word of the simulator itself: M140 by a person, and nobody starts anything."""
+    pretend = Pretend("m1", SUBJECTS["marlin"])
+    async with floor(pretend) as room:
+        room.controller.say(verb(room.rig.clock, "command", text="M140 S60"))
+        await until(lambda: room.controller.of(Answer) and pretend.on)
+        await asyncio.sleep(IDLE_S - 60.0)
+        assert pretend.on == {"bed": 60.0}
+        await asyncio.sleep(120.0)
+        assert pretend.on == {}
+        assert "after 10 min without a run" in room.controller.last(MachineReport).reason
+        executed = len(pretend.executed)
+        await asyncio.sleep(2 * IDLE_S)
+        assert len(pretend.executed) == executed, "once it is off nothing more is sent"
+
+
+@under_virtual_clock()
+async def test_what_is_on_again_is_switched_off_once() -> None:
+    """Off and on again while somebody watches already: one watch goes on, with the new time."""
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        await online(rig, assigned())
+        for _ in range(3):
+            machine.listener.telemetry(HOT)
+            await asyncio.sleep(20.0)
+            machine.listener.telemetry(COLD)
+            await asyncio.sleep(20.0)
+        machine.listener.telemetry(HOT)
+        await asyncio.sleep(IDLE_S + 1.0)
+        assert machine.calls.count("make_safe") == 1
+
+
+@under_virtual_clock()
+async def test_a_person_who_sets_a_heater_again_has_the_whole_time_again() -> None:
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        await online(rig, assigned())
+        machine.listener.telemetry(HOT)
+        await asyncio.sleep(IDLE_S - 10.0)
+        rig.agent.supervisor.sessions["id-m1"].safing.asked()
+        await asyncio.sleep(IDLE_S - 10.0)
+        assert "make_safe" not in machine.calls
+        await asyncio.sleep(20.0)
+        assert machine.calls.count("make_safe") == 1
+
+
+@under_virtual_clock()
+async def test_a_spindle_that_turns_without_a_run_is_switched_off_too() -> None:
+    pretend = Pretend("m1", SUBJECTS["grbl"])
+    async with floor(pretend) as room:
+        room.controller.say(verb(room.rig.clock, "command", text="M3 S1000"))
+        await until(lambda: pretend.on)
+        await asyncio.sleep(IDLE_S + 60.0)
+        assert pretend.on == {}
+
+
+@under_virtual_clock()
+async def test_a_run_that_works_keeps_its_heat() -> None:
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        controller = await online(rig, assigned())
+        machine.listener.telemetry(HOT)
+        await asyncio.sleep(IDLE_S - 10.0)
+        controller.say(start(rig.clock))
+        await until(lambda: "running" in controller.states())
+        for _ in range(20):
+            machine.listener.telemetry(HOT)
+            await asyncio.sleep(IDLE_S / 10)
+        assert "make_safe" not in machine.calls
+
+
+@under_virtual_clock()
+async def test_waiting_for_cycle_start_counts_as_no_run() -> None:
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        controller = await online(rig, assigned(profile=MILL))
+        controller.say(start(rig.clock))
+        await until(lambda: "waiting" in controller.states())
+        machine.listener.telemetry(Telemetry(spindle_rpm=1000.0))
+        await asyncio.sleep(IDLE_S + 1.0)
+        assert machine.calls.count("make_safe") == 1
+        assert controller.states()[-1] == "waiting", "the run still waits for its person"
+
+
+@under_virtual_clock()
+async def test_heat_that_cannot_be_switched_off_is_tried_again_and_told() -> None:
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        await online(rig, assigned())
+        machine.raises["make_safe"] = MachineError("no answer")
+        machine.listener.telemetry(HOT)
+        await asyncio.sleep(IDLE_S + 2.5 * RETRY_S)
+        assert machine.calls.count("make_safe") == 3
+        machine.listener.telemetry(COLD)
+        await asyncio.sleep(5 * RETRY_S)
+        assert machine.calls.count("make_safe") <= 4
+
+
+@under_virtual_clock()
+async def test_a_new_link_begins_anew() -> None:
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        controller = await online(rig, assigned())
+        machine.listener.telemetry(HOT)
+        await asyncio.sleep(IDLE_S - 10.0)
+        machine.unplug()
+        machine.plugged_in = True
+        await until(lambda: machine.links == 2 and controller.last(MachineReport).link == "online", 120.0)
+        await asyncio.sleep(60.0)
+        assert "make_safe" not in machine.calls
+        machine.listener.telemetry(HOT)
+        await asyncio.sleep(IDLE_S + 1.0)
+        assert machine.calls.count("make_safe") == 1
+
+
+@under_virtual_clock()
+async def test_after_a_run_that_failed_switching_off_is_tried_until_it_works() -> None:
+    """The first answer may be lost in noise; the machine is not left hot because of it."""
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        controller = await at_work(rig)
+        machine.raises["make_safe"] = MachineError("no answer")
+        machine.end(EndKind.FAILED, "a line was refused")
+        await until(lambda: machine.calls.count("make_safe") == 3, 60.0)
+        del machine.raises["make_safe"]
+        await until(lambda: not rig.agent.journal.state.content.unsafe, 60.0)
+        done = machine.calls.count("make_safe")
+        await asyncio.sleep(300.0)
+        assert machine.calls.count("make_safe") == done
+        assert controller.states()[-1] == "failed"
+
+
+@under_virtual_clock()
+async def test_readings_say_how_old_they_are() -> None:
+    """Progress goes on without new temperatures, as it does while a firmware is busy."""
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        await at_work(rig)
+        board = rig.agent.shared.telemetry
+        machine.listener.telemetry(HOT)
+        (told,) = board.take()
+        await asyncio.sleep(60.0)
+        machine.acknowledge(5)
+        (later,) = board.take()
+        assert later.read_at_s == told.read_at_s == told.at_s
+        assert later.at_s == told.at_s + 60.0
+        assert msgspec.structs.asdict(later)["temperatures_degc"] == HOT.temperatures_degc
