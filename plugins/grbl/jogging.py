@@ -22,8 +22,6 @@ from .sender import Ask
 from .state import Phase
 from .status import Status
 
-JOG_CANCEL = b"\x85"
-
 JOG_POLL_S = 0.1
 CANCEL_POLL_S = 0.05
 """Until it rests: a handful of queries, more often than the 5 a second that are good for a long time."""
@@ -232,18 +230,14 @@ class Jogging(Answers):
         self._cancel(now)
 
     def _cancel(self, now: float) -> None:
-        self._urgent += JOG_CANCEL
-        if self._cancel_flushes:
+        self._urgent += self._signs.jog_cancel
+        if self._jog_lines and self._dialect.cancel_flushes:
             for ask in self._sender.reset():
                 if ask.ticket:
                     self._events.append(CommandDone(ask.ticket, ("it was stopped",), ok=False))
             self._jog_lines.clear()
+            self._sender.asks = [Ask("$G", expects="[GC:")]  # an answer that was under way is not taken for another
         self._poll(now)
-
-    @property
-    def _cancel_flushes(self) -> bool:
-        """grblHAL empties its receive buffer at 0x85, whatever it does: nothing in it is answered any more."""
-        return self._facts.get("firmware", "") == "grblHAL"
 
     def _status(self, status: Status, now: float) -> None:
         super()._status(status, now)

@@ -45,13 +45,13 @@ class TestGrbl(DriverSuite, FaultSuite, ByHandSuite):
     subject = SUBJECT
 
 
-class TestGrblHal(DriverSuite, FaultSuite):
+class TestGrblHal(DriverSuite, FaultSuite, ByHandSuite):
     """The same with grblHAL."""
 
     subject = replace(SUBJECT, make_machine=grblhal, profile_name="generic-mill-grblhal")
 
 
-class TestFluidNc(DriverSuite, FaultSuite):
+class TestFluidNc(DriverSuite, FaultSuite, ByHandSuite):
     """The same with FluidNC."""
 
     subject = replace(SUBJECT, make_machine=fluidnc, profile_name="generic-mill-fluidnc")
