@@ -45,7 +45,7 @@ class HeldReceiver:
         held, self._held = self._held, []
         for data, now_s in held:
             receiver.data_received(data, now_s)
-        self.data_received = receiver.data_received  # type: ignore[method-assign]  # one call less per chunk
+        # Not the method itself: the receiver may be listened to at any time (`tap`), and then has another one.
         if self.loss is not None:
             receiver.lost(self.loss)
 

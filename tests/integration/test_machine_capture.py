@@ -63,6 +63,8 @@ def test_a_run_is_not_disturbed_by_a_capture_of_its_link(site: RealSite, tmp_pat
     program = print_program(120)
     site.submit(program, 1)
     wait_for("the run", lambda: site.runs(active="true") and site.runs(active="true")[0]["state"] == "running")
+    # Past its heating, in which nothing is sent.
+    wait_for("its moves", lambda: site.runs()[0]["progress"]["acknowledged_line"] > 15)
     out = tmp_path / "run.jsonl"
     doing = capture(site, "K1", "--seconds", "2", "--out", str(out))
     stdout, stderr = doing.communicate(timeout=90)
