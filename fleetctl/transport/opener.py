@@ -29,7 +29,7 @@ from fleetctl.transport.serial import SerialTransport
 from fleetctl.transport.serial_port import SerialSettings
 from fleetctl.transport.tcp import TcpSettings, TcpTransport
 from fleetctl.transport.tcp_telnet import Rfc2217Transport, TelnetTransport
-from fleetctl.transport.websocket import WebSocketSettings, WebSocketTransport
+from fleetctl.transport.websocket_settings import WebSocketSettings
 
 Factory = Callable[[str, Clock], Transport]
 Settings = TypeVar("Settings", SerialSettings, TcpSettings, WebSocketSettings)
@@ -146,6 +146,9 @@ class TransportOpener:
         theirs = urlencode([(name, value) for name, value in query if name not in WEBSOCKET_OPTIONS])
         ours = urlencode([(name, value) for name, value in query if name in WEBSOCKET_OPTIONS])
         given = _given(urlunsplit(parts._replace(query=ours)), wish, WEBSOCKET_OPTIONS)
+        # An agent without such a machine does without a web client, which would double its memory.
+        from fleetctl.transport.websocket import WebSocketTransport
+
         settings = _settings(url, WebSocketSettings, given)
         return WebSocketTransport(url, urlunsplit(parts._replace(query=theirs)), self._clock, settings)
 

@@ -10,16 +10,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from typing import Literal
 
 import aiohttp
-import msgspec
 
 from fleetctl.clock import Clock
 from fleetctl.errors import LinkError, LinkUnavailable
 from fleetctl.transport.base import Receiver
 from fleetctl.transport.output import OutputBuffer, StallWatch
 from fleetctl.transport.tcp import configure
+from fleetctl.transport.websocket_settings import WebSocketSettings
 
 FRAME_MAX_BYTES = 512
 """Small boards keep one frame in memory; it also bounds what a stop can no longer take back per frame."""
@@ -33,16 +32,6 @@ CLOSE_S = 1.0
 
 _closing: set[asyncio.Task[None]] = set()
 """Links that say good-bye; the loop alone would forget them."""
-
-
-class WebSocketSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`protocol` is the subprotocol to ask for (ESP3D wants `arduino`). `frames`: how our bytes are sent; what has a
-    byte above 127 (some real-time commands are) goes as binary in any case. After `stall_s` without an answer to a
-    ping, or with output that does not leave, the link counts as lost."""
-
-    protocol: str = ""
-    frames: Literal["binary", "text"] = "binary"
-    stall_s: float = 10.0
 
 
 class WebSocketTransport:

@@ -13,7 +13,8 @@ from fleetctl.transport.serial import SerialTransport
 from fleetctl.transport.serial_port import ModemLine, SerialSettings
 from fleetctl.transport.tcp import TcpSettings, TcpTransport
 from fleetctl.transport.tcp_telnet import Rfc2217Transport, TelnetTransport
-from fleetctl.transport.websocket import WebSocketSettings, WebSocketTransport
+from fleetctl.transport.websocket import WebSocketTransport
+from fleetctl.transport.websocket_settings import WebSocketSettings
 
 PROBE = SpeedProbe(speeds_baud=(115200, 250000), hello=b"\n", understood=bool)
 
