@@ -7,6 +7,7 @@ answers travel, nor any firmware's words.
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 from fleetctl.agent.jogging import bounds, jogs
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from fleetctl.agent.session import Session
 
 Values = dict[str, tuple[float, ...]]
+
+HOTEND = re.compile(r"T[0-9]{1,2}")
+"""Digits of ASCII only: the name goes into a line to the machine."""
 
 D = TypeVar("D")
 
@@ -93,9 +97,9 @@ async def probe(verb: Verb, session: Session, driver: Driver) -> Values:
 def check_target(profile: Profile, heater: str, target_degc: float) -> None:
     """Raises UsageError for a heater or temperature that the profile does not allow; off is always allowed."""
     caps = {"T": profile.nozzle_max_degc, "B": profile.bed_max_degc, "C": profile.chamber_max_degc}
-    numbered = heater[:1] == "T" and heater[1:].isdigit() and int(heater[1:]) < (profile.extruders or 1)
+    numbered = HOTEND.fullmatch(heater) is not None and int(heater[1:]) < (profile.extruders or 1)
     if not numbered and heater not in ("B", "C"):
-        raise UsageError(f"There is no heater {heater!r}; there are T0, B (bed) and C (chamber).")
+        raise UsageError(f"There is no heater {heater[:20]!r}; there are T0, B (bed) and C (chamber).")
     if not (math.isfinite(target_degc) and target_degc >= 0):
         raise UsageError(f"{target_degc:g} is no temperature to heat to.")
     most_degc = caps[heater[0]]

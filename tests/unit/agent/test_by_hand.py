@@ -212,6 +212,9 @@ async def test_an_override_is_allowed_in_a_run_and_nothing_else_by_hand_is() -> 
         ("B", 111.0, "110 degC at most"),
         ("C", 40.0, "does not say"),
         ("T1", 200.0, "no heater"),
+        ("T\u00b2", 0.0, "no heater"),
+        ("T\u0660", 200.0, "no heater"),
+        ("T" + 5000 * "0", 200.0, "no heater"),
         ("Q", 20.0, "no heater"),
         ("T0", -1.0, "no temperature"),
         ("T0", float("nan"), "no temperature"),
@@ -226,6 +229,7 @@ def test_heat_is_bounded_by_the_profile(heater: str, target: float, word: str) -
             wanted = Heat(heater=heater, target_degc=target)
             assert word in (await asked(rig, controller, "heat", wanted)).error
             assert not any(call.startswith("heat") for call in machine.calls)
+            assert machine.links == 1, "a wish that makes no sense costs no link"
 
     heat()
 
