@@ -51,7 +51,7 @@ class IdleHeat:
         self.due_s: float | None = None
 
     def forget(self) -> None:
-        """Nobody sees the machine any more."""
+        """Nobody sees the machine any more, or a run has begun: the next reading tells."""
         self.due_s = None
 
     def seen(self, on: bool, now_s: float) -> bool:

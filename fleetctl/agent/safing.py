@@ -128,6 +128,9 @@ class Safing:
                 if now_s < due_s:
                     await self._shared.clock.sleep(due_s - now_s)
                     continue
+                if self._run_works:  # begun since the last reading
+                    self._idle.forget()
+                    return
                 self._idle.failed(now_s)
                 if await self.make_safe(driver) and not self._run_works:
                     self._tell_idle()

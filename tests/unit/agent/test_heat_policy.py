@@ -104,6 +104,28 @@ async def test_a_run_that_works_keeps_its_heat() -> None:
 
 
 @under_virtual_clock()
+async def test_a_run_that_began_since_the_last_reading_keeps_its_heat_too() -> None:
+    """Firmware reports every few seconds; the time without a run may be over before the next reading."""
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        controller = await online(rig, assigned())
+        machine.listener.telemetry(HOT)
+        await asyncio.sleep(IDLE_S - 1.0)
+        controller.say(start(rig.clock))
+        await until(lambda: "running" in controller.states())
+        await asyncio.sleep(2.0)
+        assert "make_safe" not in machine.calls
+        machine.listener.telemetry(HOT)
+        machine.end(EndKind.FINISHED)
+        await asyncio.sleep(1.0)
+        machine.listener.telemetry(COLD)
+        await asyncio.sleep(20.0)
+        machine.listener.telemetry(HOT)
+        await asyncio.sleep(IDLE_S + 1.0)
+        assert machine.calls.count("make_safe") == 1
+
+
+@under_virtual_clock()
 async def test_waiting_for_cycle_start_counts_as_no_run() -> None:
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
