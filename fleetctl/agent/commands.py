@@ -126,6 +126,7 @@ class Commands:
         """A stop may have been pressed while nobody could tell us (I15); only Release releases one."""
         self._supervisor.stay()
         self._supervisor.assign(hello.machines)
+        self._jogs_refused.clear()  # this one was told nothing yet
         if hello.stop_id:
             self._supervisor.latch(hello.stop_id)
         # While nobody was here the controller put all machines on record as offline.

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from fleetctl.agent.session import Session
 
 HANDS_OFF_S = 3.0
-"""How long after the last heartbeat or step nothing starts."""
+"""How long after the last heartbeat, and after the machine came to rest, nothing starts."""
+
+MOVES_MOST_S = 60.0
+"""What moves longer after that is not moved by this hand."""
 
 
 class JogHand:
@@ -32,8 +35,8 @@ class JogHand:
     def __init__(self, session: Session) -> None:
         """Nobody jogs."""
         self._session = session
-        self._moving = False
         self._hands_off: asyncio.TimerHandle | None = None
+        self._held_s = 0.0
 
     def take(self, jog: Jog, wall_s: float) -> str:
         """Obey one heartbeat; why not, or nothing. What the driver raises besides ends the link."""
@@ -48,7 +51,6 @@ class JogHand:
                 return ""
             if not stops:
                 self.hold()
-            self._moving = not stops
             velocity_mm_s, within = {} if stops else jog.velocity_mm_s, bounds(session)
             session.wire.by_hand("jog", JogAsked(velocity_mm_s=velocity_mm_s, valid_s=valid_s, within=within))
             driver.jog(velocity_mm_s, valid_s, within=within)
@@ -71,12 +73,25 @@ class JogHand:
 
     def hold(self) -> None:
         """Somebody moves the machine now: nothing starts on it for a while."""
-        if self._hands_off is not None:
-            self._hands_off.cancel()
-        self._hands_off = asyncio.get_running_loop().call_later(HANDS_OFF_S, self.let_go)
+        self._held_s = self._session.now_s()
+        self._wait()
         if not self._session.facts.by_hand:
             self._session.facts.by_hand = BY_HAND
             self._session.facts.tell()
+
+    def _wait(self) -> None:
+        if self._hands_off is not None:
+            self._hands_off.cancel()
+        self._hands_off = asyncio.get_running_loop().call_later(HANDS_OFF_S, self._look)
+
+    def _look(self) -> None:
+        """The time is over; a long step may still be under way."""
+        facts = self._session.facts
+        moves = facts.link is Link.ONLINE and facts.activity is Activity.RUNNING and self._session.hand is None
+        if moves and self._session.now_s() < self._held_s + MOVES_MOST_S:
+            self._wait()
+        else:
+            self.let_go()
 
     def let_go(self) -> None:
         """The machine is the queue's again."""

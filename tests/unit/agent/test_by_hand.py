@@ -103,6 +103,36 @@ async def test_while_somebody_jogs_and_a_moment_after_no_run_starts() -> None:
 
 
 @under_virtual_clock()
+async def test_after_a_long_step_too_no_run_starts_for_a_moment() -> None:
+    """The step was asked for half a minute ago; the hands are there when it ends."""
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        controller = await online(rig, assigned())
+        await asked(rig, controller, "jog-step", STEP)
+        machine.listener.activity(Activity.RUNNING, "jogged", False)
+        await asyncio.sleep(20.0)
+        machine.listener.activity(Activity.IDLE, "", False)
+        controller.say(start(rig.clock))
+        await until(lambda: controller.states() == ["refused"])
+        await until(lambda: controller.last(MachineReport).activity is Activity.IDLE, within_s=5.0)
+        controller.say(start(rig.clock, "run-2"))
+        await until(lambda: "running" in controller.states("run-2"))
+
+
+@under_virtual_clock()
+async def test_a_controller_that_greets_anew_is_told_why_nothing_moves() -> None:
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        controller = await online(rig, assigned())
+        machine.listener.activity(Activity.FAULT, "alarm", False)
+        controller.say(jog(rig, X=1.0))
+        await refused(controller, "fault")
+        after = await online(rig, assigned())
+        after.say(jog(rig, X=1.0))
+        await refused(after, "fault")
+
+
+@under_virtual_clock()
 async def test_i15_a_stop_refuses_jogs_steps_heat_and_probes_until_it_is_released() -> None:
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
