@@ -7,7 +7,6 @@ asked for (`$G`) and not changed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from fleetctl.errors import MachineBusy, UsageError
@@ -21,6 +20,10 @@ from .status import MM_PER_INCH
 
 FRAMES = ("G54", "G55", "G56", "G57", "G58", "G59")
 """P1 to P6 of G10."""
+
+
+MOST_MM = 10_000.0
+"""Farther than any travel here; what is larger would not fit a line either."""
 
 
 class Offsetting(Overriding):
@@ -37,8 +40,10 @@ class Offsetting(Overriding):
         """Ask for the units, set, and read back."""
         if frame not in FRAMES:
             raise UsageError(f"There is no work offset {frame!r}; there are {', '.join(FRAMES)}.")
-        if not axes_mm or any(axis not in AXES or not math.isfinite(mm) for axis, mm in axes_mm.items()):
-            raise UsageError("Name one or more of X, Y and Z with the coordinate that they have here, in mm.")
+        if not axes_mm or any(axis not in AXES or not abs(mm) <= MOST_MM for axis, mm in axes_mm.items()):
+            raise UsageError(
+                f"Name one or more of X, Y and Z with the coordinate that they have here, up to {MOST_MM:g} mm."
+            )
         self._need_rest()
         self._tickets += 1
         ticket = self._tickets

@@ -152,7 +152,8 @@ async def test_nothing_is_lost_while_the_settings_memory_is_written() -> None:
 async def test_offsets_are_not_touched_during_a_run_nor_with_nonsense() -> None:
     mill = Mill()
     await mill.ready()
-    for frame, axes in (("G53", {"X": 0.0}), ("G54", {}), ("G54", {"E": 0.0}), ("G54", {"X": float("nan")})):
+    nonsense: list[dict[str, float]] = [{}, {"E": 0.0}, {"X": float("nan")}, {"X": 1e300}, {"Z": -float("inf")}]
+    for frame, axes in (("G53", {"X": 0.0}), *(("G54", each) for each in nonsense)):
         with pytest.raises(UsageError):
             await mill.offsets.set_work_offset(frame, axes)
     await mill.bench.start()
