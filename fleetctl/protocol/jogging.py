@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from fleetctl.errors import MachineError, UsageError
+from fleetctl.errors import MachineBusy, MachineError, UsageError
 from fleetctl.model.profile import Envelope, Profile
 
 AXES = "XYZ"
@@ -44,7 +44,10 @@ UNKNOWN_FEED_MOST_MM_S = 5.0
 
 STEP_MOST_MM = 100.0
 STEP_MOST_S = 30.0
-"""A step is not renewed by a heartbeat, so it is short in way and time."""
+"""A step is not renewed by a heartbeat, so it is short in way and time; so are all that wait together."""
+
+FEED_MOST_MM_S = 1000.0
+"""No machine here is faster; where no axis says how fast it is, the number still has to fit a line."""
 
 OPTION = "jog_stop_s"
 """A machine's option: how long after the last heartbeat it may take to come to rest; see the safety page."""
@@ -126,7 +129,7 @@ def check_step(
     along_mm_s = (
         limits.feed_mm_s.get(axis, math.inf) * length_mm / abs(mm) for axis, mm in distance_mm.items() if mm
     )
-    feed_mm_s = min([feed_mm_s, *along_mm_s])
+    feed_mm_s = min([feed_mm_s, FEED_MOST_MM_S, *along_mm_s])
     blind = within is None and any(distance_mm.get(axis) for axis in AXES)
     if blind and (length_mm > UNKNOWN_STEP_MOST_MM or feed_mm_s > UNKNOWN_FEED_MOST_MM_S):
         raise MachineError(
@@ -139,6 +142,20 @@ def check_step(
     if within is not None:
         _check_inside(distance_mm, here_mm, within)
     return feed_mm_s
+
+
+def step_s(distance_mm: Mapping[str, float], feed_mm_s: float) -> float:
+    """How long a step takes without speeding up and slowing down."""
+    return math.sqrt(sum(mm * mm for mm in distance_mm.values())) / feed_mm_s
+
+
+def check_queued(queued_s: float, most_s: float = STEP_MOST_S) -> None:
+    """Raises MachineBusy where steps, the new one included, would keep the machine moving for longer."""
+    if queued_s > most_s:
+        raise MachineBusy(
+            f"With the steps before it would move for {queued_s:.0f} s; {most_s:g} s are the most.",
+            hint="Let those end first, or stop them.",
+        )
 
 
 def _check_inside(distance_mm: Mapping[str, float], here_mm: Mapping[str, float], within: Envelope) -> None:

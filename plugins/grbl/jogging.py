@@ -15,7 +15,7 @@ from enum import Enum, auto
 from fleetctl.errors import MachineBusy, MachineError, UsageError
 from fleetctl.model.profile import Envelope
 from fleetctl.protocol.engine import CommandDone
-from fleetctl.protocol.jogging import AXES, JogLimits, JogPlan, Move, check_step
+from fleetctl.protocol.jogging import AXES, JogLimits, JogPlan, Move, check_queued, check_step, step_s
 
 from .answers import Answers
 from .sender import Ask
@@ -58,6 +58,7 @@ class Jogging(Answers):
         self._jog_lines: set[Ask] = set()
         self._steps: list[tuple[Mapping[str, float], float, int]] = []
         self._step_here_mm: dict[str, float] = {}
+        self._steps_end_s = 0.0
         self._jog_refused = ""
         self._jog_due_s: float | None = None
         self._answers_due_s = 0.0
@@ -104,6 +105,8 @@ class Jogging(Answers):
         limits = self._known_limits()
         here_mm = self._step_here_mm if self._jog is Jog.STEPPING else {}
         feed_mm_s = check_step(distance_mm, feed_mm_s, here_mm, within, limits)
+        before_s = max(0.0, self._steps_end_s - now) + sum(step_s(way, feed) for way, feed, _ in self._steps)
+        check_queued(before_s + step_s(distance_mm, feed_mm_s))
         self._tickets += 1
         self._jog_within = within
         self._steps.append((dict(distance_mm), feed_mm_s, self._tickets))
@@ -167,11 +170,11 @@ class Jogging(Answers):
         elif self._jog is Jog.STEPPING:
             while self._steps:
                 distance_mm, feed_mm_s, ticket = self._steps.pop(0)
-                self._begin_step(distance_mm, feed_mm_s, ticket)
+                self._begin_step(distance_mm, feed_mm_s, ticket, now)
         if self._jog is Jog.ANSWERS_DUE:
             self._cancel_when_answered(now)
 
-    def _begin_step(self, distance_mm: Mapping[str, float], feed_mm_s: float, ticket: int) -> None:
+    def _begin_step(self, distance_mm: Mapping[str, float], feed_mm_s: float, ticket: int, now: float) -> None:
         """Where it stands is known now: look again whether the step stays inside."""
         try:
             check_step(distance_mm, feed_mm_s, self._step_here_mm, self._jog_within, self._plan.limits)
@@ -180,6 +183,7 @@ class Jogging(Answers):
             return
         for axis, mm in distance_mm.items():
             self._step_here_mm[axis] = self._step_here_mm.get(axis, 0.0) + mm
+        self._steps_end_s = max(self._steps_end_s, now) + step_s(distance_mm, feed_mm_s)
         self._send_move(distance_mm, feed_mm_s, ticket)
 
     def _send_move(self, distance_mm: Mapping[str, float], feed_mm_s: float, ticket: int) -> None:
@@ -270,6 +274,7 @@ class Jogging(Answers):
         self._forget_steps(reason or "stopped before it began")
         self._jog_lines.clear()
         self._jog, self._jog_due_s = Jog.NONE, None
+        self._steps_end_s = 0.0
 
     def _abandon(self, reason: str) -> None:
         self._drop_jog(reason)

@@ -21,7 +21,16 @@ from fleetctl.errors import MachineBusy, MachineError, UsageError
 from fleetctl.model.machine import Activity
 from fleetctl.model.profile import Envelope
 from fleetctl.protocol.engine import CommandDone, PositionSuspect
-from fleetctl.protocol.jogging import AXES, JOG_AXES, JogLimits, JogPlan, check_step
+from fleetctl.protocol.jogging import (
+    AXES,
+    JOG_AXES,
+    STEP_MOST_S,
+    JogLimits,
+    JogPlan,
+    check_queued,
+    check_step,
+    step_s,
+)
 
 from . import words
 from .answers import Answers
@@ -114,11 +123,13 @@ class Jogging(Answers):
         within = self._known(within)
         here_mm = self._here_mm if self._jog is Jog.STEPPING else {}
         feed_mm_s = check_step(distance_mm, feed_mm_s, here_mm, within, self._limits)
-        longest_mm = max(abs(mm) for mm in distance_mm.values())
-        if not self._can("EMERGENCY_PARSER") and longest_mm / feed_mm_s > STEP_UNHEARD_MOST_S:
+        if not self._can("EMERGENCY_PARSER") and step_s(distance_mm, feed_mm_s) > STEP_UNHEARD_MOST_S:
             raise UsageError(
                 f"This firmware cannot be stopped within a step, so one takes {STEP_UNHEARD_MOST_S:g} s at most."
             )
+        before_s = max(0.0, self._steps_end_s - now) + sum(step_s(way, feed) for way, feed, _ in self._steps)
+        most_s = STEP_MOST_S if self._can("EMERGENCY_PARSER") else STEP_UNHEARD_MOST_S
+        check_queued(before_s + step_s(distance_mm, feed_mm_s), most_s)
         self._tickets += 1
         self._jog_within = within
         self._steps.append((dict(distance_mm), feed_mm_s, self._tickets))
@@ -257,13 +268,13 @@ class Jogging(Answers):
             return
         for axis, mm in distance_mm.items():
             self._here_mm[axis] = self._here_mm.get(axis, 0.0) + mm
-        length_mm = max(abs(mm) for mm in distance_mm.values())
-        self._steps_end_s = max(self._steps_end_s, now) + length_mm / feed_mm_s
+        self._steps_end_s = max(self._steps_end_s, now) + step_s(distance_mm, feed_mm_s)
         self._send_move(distance_mm, feed_mm_s, ticket)
 
     def _send_move(self, distance_mm: Mapping[str, float], feed_mm_s: float, ticket: int) -> None:
+        # F0 would mean the feed before, however fast that was (Marlin, gcode.cpp, get_destination_from_command).
         axes = " ".join(f"{axis}{mm:.3f}".rstrip("0").rstrip(".") for axis, mm in distance_mm.items())
-        self._jog_line = Ask(f"G1 {axes} F{feed_mm_s * 60:.0f}", self._move_answered, ticket=ticket)
+        self._jog_line = Ask(f"G1 {axes} F{max(feed_mm_s * 60, 1):.0f}", self._move_answered, ticket=ticket)
         self._asks.append(self._jog_line)
 
     def _move_answered(self, ask: Ask, now: float) -> None:
@@ -298,6 +309,7 @@ class Jogging(Answers):
         self._plan.halt()
         self._forget_steps(reason)
         self._jog, self._jog_line, self._jog_due_s = Jog.NONE, None, None
+        self._steps_end_s = 0.0
         self._forget_position()
         super()._abandon(reason)
 

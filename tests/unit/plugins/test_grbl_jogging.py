@@ -302,3 +302,18 @@ async def test_an_axis_that_grbl_has_not_is_refused() -> None:
     with pytest.raises(UsageError, match="no axis E"):
         hand.driver.jog({"E": 1.0}, VALID_S, within=WITHIN)
     await hand.close()
+
+
+@under_virtual_clock()
+async def test_steps_that_wait_are_together_no_longer_than_one_may_be() -> None:
+    hand = Hand()
+    await hand.connect()
+    await hand.driver.jog_step({"X": -40.0}, 2.0, within=WITHIN)
+    with pytest.raises(MachineBusy, match="would move for 40 s"):
+        await hand.driver.jog_step({"X": 40.0}, 2.0, within=WITHIN)
+    hand.driver.jog({}, 0.0)
+    await hand.bench.clock.sleep(1.0)
+    await hand.driver.jog_step({"X": 40.0}, 2.0, within=WITHIN)  # those before were stopped
+    await hand.bench.clock.sleep(25.0)
+    assert hand.bench.recorder.now is Activity.IDLE
+    await hand.close()

@@ -10,6 +10,7 @@ from fleetctl.driver.api import EndKind, Heats, Jogs, TakesOverrides
 from fleetctl.errors import MachineBusy, MachineError, UsageError
 from fleetctl.model.machine import Activity
 from fleetctl.model.profile import Envelope
+from fleetctl.protocol.jogging import JogLimits, check_step
 from fleetctl.testing.fixtures import under_virtual_clock
 from fleetctl.testing.suite import Subject
 from fleetctl.testing.suite.bench import Bench
@@ -223,6 +224,34 @@ async def test_without_an_emergency_parser_steps_are_shorter() -> None:
     await hand.bench.clock.sleep(6.0)
     assert hand.here_mm()[0] == pytest.approx(60.0)
     await hand.close()
+
+
+@under_virtual_clock()
+async def test_steps_that_wait_are_together_no_longer_than_one_may_be() -> None:
+    """Without an emergency parser nothing ends what is planned, and sixteen steps of 4 s fit the planner."""
+    hand = Hand(emergency_parser=False)
+    await hand.connect()
+    await hand.step({"X": -40.0}, 10.0)
+    with pytest.raises(MachineBusy, match="would move for 8 s"):
+        await hand.step({"X": 40.0}, 10.0)
+    with pytest.raises(UsageError, match="cannot be stopped within a step"):
+        await hand.step({"X": -40.0, "Y": -40.0}, 10.0)  # the feed is along the way
+    await hand.bench.clock.sleep(4.5)
+    await hand.step({"X": 40.0}, 10.0)
+    await hand.bench.clock.sleep(4.5)
+    assert hand.here_mm()[0] == pytest.approx(100.0)
+    await hand.close()
+
+
+@under_virtual_clock()
+async def test_a_feed_is_a_number_that_the_firmware_can_read() -> None:
+    hand = Hand()
+    await hand.connect()
+    await hand.step({"X": 0.1}, 0.005)  # F0 would be the feed before
+    await hand.bench.clock.sleep(15.0)
+    assert [line for line in hand.bench.executed if line.startswith("G1")][-1] == "G1 X0.1 F1"
+    await hand.close()
+    assert check_step({"E": 1.0}, 1e308, {}, None, JogLimits()) == 1000.0
 
 
 @under_virtual_clock()
