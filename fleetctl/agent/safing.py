@@ -57,6 +57,11 @@ class Safing:
         """Whether a run may have left the machine hot or turning, and nobody has switched it off since."""
         return bool(self._shared.journal.state.content.unsafe.get(self._held.assignment.machine_id))
 
+    @property
+    def left_on(self) -> bool:
+        """Whether the newest readings show heat or a turning spindle."""
+        return _is_on(self._readings.telemetry)
+
     def done(self) -> None:
         """Heaters and spindle are off: nothing is owed any more."""
         if not self._run_works and self.owed:
@@ -98,7 +103,7 @@ class Safing:
         finally:
             self.under_way = False
             self._shared.run_ended.set()
-        if self._held.hand is None and _is_on(self._readings.telemetry):
+        if self._held.hand is None and self.left_on:
             log.warning("%s: the program left heat or spindle on; switched off", self._held.assignment.name)
             await self.make_safe(driver)
 

@@ -391,11 +391,13 @@ class Session:
                 self.break_link(error)
 
     def retire(self) -> None:
-        """End `run()` when the link closes; with no run in hand, now."""
+        """End `run()` when the link closes; with no run in hand, now. Nobody watches over heat after that."""
         self._retired = True
         self._retry_now.set()
         driver = self.driver
-        if self.busy and driver is not None and self.facts.link is Link.ONLINE:
+        # What moves without us is somebody else's program, such as one from the printer's own card.
+        left_on = self.safing.left_on and self.facts.activity is not Activity.RUNNING
+        if (self.busy or left_on) and driver is not None and self.facts.link is Link.ONLINE:
             self.spawn(self._wind_down(driver), "wind down")
         else:
             self.break_link(LinkError("The session ends."))

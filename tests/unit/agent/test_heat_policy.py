@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
+import pytest
 
 from fleetctl.agent.heat import RETRY_S, IdleHeat
 from fleetctl.driver.api import EndKind, Telemetry
 from fleetctl.errors import MachineError
-from fleetctl.model.messages import Answer, MachineReport
+from fleetctl.model.messages import Answer, Assign, MachineReport
 from fleetctl.testing.fixtures import under_virtual_clock
 from tests.unit.agent.floor import SUBJECTS, Pretend, floor
 from tests.unit.agent.rig import MILL, PRINTER, FakeMachine, assigned, at_work, online, running, start, until, verb
@@ -167,6 +168,24 @@ async def test_a_new_link_begins_anew() -> None:
         machine.listener.telemetry(HOT)
         await asyncio.sleep(IDLE_S + 1.0)
         assert machine.calls.count("make_safe") == 1
+
+
+@pytest.mark.parametrize("why", ["removed", "leaves"])
+def test_a_machine_that_nobody_watches_any_more_is_not_left_hot(why: str) -> None:
+    @under_virtual_clock()
+    async def left() -> None:
+        machine = FakeMachine()
+        async with running({"m1": machine}) as rig:
+            controller = await online(rig, assigned())
+            machine.listener.telemetry(HOT)
+            if why == "removed":
+                controller.say(Assign(machines=()))
+            else:
+                rig.agent.leave("idle")
+            await until(lambda: "close" in machine.calls)
+            assert machine.calls[-2:] == ["make_safe", "close"]
+
+    left()
 
 
 @under_virtual_clock()
