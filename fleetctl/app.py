@@ -120,7 +120,7 @@ def build_controller(site: str, seams: Seams) -> Controller:
         telemetry=telemetry,
         intake=Intake(record, seams.blobs, views, seams.off_loop),
         transforming=transforming,
-        continuing=Continuing(record, agents, gate, transforming, views),
+        continuing=Continuing(record, agents, gate, transforming, views, lambda: stop.owed),
         paths=Paths(seams.blobs, views, seams.off_loop),
         machines=machines,
         panels=Panels(record, agents, machines, telemetry),

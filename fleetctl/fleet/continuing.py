@@ -7,12 +7,12 @@ and it never continues anything by itself (I12): what was previewed is named by 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 import sqlalchemy as sa
 
-from fleetctl.errors import AgentUnavailable, Conflict, UsageError
+from fleetctl.errors import AgentUnavailable, Conflict, LatchClosed, UsageError
 from fleetctl.fleet.agents import Agents
 from fleetctl.fleet.changes import Stamp
 from fleetctl.fleet.continuation import continue_run, facts_when_clear, refusal
@@ -54,14 +54,24 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Continuing:
-    """What people do with an interrupted run besides clearing it away."""
+    """What people do with an interrupted run besides clearing it away. `stop_owed()`: a stop was pressed that is not
+    stored yet."""
 
-    def __init__(self, record: Record, agents: Agents, gate: Gate, transforming: Transforming, views: Views) -> None:
+    def __init__(
+        self,
+        record: Record,
+        agents: Agents,
+        gate: Gate,
+        transforming: Transforming,
+        views: Views,
+        stop_owed: Callable[[], bool],
+    ) -> None:
         self._record = record
         self._agents = agents
         self._gate = gate
         self._transforming = transforming
         self._views = views
+        self._stop_owed = stop_owed
 
     async def offer(self, code: str) -> ContinuationOffer:
         """Where the run stopped, what is proposed, and what stands in the way. Raises NotFound."""
@@ -119,6 +129,9 @@ class Continuing:
             )
         child = await self._transforming.transform(found.program.sha256, RESTART, asked.parameters, actor)
         await self._gate.ask(child.sha256, found.machine)
+
+        if self._stop_owed():
+            raise LatchClosed()
 
         def unit(conn: sa.Connection, stamp: Stamp) -> tuple[Run, Machine]:
             return continue_run(conn, code, child.sha256, RULE_SET, asked.version, stamp)

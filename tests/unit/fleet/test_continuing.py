@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from fleetctl.errors import AgentUnavailable, Conflict, UsageError
+from fleetctl.errors import AgentUnavailable, Conflict, LatchClosed, UsageError
 from fleetctl.fleet.continuation_shapes import ContinuationOffer, ContinuationRequest
 from fleetctl.fleet.continuing import Continuing
 from fleetctl.fleet.gate import Gate
@@ -47,6 +47,7 @@ class Shop:
         self.book = book
         self.here = frozenset({AGENT})
         self.woken: list[str] = []
+        self.stop_owed = False
         writer = InlineWriter(book.database, lambda _: None, chance=random.Random(1))
         ids = iter(f"shop-{number}" for number in range(1000))
         record = Record(writer, InlineReader(book.database, chance=random.Random(2)), clock, lambda: next(ids))
@@ -58,7 +59,7 @@ class Shop:
         views = Views(record, agents, Telemetry(clock), gate)
         self.intake = Intake(record, blobs, views, self.off_loop)
         transforming = Transforming(record, blobs, views, self.off_loop)
-        self.continuing = Continuing(record, agents, gate, transforming, views)
+        self.continuing = Continuing(record, agents, gate, transforming, views, lambda: self.stop_owed)
 
     async def off_loop(self, work: Callable[[], T]) -> T:
         return work()
@@ -174,6 +175,18 @@ async def test_other_parameters_than_those_previewed_are_refused(shop: Shop) -> 
     with pytest.raises(UsageError, match="program_sha256 of the preview"):
         await shop.continuing.confirm(run.code, ContinuationRequest(parameters=TRUST), "bea")
     assert (shop.stored(), shop.book.kinds()) == before
+
+
+async def test_i15_a_stop_that_is_not_stored_yet_keeps_it_from_being_continued(shop: Shop) -> None:
+    run = await shop.interrupted()
+    shown = await shop.continuing.preview(run.code, TRUST)
+    asked = ContinuationRequest(parameters=TRUST, program_sha256=shown.program_sha256)
+    shop.stop_owed = True
+    with pytest.raises(LatchClosed):
+        await shop.continuing.confirm(run.code, asked, "bea")
+    assert not shop.book.look(runs.pending_commands, AGENT) and not shop.woken
+    shop.stop_owed = False
+    assert (await shop.continuing.confirm(run.code, asked, "bea")).state == "claimed"
 
 
 async def test_what_the_gate_refuses_is_neither_stored_nor_started(shop: Shop) -> None:
