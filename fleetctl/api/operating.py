@@ -13,8 +13,8 @@ from aiohttp import WSMsgType, web
 from fleetctl.api.machines import ONE
 from fleetctl.api.permission import Permission
 from fleetctl.api.routing import Call, Empty, Routes
-from fleetctl.api.security import check_origin
-from fleetctl.errors import FleetctlError, UsageError
+from fleetctl.api.security import check_origin, identify
+from fleetctl.errors import FleetctlError, NotPermitted, UsageError
 from fleetctl.fleet.jogging import JogChannel
 from fleetctl.fleet.shapes import ProbeShape, WorkOffsetsShape
 from fleetctl.model.deeds import AxisName, Heat, JogStep, OverrideName, Probe, SetWorkOffset
@@ -23,7 +23,8 @@ from fleetctl.model.deeds import Override as OverrideDeed
 routes = Routes("operating")
 
 LOOK_AGAIN_S = 1.0
-"""A machine that is locked out while somebody jogs it is let go of within this time."""
+"""A machine that is locked out while somebody jogs it is let go of within this time; so it is when the token of
+whoever jogs is taken back."""
 
 FRAME_MOST_BYTES = 1024
 
@@ -135,12 +136,20 @@ async def _watch(call: Call[Any], socket: web.WebSocketResponse, channel: JogCha
                 await channel.news.wait()
         try:
             await call.controller.jogging.still_allowed(channel)
+            await _still_permitted(call)
         except FleetctlError as error:
             await socket.close(code=1008, message=str(error).encode()[:120])
             return
         if channel.news.is_set():
             channel.news.clear()
             await socket.send_str(msgspec.json.encode(JogState(refused=channel.refused)).decode())
+
+
+async def _still_permitted(call: Call[Any]) -> None:
+    """A socket outlives the request that opened it (I11). Raises NotPermitted."""
+    visitor = await identify(call.request, call.controller, call.site.settings.open_role)
+    if not visitor.may(Permission.OPERATE):
+        raise NotPermitted("You may not operate machines any more.")
 
 
 @routes.route("POST", f"{ONE}/jog-step", permission=Permission.OPERATE, body=StepRequest, answer=Empty)

@@ -106,6 +106,21 @@ async def test_a_machine_that_is_locked_out_meanwhile_is_let_go_of(
         assert "locked out" in str(message.extra)
 
 
+async def test_whoever_may_not_operate_any_more_jogs_no_more(
+    world: FakeController, operator: aiohttp.ClientSession
+) -> None:
+    async with operator.ws_connect(f"{M1}/jog") as socket:
+        await until(lambda: world.jogging.channels)
+        await world.tokens.end("operator-token")
+        world.jogging.channels[0].news.set()
+        message = await socket.receive(timeout=5)
+        while message.type is aiohttp.WSMsgType.TEXT:
+            message = await socket.receive(timeout=5)
+        assert message.type is aiohttp.WSMsgType.CLOSE and message.data == 1008
+    async with asyncio.timeout(5):
+        await world.jogging.channels[0].closed.wait()
+
+
 async def test_another_sites_page_cannot_jog(operator: aiohttp.ClientSession, world: FakeController) -> None:
     """Any page may open a WebSocket anywhere, and the browser sends the cookie along: only our own pages may."""
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
