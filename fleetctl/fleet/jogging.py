@@ -30,6 +30,11 @@ LATE_S = 0.1
 BURST_S = 0.02
 """Heartbeats that follow each other so closely without saying when they were sent lay in one heap."""
 
+LATE_TOLD = 5
+"""After so many late heartbeats one behind the other the hand is told: it holds a key and nothing moves."""
+
+LATE = "What the keys say comes late over the network; let go, and open the page anew if it stays so."
+
 HELD_S = 1.0
 """After so long without a heartbeat another hand may take the machine."""
 
@@ -111,6 +116,8 @@ class JogChannel:
         self._moved = False
         self._moving = False
         self._quickest_s: float | None = None
+        self._late = 0
+        self._hindrance = ""
 
     def beat(self, velocity_mm_s: Mapping[str, float], at_s: float | None = None) -> None:
         """One heartbeat; without any speed it stops. `at_s`: when it was sent, by its sender's own clock."""
@@ -121,14 +128,26 @@ class JogChannel:
         before_s, now_s = self._came_s, self._jogging.clock.monotonic()
         self._came_s = now_s
         if self._is_late(at_s) if at_s is not None else now_s - before_s < BURST_S:
+            self._late += 1
+            if self._late == LATE_TOLD:
+                self._hinder(LATE)
             return
+        self._late = 0
         try:
             self._jogging.hold(self)
             self.beat_s = now_s
             self._moving = self._moved = True
             self._jogging.send(self, velocity_mm_s)
         except (AgentUnavailable, Conflict) as error:
-            self.told(str(error))
+            self._hinder(str(error))
+        else:
+            self._hinder("")
+
+    def _hinder(self, reason: str) -> None:
+        """What stands in the way here, before the agent is asked; what the agent said stays."""
+        if reason or self.refused == self._hindrance:
+            self.told(reason)
+        self._hindrance = reason
 
     def told(self, refused: str) -> None:
         """The agent, or another hand, stands in the way; or no longer."""

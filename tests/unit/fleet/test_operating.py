@@ -148,6 +148,7 @@ async def test_one_hand_at_a_time(book: Book) -> None:
         await asyncio.sleep(1.1)
         bob.beat({"X": -5.0})
         assert (await beats(desk, 2))[-1].velocity_mm_s == {"X": -5.0}
+        assert bob.refused == "", "it moves now, and bob is told"
         await bob.close()
         await ann.close()
 
@@ -190,6 +191,25 @@ async def test_heartbeats_that_lay_somewhere_are_not_passed_on(book: Book) -> No
             hand.beat({"X": 5.0}, at_s)
         passed = len(await beats(desk, 3)) - 3
         assert passed <= 2  # those of the last 100 ms
+        await hand.close()
+
+
+@under_virtual_clock()
+async def test_a_hand_whose_heartbeats_are_all_late_is_told(book: Book) -> None:
+    """A sender's clock may jump, and then all that follow count as late."""
+    machine = book.machine()
+    async with desk_of(book) as desk:
+        await desk.connected()
+        hand = await desk.jogging.open("K1", "ann")
+        hand.beat({"X": 5.0}, 50.0)
+        for number in range(8):
+            await asyncio.sleep(0.08)
+            hand.beat({"X": 5.0}, 49.0 + 0.08 * number)
+        assert "late" in hand.refused and len(await beats(desk, 1)) == 1
+        desk.agent.say(JogReport(machine_id=machine.id, refused="A run is on it."))
+        await until(lambda: "run" in hand.refused)
+        hand.beat({"X": 5.0}, desk.jogging.clock.monotonic() + 100.0)
+        assert hand.refused == "A run is on it.", "that is the agent's to take back"
         await hand.close()
 
 
