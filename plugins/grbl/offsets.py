@@ -7,6 +7,7 @@ asked for (`$G`) and not changed.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 
 from fleetctl.errors import MachineBusy, UsageError
@@ -16,7 +17,7 @@ from fleetctl.protocol.jogging import AXES
 from . import words
 from .overrides import Overriding
 from .sender import Ask
-from .status import MM_PER_INCH
+from .status import MM_PER_INCH, point
 
 FRAMES = ("G54", "G55", "G56", "G57", "G58", "G59")
 """P1 to P6 of G10."""
@@ -73,7 +74,8 @@ class Offsetting(Overriding):
         for line in ask.lines:
             match = words.OFFSET.match(line)
             if match is not None and match[1] in FRAMES:
-                found[match[1]] = tuple(float(value) * scale for value in match[2].split(",")[:3])
+                with contextlib.suppress(ValueError):  # garbled, which counts as not said
+                    found[match[1]] = point(match[2], scale)
         if error or len(found) < len(FRAMES):
             why = self._dialect.error_text(error) if error else "the offsets could not be read"
             self._by_hand_failed(ask.ticket, why)

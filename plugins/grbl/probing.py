@@ -19,7 +19,7 @@ from fleetctl.protocol.jogging import AXES, inside
 from . import words
 from .offsets import Offsetting
 from .sender import Ask
-from .status import MM_PER_INCH, Status
+from .status import MM_PER_INCH, Status, point
 
 FEED_MOST_MM_S = 10.0
 """A probe that hits hard measures nothing and breaks."""
@@ -71,11 +71,14 @@ class Probing(Offsetting):
             if error or found is None or found[2] != "1":
                 self._by_hand_failed(ticket, self._dialect.error_text(error) if error else "no contact was reported")
                 return
-            scale = MM_PER_INCH if self._reader.inches else 1.0
-            point = [float(value) * scale for value in found[1].split(",")[:3]]
+            try:
+                contact = point(found[1], MM_PER_INCH if self._reader.inches else 1.0)
+            except ValueError:
+                self._by_hand_failed(ticket, f"it touched, and where cannot be read: {found[0]}")
+                return
             self._occupied = False
             self._show(Activity.IDLE, "")
-            values: dict[str, tuple[float, ...]] = {name: (value,) for name, value in zip(AXES, point, strict=True)}
+            values: dict[str, tuple[float, ...]] = {name: (value,) for name, value in zip(AXES, contact, strict=True)}
             self._events += [Measured(ticket, values), CommandDone(ticket, (), ok=True)]
 
         self._ask(Ask("$G", modes_told, ticket=ticket, expects="[GC:"), now)

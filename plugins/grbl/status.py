@@ -8,6 +8,7 @@ firmware tells changes only: the work offset, overrides and what is switched on.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 Point = tuple[float, float, float]
@@ -78,12 +79,12 @@ class StatusReader:
 
     def _status(self, state: str, sub_state: int, values: dict[str, str]) -> Status:
         scale = MM_PER_INCH if self.inches else 1.0
-        offset = _point(values["WCO"], scale) if "WCO" in values else self._offset
+        offset = point(values["WCO"], scale) if "WCO" in values else self._offset
         position: Point | None = None
         if "MPos" in values:
-            position = _point(values["MPos"], scale)
+            position = point(values["MPos"], scale)
         elif "WPos" in values:
-            work = _point(values["WPos"], scale)
+            work = point(values["WPos"], scale)
             if offset is not None:
                 position = (work[0] + offset[0], work[1] + offset[1], work[2] + offset[2])
         feed, _, spindle = values.get("FS", values.get("F", "")).partition(",")
@@ -114,6 +115,10 @@ class StatusReader:
         return status
 
 
-def _point(text: str, scale: float) -> Point:
+def point(text: str, scale: float) -> Point:
+    """The first three of these numbers, in mm. Raises ValueError where there are fewer, or one is none: `nan`, which
+    the kinematics of some builds give, would pass every limit that it is compared with."""
     x, y, z, *_ = (float(value) * scale for value in text.split(","))
+    if not math.isfinite(x + y + z):
+        raise ValueError(text)
     return (x, y, z)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from fleetctl_plugins.grbl.simulator import GrblSimulator
 
@@ -165,6 +167,28 @@ async def test_offsets_are_not_touched_during_a_run_nor_with_nonsense() -> None:
     kind, reason, _ = await mill.bench.end()
     assert kind is EndKind.FINISHED, reason
     await mill.close()
+
+
+@pytest.mark.parametrize("garbled", ["1.0.0,0.000,0.000", "0.000,0.000", "nan,0.000,0.000", ""])
+def test_an_answer_that_cannot_be_read_is_told_and_costs_no_link(garbled: str) -> None:
+    @under_virtual_clock()
+    async def told() -> None:
+        mill = Mill(probe_z_mm=-26.5)
+        await mill.ready()
+        said = mill.mill.say
+        kinds = re.compile(r"(?<=\[G55:)[^\]]*|(?<=\[PRB:)[^:]*")
+        mill.mill.say = lambda text: said(kinds.sub(garbled, text))  # type: ignore[method-assign]
+        with pytest.raises(MachineError, match="could not be read"):
+            await mill.offsets.work_offsets()
+        with pytest.raises(MachineError, match=r"cannot be read|no contact was reported"):
+            await mill.probes.probe("Z", -1, 10.0, 1.0, within=WITHIN)
+        mill.mill.say = said  # type: ignore[method-assign]
+        await mill.bench.clock.sleep(2.0)
+        assert (await mill.offsets.work_offsets())["G55"] == (0.0, 0.0, 0.0)
+        assert mill.bench.recorder.now is Activity.IDLE
+        await mill.close()
+
+    told()
 
 
 # Probing

@@ -43,7 +43,15 @@ def test_inches_become_millimetres() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b"<Idle|MPos:1.0,2.0>", b"<Idle|MPos:1.0,2.0,x|FS:0,0>", b"<Id<Idle|MPos:0,0,0>", b"<Ho1d:0|MPos:0,0,0>", b"<>"],
+    [
+        b"<Idle|MPos:1.0,2.0>",
+        b"<Idle|MPos:nan,0,0>",
+        b"<Idle|MPos:0,0,inf>",
+        b"<Idle|MPos:1.0,2.0,x|FS:0,0>",
+        b"<Id<Idle|MPos:0,0,0>",
+        b"<Ho1d:0|MPos:0,0,0>",
+        b"<>",
+    ],
 )
 def test_a_garbled_report_is_none(line: bytes) -> None:
     assert StatusReader().read(line) is None
