@@ -5,7 +5,8 @@ stops at its end by itself, which is 200 ms after the last heartbeat at the late
 once and without slowing down, after which the steppers are expected to be out of step (marlinfw.org, M410), so it is
 for the middle of a step only, where the emergency parser hears it, and the position is suspect then.
 
-Moves are relative (G91). RepRapFirmware and Smoothieware keep and restore their modes (M120, M121: in Marlin those
+Moves are relative (G91) and in millimetres (G21, whatever a program or a person left; it is how they are switched on).
+RepRapFirmware and Smoothieware keep and restore their modes (M120, M121: in Marlin those
 switch the endstops on and off!); elsewhere G90 and the mode of E that was seen last, M82 at first, as at power-on.
 """
 
@@ -209,9 +210,8 @@ class Jogging(Answers):
             self._jog = Jog.NONE
             self._tell(Activity.IDLE, "")
             return
-        self._asks.append(Ask("M120" if self._keeps_modes else "G91"))
-        if self._keeps_modes:
-            self._asks += [Ask("G91"), Ask("M83")]
+        before = ["M120", "G21", "G91", "M83"] if self._keeps_modes else ["G21", "G91"]
+        self._asks += [Ask(line) for line in before]
         self._jog = Jog.STEPPING if self._steps else Jog.MOVING
         self._plan.begin(self._here_mm if self._jog_within is not None else {})
         self._steps_end_s = now

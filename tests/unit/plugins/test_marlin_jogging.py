@@ -164,7 +164,7 @@ async def test_the_modes_are_those_of_before_and_nothing_else_is_sent() -> None:
     await hand.rests(last_beat_s)
     moves = [line for line in hand.bench.executed if line.startswith("G1")]
     others = [line for line in hand.bench.executed if not line.startswith("G1")]
-    assert others == ["G91", "G90", "M82", "M400"]
+    assert others == ["G21", "G91", "G90", "M82", "M400"]
     assert len(moves) > 3
     assert all(line.startswith("G1 X-0.3 F600") for line in moves)
     assert not hand.machine.motion.relative and not hand.machine.motion.relative_e
@@ -172,6 +172,22 @@ async def test_the_modes_are_those_of_before_and_nothing_else_is_sent() -> None:
     last_beat_s = await hand.hold({"X": -10.0}, 0.3)
     await hand.rests(last_beat_s)
     assert hand.machine.motion.relative_e and not hand.machine.motion.relative
+    await hand.close()
+
+
+@under_virtual_clock()
+async def test_a_millimetre_is_one_whatever_units_a_program_left() -> None:
+    hand = Hand()
+    await hand.connect()
+    await hand.bench.driver.command("G20")
+    before_mm = hand.here_mm()[0]
+    await hand.step({"X": -4.0}, 10.0)
+    await hand.bench.clock.sleep(5.0)
+    assert hand.here_mm()[0] == pytest.approx(before_mm - 4.0)
+    await hand.bench.driver.command("G20")
+    last_beat_s = await hand.hold({"X": 10.0}, 0.4)
+    await hand.rests(last_beat_s)
+    assert hand.here_mm()[0] < before_mm + 4.0
     await hand.close()
 
 
