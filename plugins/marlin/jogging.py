@@ -54,6 +54,11 @@ VALUE = re.compile(r"([A-Z])(\d+\.?\d*)")
 """Lines of M503: M203 feeds in mm/s (RepRapFirmware: mm/min), M201 accelerations, M204 T that of travel moves."""
 
 STEPPERS_OFF = frozenset({b"M18", b"M84"})
+SHIFTS = frozenset({*(b"G%d" % number for number in range(54, 60)), b"M206", b"M428"})
+"""After these M114 tells other coordinates than those of the machine (marlinfw.org, G54-G59.3, M206, M428)."""
+
+SHIFTED = re.compile(r"G92\s*\Z|[XYZ]")
+"""Of G92: for a moving axis, or for all; `G92 E0` shifts nothing."""
 
 
 class Jog(Enum):
@@ -163,10 +168,11 @@ class Jogging(Answers):
 
     def _command_done(self, ask: Ask, now: float) -> None:
         """Lines that a person sent tell something of modes and position too."""
-        code = words.code(ask.text.encode("ascii"))
-        if code == b"G28" and not any(axis in ask.text.upper()[3:] for axis in AXES):
+        text = ask.text.upper()
+        code = words.code(text.encode("ascii"))
+        if code == b"G28" and not any(axis in text[3:] for axis in AXES):
             self._homed_here = not ask.failed
-        elif code in STEPPERS_OFF:
+        elif code in STEPPERS_OFF or code in SHIFTS or (code == b"G92" and SHIFTED.search(text)):
             self._homed_here = False
         elif code in (b"M82", b"G90"):
             self._relative_e = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from fleetctl_plugins.marlin.driver import DRIVER
 from fleetctl_plugins.marlin.simulator import MarlinSimulator, as_executed, simulator
@@ -189,6 +191,26 @@ async def test_a_millimetre_is_one_whatever_units_a_program_left() -> None:
     await hand.rests(last_beat_s)
     assert hand.here_mm()[0] < before_mm + 4.0
     await hand.close()
+
+
+@pytest.mark.parametrize("line", ["G92 X0", "g92 z5", "G92", "m84", "M206 X-10", "G55"])
+def test_a_line_that_shifts_what_the_board_says_of_its_place_takes_the_bounds_away(line: str) -> None:
+    """Bounds are of the machine; a board that was told another place, or can be pushed, says nothing of them."""
+
+    @under_virtual_clock()
+    async def shifted() -> None:
+        hand = Hand()
+        await hand.connect()
+        await hand.bench.driver.command("G92 E0")
+        hand.driver.jog({"X": 1.0}, VALID_S, within=WITHIN)
+        await hand.bench.clock.sleep(2.0)
+        with contextlib.suppress(MachineError):  # a build may not know it
+            await hand.bench.driver.command(line)
+        with pytest.raises(MachineError, match="knows where"):
+            hand.driver.jog({"X": 10.0}, VALID_S, within=WITHIN)
+        await hand.close()
+
+    shifted()
 
 
 @under_virtual_clock()
