@@ -5,9 +5,9 @@ stops at its end by itself, which is 200 ms after the last heartbeat at the late
 once and without slowing down, after which the steppers are expected to be out of step (marlinfw.org, M410), so it is
 for the middle of a step only, where the emergency parser hears it, and the position is suspect then.
 
-Moves are relative (G91) and in millimetres (G21, whatever a program or a person left; it is how they are switched on).
-RepRapFirmware and Smoothieware keep and restore their modes (M120, M121: in Marlin those
-switch the endstops on and off!); elsewhere G90 and the mode of E that was seen last, M82 at first, as at power-on.
+Moves are relative (G91) and in millimetres (G21, as at power-on, whatever was left). RepRapFirmware and Smoothieware
+keep and restore their modes (M120, M121: in Marlin those switch the endstops on and off!); elsewhere G90 and the mode
+of E that was seen last, M82 at first, as at power-on.
 """
 
 from __future__ import annotations
