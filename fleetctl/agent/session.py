@@ -370,7 +370,10 @@ class Session:
             self._stale = True
             self._recognition.doubt_speed()
             self._retry_now.set()
-            if self.hand is None:
+            driver = self.driver
+            if self.hand is None and driver is not None and self._left_on:
+                self.spawn(self._wind_down(driver, "The settings of the machine were changed."), "wind down")
+            elif self.hand is None:
                 self.break_link(LinkError("The settings of the machine were changed."))
 
     def _heed_board(self, before: Board) -> None:
@@ -395,14 +398,19 @@ class Session:
         self._retired = True
         self._retry_now.set()
         driver = self.driver
-        # What moves without us is somebody else's program, such as one from the printer's own card.
-        left_on = self.safing.left_on and self.facts.activity is not Activity.RUNNING
-        if (self.busy or left_on) and driver is not None and self.facts.link is Link.ONLINE:
-            self.spawn(self._wind_down(driver), "wind down")
+        if (self.busy or self._left_on) and driver is not None and self.facts.link is Link.ONLINE:
+            self.spawn(self._wind_down(driver, "The agent was told to end."), "wind down")
         else:
             self.break_link(LinkError("The session ends."))
 
-    async def _wind_down(self, driver: Driver) -> None:
+    @property
+    def _left_on(self) -> bool:
+        """Whether it would stay hot or turning without us. What moves without us is somebody else's program, such as
+        one from the printer's own card."""
+        on = self.safing.left_on and self.facts.activity is not Activity.RUNNING
+        return on and self.facts.link is Link.ONLINE
+
+    async def _wind_down(self, driver: Driver, reason: str) -> None:
         """Interrupt the run in a controlled way, make the machine safe, and let go."""
         hand = self.hand
         if hand is not None:
@@ -415,7 +423,7 @@ class Session:
             # A cancel lets the machine finish what it has planned; after a stop it ends sooner.
             await hand.wait_ended(self._shared.clock.monotonic() + DRAIN_PATIENCE_S + END_PATIENCE_S)
         await self.safing.make_safe(driver)
-        self.break_link(LinkError("The agent was told to end."))
+        self.break_link(LinkError(reason))
 
     # What the driver tells
 

@@ -170,7 +170,7 @@ async def test_a_new_link_begins_anew() -> None:
         assert machine.calls.count("make_safe") == 1
 
 
-@pytest.mark.parametrize("why", ["removed", "leaves"])
+@pytest.mark.parametrize("why", ["removed", "leaves", "plugged in elsewhere"])
 def test_a_machine_that_nobody_watches_any_more_is_not_left_hot(why: str) -> None:
     @under_virtual_clock()
     async def left() -> None:
@@ -180,6 +180,9 @@ def test_a_machine_that_nobody_watches_any_more_is_not_left_hot(why: str) -> Non
             machine.listener.telemetry(HOT)
             if why == "removed":
                 controller.say(Assign(machines=()))
+            elif why == "plugged in elsewhere":
+                elsewhere = msgspec.structs.replace(assigned(), port="fake://other")
+                controller.say(Assign(machines=(elsewhere,)))
             else:
                 rig.agent.leave("idle")
             await until(lambda: "close" in machine.calls)
