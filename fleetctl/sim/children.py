@@ -92,13 +92,18 @@ class Children:
         self._remember()
         return child
 
-    def take_over(self, name: str, words: Sequence[str]) -> bool:
-        """Make a process that a child started our own: one whose command line ends with just these words."""
+    def take_over(self, name: str, words: Sequence[str]) -> list[str]:
+        """Make processes that a child started our own: those whose command line ends with just these words, or
+        with these and a `--name`.
+
+        Gives their names here: `name` and the process id.
+        """
+        taken = []
         for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and _command_of(int(entry.name))[-len(words) :] == list(words):
-                self._children[name] = Child(name, int(entry.name))
-                return True
-        return False
+            if entry.name.isdigit() and _ends_with(list(words), _command_of(int(entry.name))):
+                taken.append(f"{name} {entry.name}")
+                self._children[taken[-1]] = Child(taken[-1], int(entry.name))
+        return taken
 
     async def end(self, names: Sequence[str], *, insist: bool = False) -> None:
         """End these children by their ids: asked (again and again with `insist`), then killed. Waits for all."""
@@ -147,6 +152,12 @@ def _identity_of(pid: int) -> str:
         return ""
     state, started = fields[0], fields[19]
     return "" if state == "Z" else f"{boot}/{started}"
+
+
+def _ends_with(words: list[str], command: list[str]) -> bool:
+    if command[-2:-1] == ["--name"]:
+        command = command[:-2]
+    return command[-len(words) :] == words
 
 
 def _command_of(pid: int) -> list[str]:

@@ -109,10 +109,10 @@ class Demo:
         """End everything that was started or adopted: the controller, its agent, then the machines."""
         if DAEMON in self._children.names:
             await self._children.end([DAEMON])
-        if self._children.take_over(AGENT, ("agent", "--data", str(self._data))):
-            # It outlives its controller. The first signal lets runs finish, the second interrupts them: the
+        if agents := self._children.take_over(AGENT, ("agent", "--data", str(self._data))):
+            # They outlive their controller. The first signal lets runs finish, the second interrupts them: the
             # machines are about to go as well.
-            await self._children.end([AGENT], insist=True)
+            await self._children.end(agents, insist=True)
         await self._children.end(self._children.names)
 
     # Machines

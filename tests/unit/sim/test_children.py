@@ -75,6 +75,6 @@ async def test_a_process_is_taken_over_only_by_its_command(tmp_path: Path) -> No
     await until(lambda: own.log_of("a").read_text() == "up\n")
     other = children(tmp_path / "other")
     assert not other.take_over("b", ["-c", "no such words"]) and not other.take_over("b", SLEEPER[:-1])
-    assert other.take_over("b", SLEEPER) and other["b"].pid == child.pid
+    assert other.take_over("b", SLEEPER) == [f"b {child.pid}"] and other[f"b {child.pid}"].pid == child.pid
     await other.end(["b"])
     await until(lambda: not child.alive)
