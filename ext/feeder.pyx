@@ -83,6 +83,7 @@ cdef class Feeder:
             self._capacity = 2 * (self._end + size)
         memcpy(self._buffer + self._end, PyBytes_AS_STRING(block), size)
         self._end += size
+        self._cut_short = False
 
     def finish(self):
         """Says that the program is complete; a last line without line end counts."""
@@ -94,7 +95,9 @@ cdef class Feeder:
         return self._wants_data()
 
     cdef bint _wants_data(self) noexcept:
-        return not self._finished and self._fault is None and self._end - self._start < LOW_WATER_BYTES
+        # A line may be longer than what is kept in store; its end must be fetched all the same.
+        cdef bint low = self._end - self._start < LOW_WATER_BYTES or self._cut_short
+        return low and not self._finished and self._fault is None
 
     @property
     def exhausted(self):
@@ -195,9 +198,11 @@ cdef class Feeder:
         cdef Py_ssize_t size = self._end - self._start
         cdef int found = find_line_end(self._buffer + self._start, size, self._finished, stop, following)
         if found < 0 or size == 0:
+            self._cut_short = True
             return False
         if not found:
             if not (self._finished or size > RAW_LINE_LIMIT_BYTES):
+                self._cut_short = True
                 return False
             stop[0] = following[0] = size
         stop[0] += self._start
