@@ -199,7 +199,7 @@ def firmware_facts(lines: list[str]) -> tuple[str, str, dict[str, str]]:
 def _fields(line: str) -> dict[str, str]:
     """`KEY:value KEY:value`, where values have spaces and may hold a URL."""
     marks = [mark for mark in FIRMWARE_FIELD.finditer(line) if mark.start() == 0 or line[mark.start() - 1] == " "]
-    ends = [mark.start() for mark in marks[1:]] + [len(line)]
+    ends = [*(mark.start() for mark in marks[1:]), len(line)][: len(marks)]  # no mark at all: the name was garbled
     return {mark[1].lower(): line[mark.end() : end].strip(" ,") for mark, end in zip(marks, ends, strict=True)}
 
 
