@@ -8,6 +8,7 @@ firmware tells changes only: the work offset, overrides and what is switched on.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 Point = tuple[float, float, float]
@@ -91,7 +92,7 @@ class StatusReader:
         blocks, _, free = values.get("Bf", "").partition(",")
         overrides = self._overrides
         if "Ov" in values:
-            percents = [float(each) for each in values["Ov"].split(",")]
+            percents = [_finite(each) for each in values["Ov"].split(",")]
             overrides = dict(zip(("feed", "rapid", "spindle"), percents, strict=False))
         # `A:` comes only together with `Ov:`, and not at all when nothing is on.
         on = values.get("A", "") if "Ov" in values or "A" in values else self._on
@@ -99,8 +100,8 @@ class StatusReader:
             state,
             sub_state,
             position,
-            float(feed) * scale / 60 if feed else None,
-            float(spindle) if spindle else None,
+            _finite(feed) * scale / 60 if feed else None,
+            _finite(spindle) if spindle else None,
             work_offset_mm=offset,
             planner_free=int(blocks) if blocks else None,
             rx_free_bytes=int(free) if free else None,
@@ -115,5 +116,13 @@ class StatusReader:
 
 
 def _point(text: str, scale: float) -> Point:
-    x, y, z, *_ = (float(value) * scale for value in text.split(","))
+    x, y, z, *_ = (_finite(value) * scale for value in text.split(","))
     return (x, y, z)
+
+
+def _finite(text: str) -> float:
+    """Raises ValueError for what is no number, NaN included: travel limits are kept by comparing."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is no place and no speed")
+    return value
