@@ -213,3 +213,19 @@ def test_with_a_window_the_lane_answers_many_at_once() -> None:
     assert len(link.window) == 7  # what fits the receive ring: 7 lines of 17 or 18 bytes
     assert host.by_lane == 3
     assert not feeder.exhausted
+
+
+def test_the_lane_waits_until_the_lines_before_its_own_are_written() -> None:
+    """A program begins in one turn of the loop and its first lines are written in the next; a stray ok between."""
+    host = Host(LanedMarlinEngine())
+    host.engine.connected(host.now)
+    host.pump()
+    for line in GREETING:
+        host.hear(line.encode() + b"\n")
+    feeder = Feeder(line_limit_bytes=95, text_commands=True)
+    feeder.push(b"G1 X1\nG1 X2\nG1 X3\n")
+    before = len(host.bytes_out)
+    host.engine.start(feeder, host.now)
+    host.hear(b"ok\n")
+    host.pump()
+    assert [line.split()[2].partition(b"*")[0] for line in host.bytes_out[before:].splitlines()] == [b"X1", b"X2"]
