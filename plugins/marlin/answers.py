@@ -187,8 +187,10 @@ class Answers(Sending):
         request = self._link.requested(number)
         if request is Request.LOST or request is Request.GIVE_UP:
             why = "a line that was never sent" if request is Request.LOST else "the same line too often"
+            if was_reset := self._link.is_long_done(number):
+                why = "a line that it did long ago, so it was reset"
             reason = f"the firmware asks for {why} ({number}){self._at()}"
-            self._break_off(RunEndKind.INTERRUPTED, reason, fault="resend", position_lost=self._moving())
+            self._break_off(RunEndKind.INTERRUPTED, reason, fault="resend", position_lost=was_reset or self._moving())
 
     def _nothing_to_do(self, now: float) -> None:
         """`wait`: the queue is empty, so a line in flight or its ok got lost. The first may cross it on the wire."""

@@ -25,6 +25,9 @@ BANNERS = frozenset(
 )
 """What boards say when they boot: `start`, and the cause of the reset (Marlin, MarlinCore.cpp)."""
 
+SPOILED_BANNER = re.compile(rb"(?:.*[0-9./\x80-\xff]|ok)start\Z", re.DOTALL)
+"""The same behind a line that the reset cut off, or behind bytes of the line that goes down and up again."""
+
 BANNER_STARTS = (b"Smoothie Running", b"RepRapFirmware for")
 """The same of Smoothieware (main.cpp) and RepRapFirmware (Platform.cpp: `... is up and running`)."""
 
@@ -75,6 +78,8 @@ def classify(line: bytes) -> Word:
     """The kind of one line without its line end; the commonest are tried first."""
     if line == b"ok":
         return Word.OK
+    if line.endswith(b"start") and SPOILED_BANNER.match(line):
+        return Word.BANNER
     if line.startswith(b"ok "):
         return Word.HALT if line.startswith(b"ok Emergency Stop") else Word.OK
     start = line[:8].lower()
