@@ -149,3 +149,22 @@ def test_i13_what_may_not_be_sent_stops_the_program_with_its_line(program: bytes
             sender.fill()
     assert getattr(failure.value, "line") == 2  # noqa: B009 - three error classes share it
     assert sender.output == [b"G1X1\n"]
+
+
+@pytest.mark.parametrize("told", [0, 1, 2, 12, 28])
+def test_a_receive_buffer_smaller_than_any_is_not_believed(told: int) -> None:
+    sender = Sender()
+    sender.set_budget(told)
+    assert sender.budget_bytes == 127
+
+
+def test_a_line_that_can_never_fit_is_an_error_and_not_a_wait() -> None:
+    sender = Sender()
+    sender.set_budget(64)
+    feeder = Feeder(line_limit_bytes=79, remove_spaces=True)
+    feeder.push(b"G1X1\nG1" + b"X1.00" * 14 + b"\n")
+    sender.begin(feeder)
+    sender.fill()
+    sender.answered()
+    with pytest.raises(LineTooLong, match="receive buffer 63"):
+        sender.fill()
