@@ -225,11 +225,11 @@ class Answers(Sending):
                 ask.done(ask, now)
             return
         if self._collector is not None:
-            self._collector.lines.append(text)
+            self._collector.add(text)
             return
         oldest = self._link.oldest
         if isinstance(oldest, Ask):
-            oldest.lines.append(text)
+            oldest.add(text)
             if oldest.answered_early:
                 self._answer_over_s = now + ANSWER_OVER_S
 
@@ -255,7 +255,7 @@ class Answers(Sending):
         """An error that nobody has classified: stop in a controlled way rather than make a bad part."""
         oldest = self._collector or self._link.oldest
         if isinstance(oldest, Ask):
-            oldest.lines.append(text)
+            oldest.add(text)
             oldest.failed = True
         elif self._phase in RUN_IN_HAND:
             self._end_run(RunEndKind.FAILED, f"{text}{self._at()}")

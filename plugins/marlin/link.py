@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fleetctl.protocol.feeder import Feeder, frame_line
+from fleetctl.protocol.lines import ANSWER_MOST_LINES
 from fleetctl.protocol.numbering import NumberedHistory, Request
 from fleetctl.protocol.window import Window
 
@@ -46,6 +47,11 @@ class Ask:
     """Its ok says only that it was read; somebody else sees to `done`."""
     lines: list[str] = field(default_factory=list)
     failed: bool = False
+
+    def add(self, line: str) -> None:
+        """A line of its answer."""
+        if len(self.lines) < ANSWER_MOST_LINES:
+            self.lines.append(line)
 
 
 ProgramLine = tuple[bytes, int, int]

@@ -16,6 +16,7 @@ from fleetctl_plugins.tinyg.engine import TinygEngine
 from fleetctl.errors import FleetctlError
 from fleetctl.protocol.engine import Engine
 from fleetctl.protocol.feeder import Feeder
+from fleetctl.protocol.lines import ANSWER_MOST_LINES
 
 SPEECH: dict[str, tuple[bytes, ...]] = {
     "marlin": (
@@ -128,6 +129,19 @@ def test_a_megabyte_without_an_end_is_forgotten(name: str) -> None:
     for _ in range(256):
         engine.receive(b"{[<o" * 1024, 1.0)
     assert len(engine._lines._rest if name != "tinyg" else engine._splitter._rest) <= 4096  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["grbl", "marlin"])
+def test_of_an_answer_without_end_the_beginning_is_kept(name: str) -> None:
+    engine = engine_of(name)
+    engine.connected(1.0)
+    greeting = b"ok\nok\n" if name == "marlin" else b"<Idle|MPos:0.000,0.000,0.000|FS:0,0>\r\n"
+    engine.receive(greeting, 1.0)
+    engine.take_output()
+    for _ in range(50):
+        engine.receive(b"[MSG:and on and on]\n" * 1000, 1.0)
+    asked = engine._sender.window.oldest() if name == "grbl" else engine._link.oldest  # type: ignore[attr-defined]
+    assert len(asked.lines) == ANSWER_MOST_LINES
 
 
 def test_a_firmware_name_behind_noise_is_read_as_far_as_it_can_be() -> None:
