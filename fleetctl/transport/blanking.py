@@ -68,7 +68,7 @@ def blank_line(text: str) -> str:
     return Blanker().blank(text.encode("utf-8")).decode("utf-8", "replace")
 
 
-_PASSWORD_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
+_PASSWORD_IN_URL = re.compile(r"(?<=://)[^/\s]*@")
 
 
 def blank_url(url: str) -> str:

@@ -12,7 +12,6 @@ from collections import deque
 from fleetctl.errors import LinkError, LinkUnavailable
 from fleetctl.transport.base import Receiver
 
-
 HELD_MOST_BYTES = 65536
 """A board says a few kilobytes when it boots; of one that never ends only the newest are kept."""
 

@@ -25,7 +25,7 @@ SECRETS = [
 ]
 HARMLESS = [
     "M587x", "M5", "M58", "$110=5000.000", "$7=1", "$$", "G1 X10 E0.3", "ok T:200.1 /200.0 B:60.0 /60.0 @:64 B@:12",
-    "<Idle|MPos:0.000,0.000,0.000|FS:0,0>", "M1170 Pass 3 of 4", "M117 Passing layer 3", "$751=3", "M5110", "M5120 S1",
+    "<Idle|MPos:0.000,0.000,0.000|FS:0,0>", "M1170 Pass 3 of 4", "M117 Passing layer 3", "$751=3", "M5110",
 ]  # fmt: skip
 
 
@@ -71,4 +71,5 @@ def test_the_next_line_is_seen_again() -> None:
 
 def test_an_address_loses_its_password() -> None:
     assert blank_url("ws://lan:hunter22@192.168.1.5:81/") == "ws://192.168.1.5:81/"
+    assert blank_url("ws://lan:hunt@er22@192.168.1.5:81/") == "ws://192.168.1.5:81/"
     assert blank_url("/dev/ttyUSB0") == "/dev/ttyUSB0"
