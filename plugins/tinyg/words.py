@@ -41,7 +41,7 @@ NUMBER_MOST = 1e9
 
 _WAITS = re.compile(rb"M0*(?:[016]|60)(?![\d.])")
 _CHANGES_TOOL = re.compile(rb"M0*6(?![\d.])")
-_STORING = re.compile(rb"G10(?!\d)|G28\.1|G30\.1")
+_STORING = re.compile(rb"G0*10(?!\d)|G0*28\.1|G0*30\.1")
 
 _decoder = msgspec.json.Decoder()
 
@@ -113,5 +113,5 @@ def refusal(line: bytes) -> str:
         return "a line that is no G-code does not belong into a program"
     if b"%" in line:
         return "TinyG takes % for a queue flush wherever it stands"
-    found = _STORING.search(line) if b"G10" in line or b".1" in line else None
+    found = _STORING.search(line) if b"10" in line or b".1" in line else None
     return f"{found[0].decode()} would write the controller's stored offsets" if found else ""

@@ -168,3 +168,16 @@ def test_a_line_that_can_never_fit_is_an_error_and_not_a_wait() -> None:
     sender.answered()
     with pytest.raises(LineTooLong, match="receive buffer 63"):
         sender.fill()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"/$H\n", b"/$RST=*\n", b"[ESP444]RESTART\n", b"G010L20P1X0\n", b"G1/0L2P1X0\n", b"G028.1\n", b"//G30.1\n"],
+)
+def test_what_must_not_come_from_a_file_is_seen_however_it_is_written(line: bytes) -> None:
+    assert words.refusal(line)
+
+
+@pytest.mark.parametrize("line", [b"/G1X10\n", b"G1X10.1Y-0.1\n", b"G100\n", b"G1X[#1/2]\n", b"S10G1X1\n", b"G28\n"])
+def test_what_only_looks_like_it_passes(line: bytes) -> None:
+    assert not words.refusal(line)
