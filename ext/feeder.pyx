@@ -299,11 +299,16 @@ cdef class Feeder:
         self._line_size = length
 
     cdef bint _sets_line_number(self) noexcept:
-        """Whether the line is M110."""
+        """Whether the line is M110. Marlin passes over blanks and zeros before a command's number (parser.cpp)."""
         cdef const char* line = self._line
+        cdef Py_ssize_t at = 1, size = self._line_size
+        if size < 4 or line[0] != 77:
+            return False
+        while at < size and (line[at] == 32 or line[at] == 48):
+            at += 1
         return (
-            self._line_size >= 4 and line[0] == 77 and line[1] == 49 and line[2] == 49 and line[3] == 48
-            and (self._line_size == 4 or not is_digit(line[4]))
+            size - at >= 3 and line[at] == 49 and line[at + 1] == 49 and line[at + 2] == 48
+            and (size - at == 3 or not is_digit(line[at + 3]))
         )
 
     cdef void _refuse_byte(self, unsigned char c):

@@ -459,7 +459,7 @@ def test_a_board_that_does_not_come_back_is_a_fault() -> None:
 # Commands
 
 
-@pytest.mark.parametrize("text", ["", "  ", "N5 G1", "M110 N0", "G1\nG2", "G1 é"])
+@pytest.mark.parametrize("text", ["", "  ", "N5 G1", "M110 N0", "m 0110 N0", "G1\nG2", "G1 é"])
 def test_what_is_not_a_command_is_refused(text: str) -> None:
     talk = greeted()
     with pytest.raises(UsageError):

@@ -182,7 +182,7 @@ def test_an_endless_line_is_refused_before_it_fills_the_memory() -> None:
 
 def test_a_program_cannot_set_our_line_numbers() -> None:
     feeder = Feeder(line_limit_bytes=80)
-    feeder.push(b"M110 N0\nm110\nM1101\nG28\n")
+    feeder.push(b"M110 N0\nm110\nM 110 N7\nm0110 N8\nM1101\nG28\n")
     feeder.finish()
     assert [line[:8] for line, _, _ in feeder.take_numbered(9, 1)] == [b"N1 M1101", b"N2 G28*1"]
 
