@@ -98,7 +98,13 @@ class Host:
 
     def does(self, verb: str) -> None:
         with contextlib.suppress(FleetctlError):
-            getattr(self.engine, verb)(self.now)
+            match verb:
+                case "override":
+                    self.engine.override("feed", 90.0, self.now)
+                case "ask":
+                    self.engine.command("M119", self.now)
+                case _:
+                    getattr(self.engine, verb)(self.now)
         self.pump()
 
 
@@ -167,7 +173,9 @@ def test_lane_and_engine_do_the_same(draw: st.DataObject) -> None:
             for host in hosts:
                 host.hear(said[begin:stop])
             same(reference, laned)
-        verb = draw.draw(st.sampled_from(("",) * 20 + ("pause", "resume", "cancel", "make_safe", "stop")))
+        verb = draw.draw(
+            st.sampled_from(("",) * 20 + ("pause", "resume", "override", "ask", "cancel", "make_safe", "stop"))
+        )
         wait_s = draw.draw(st.sampled_from((0.0, 0.0, 0.01, 0.2, 3.0, 40.0)))
         for host in hosts:
             host.passes(wait_s)
