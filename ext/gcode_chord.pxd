@@ -239,6 +239,8 @@ cdef inline bint steady(Planner* q, Curve* c, double speed, double* accel) noexc
     hard = strain(worst, q.per_accel)
     if hard * accel[0] > 1.0:
         accel[0] = 1.0 / hard
+    if not (speed > 1e-6 and accel[0] > 1e-6):
+        return False                # it would never end, see `fit`
     if not q.arc_hints and c.chords > q.ahead and 2.0 * accel[0] * c.chord * q.ahead < v2:
         return False
     if q.rule == RULE_JERK:

@@ -279,7 +279,7 @@ cdef inline void judge_row(Core* s, int c) noexcept nogil:
     if m.level_zero == s.abs_frame[c] and m.level_shift == s.shift[c] and m.level_inch == s.inch:
         return
     if s.program != NULL:
-        object_to(s, HAZ_NOT_PROVABLE, WHY_NOT_MODELLED, 1)
+        object_to(s, HAZ_NOT_PROVABLE, WHY_ROW, 1)
     else:
         note(s, HAZ_NOT_PROVABLE, 1)
 

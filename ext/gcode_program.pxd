@@ -46,6 +46,7 @@ cdef enum:
     WHY_GLOBAL
     WHY_POLAR
     WHY_NOT_MODELLED
+    WHY_ROW
     WHY_CLOSE
     ERR_NUMBER
     ERR_FUNCTION

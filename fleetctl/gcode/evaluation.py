@@ -50,6 +50,10 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "polar": ("Polar words @ and ^ are not followed", "Let the CAM write X and Y."),
     "not_modelled": ("A turning cycle G70 to G72 is not followed", "Let the CAM write the moves."),
+    "row": (
+        "Zero or units change within a row of cycles, and where the next hole is then differs between controllers",
+        "End the row with G80 first.",
+    ),
     "close": (
         "GE or LE compares numbers less than 0.000001 apart, which versions of LinuxCNC decide differently",
         "Compare with a margin: [#1 LT #2 + 0.001].",

@@ -211,6 +211,8 @@ def nonmodal(r: Reading, code: int, w: dict[str, Fraction]) -> bool:
                 place(r, a, Fraction(r.limits.home_mm[a]), "machine")
         if r.dialect.cnc:
             home_mill(r, w)
+    elif code == 921 or (code == 920 and r.dialect.g92_alone_resets and not set(w) & set("XYZE")):
+        r.zero.clear()
     elif code == 920:
         everything = not set(w) & set("XYZE") and r.dialect.g92_alone_zeroes
         if "E" in w or everything:
@@ -219,8 +221,6 @@ def nonmodal(r: Reading, code: int, w: dict[str, Fraction]) -> bool:
             if axis in w or everything:
                 r.zero.name(r.wcs, a, r.pos[a], r.frame[a], r.mm(w.get(axis, Fraction(0))))
                 place(r, a, r.pos[a], r.frame[a])
-    elif code == 921:
-        r.zero.clear()
     elif code == 520:
         for a, axis in enumerate("XYZ"):
             if axis in w:

@@ -42,6 +42,8 @@ def agree(program: str) -> None:
     if theirs.refused or refused:
         assert bool(theirs.refused) == bool(refused), (theirs.refused, refused)
         return
+    if "not_provable" in facts.hazards:
+        return
     printed = 3e-3 if "G20" in program else 5e-4
     ours = whole_box(facts)
     assert [*ours[0], *ours[1]] == pytest.approx([*theirs.low, *theirs.high], abs=printed)

@@ -238,7 +238,9 @@ def test_overrides() -> None:
     host, machine = rig()
     host.send("M3 S1000")
     host.send("G1 X100 F600")
-    host.send(b"\x91\x91\x94\x96\x9a")
+    host.send(b"\x91\x91")  # in one moment: one step
+    host.wait(0.01)
+    host.send(b"\x91\x94\x96\x9a")
     assert machine.override_percent == {"feed": 119, "rapid": 50, "spindle": 110}
     assert "|Ov:119,50,110|A:S>" in "".join(host.send(b"?") + host.send(b"?"))
     assert machine.outputs["spindle"] == pytest.approx(1100)
