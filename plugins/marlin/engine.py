@@ -20,7 +20,6 @@ from .sending import POLL_S
 from .state import DEAF, RUN_IN_HAND, Phase
 from .watch import Overdue, Pace
 
-
 COUNTS = re.compile(r"M *0*110(?!\d)", re.IGNORECASE)
 """M110, as Marlin's parser reads it: it would set the line number by which both sides count."""
 
