@@ -83,6 +83,7 @@ cdef class Feeder:
             self._capacity = 2 * (self._end + size)
         memcpy(self._buffer + self._end, PyBytes_AS_STRING(block), size)
         self._end += size
+        self._cut_short = False
 
     def finish(self):
         """Says that the program is complete; a last line without line end counts."""
@@ -94,7 +95,9 @@ cdef class Feeder:
         return self._wants_data()
 
     cdef bint _wants_data(self) noexcept:
-        return not self._finished and self._fault is None and self._end - self._start < LOW_WATER_BYTES
+        # A line may be longer than what is kept in store; its end must be fetched all the same.
+        cdef bint low = self._end - self._start < LOW_WATER_BYTES or self._cut_short
+        return low and not self._finished and self._fault is None
 
     @property
     def exhausted(self):
@@ -195,9 +198,11 @@ cdef class Feeder:
         cdef Py_ssize_t size = self._end - self._start
         cdef int found = find_line_end(self._buffer + self._start, size, self._finished, stop, following)
         if found < 0 or size == 0:
+            self._cut_short = True
             return False
         if not found:
             if not (self._finished or size > RAW_LINE_LIMIT_BYTES):
+                self._cut_short = True
                 return False
             stop[0] = following[0] = size
         stop[0] += self._start
@@ -294,11 +299,16 @@ cdef class Feeder:
         self._line_size = length
 
     cdef bint _sets_line_number(self) noexcept:
-        """Whether the line is M110."""
+        """Whether the line is M110. Marlin passes over blanks and zeros before a command's number (parser.cpp)."""
         cdef const char* line = self._line
+        cdef Py_ssize_t at = 1, size = self._line_size
+        if size < 4 or line[0] != 77:
+            return False
+        while at < size and (line[at] == 32 or line[at] == 48):
+            at += 1
         return (
-            self._line_size >= 4 and line[0] == 77 and line[1] == 49 and line[2] == 49 and line[3] == 48
-            and (self._line_size == 4 or not is_digit(line[4]))
+            size - at >= 3 and line[at] == 49 and line[at + 1] == 49 and line[at + 2] == 48
+            and (size - at == 3 or not is_digit(line[at + 3]))
         )
 
     cdef void _refuse_byte(self, unsigned char c):

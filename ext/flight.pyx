@@ -307,7 +307,7 @@ cdef class NumberedLane:
                 more = [first, framed]
             else:
                 more.append(framed)
-        self.wants_step |= feeder._wants_data()
+        self.wants_step |= feeder._wants_data() or (feeder._finished and not feeder._prepare())
         return first if more is None else b"".join(more)
 
 

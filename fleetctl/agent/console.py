@@ -51,7 +51,7 @@ class Console:
 
     def told(self, text: str) -> None:
         """What the driver says of the machine."""
-        self._add("told", text)
+        self._add("told", blank_line(text))
 
     def lines(self, after: int, traffic: bool) -> ConsoleLines:
         """Entries numbered above `after`, the newest if there are many. `traffic`: watch the link for a while."""

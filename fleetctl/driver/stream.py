@@ -55,6 +55,7 @@ from fleetctl.protocol.engine import (
 )
 from fleetctl.protocol.feeder import Feeder
 from fleetctl.transport.base import Transport
+from fleetctl.transport.blanking import blank_url
 
 PATIENCE_S: dict[Verb, float] = {Verb.HOME: 300.0, Verb.CLEAR_FAULT: 20.0, Verb.MAKE_SAFE: 5.0, Verb.STOP: 3.0}
 """How long each verb may take: homing a large slow machine takes minutes, a board boots within seconds."""
@@ -123,7 +124,7 @@ class StreamDriver(ByHand):
         except TimeoutError as error:
             self._streamer.close()
             raise LinkError(
-                f"Nothing on {self._spec.port} answered in the words of this driver.",
+                f"Nothing on {blank_url(self._spec.port)} answered in the words of this driver.",
                 machine=self._spec.name,
                 hint="Check the driver, the speed of the port, and that nothing else uses it.",
             ) from error

@@ -18,6 +18,7 @@ from fleetctl.protocol.engine import Engine, EngineEvent
 from fleetctl.protocol.feeder import Feeder
 from fleetctl.protocol.lane import HasLane, Lane
 from fleetctl.transport.base import Transport
+from fleetctl.transport.blanking import blank_url
 
 BLOCK_BYTES = 16_384
 """What is read ahead, beyond the feeder's own low water: seconds of any serial link, and little for each machine."""
@@ -256,7 +257,7 @@ class Streamer:
 
     def _engine_broke(self, error: Exception) -> None:
         """Nothing may be sent by an engine that no longer knows its own state."""
-        _log.error("The engine of %s failed", self._transport.url, exc_info=error)
+        _log.error("The engine of %s failed", blank_url(self._transport.url), exc_info=error)
         if self.is_open:
             self.close()
             reason = error if isinstance(error, LinkError) else OurProtocolError(f"The driver failed: {error!r}.")

@@ -12,6 +12,10 @@ NOISE = bytes(set(range(32)) - {9, 10, 13}) + b"\x7f"
 # Marlin's longest answers (M115, M503 lines) stay below 500 bytes, Grbl's below 300.
 DEFAULT_LIMIT_BYTES = 4096
 
+ANSWER_MOST_LINES = 1000
+"""How many lines of one answer an engine keeps, the first ones: a list of settings has 300, and a machine that never
+stops talking must not fill the memory."""
+
 
 class LineSplitter:
     """Bytes in any pieces in, whole lines out, without their line end and without empty lines.

@@ -19,15 +19,16 @@ _SECRET = re.compile(
     rb"(?i)"
     # Wi-Fi network and its password, access point, web password (RepRapFirmware, M587 to M589, M551); also ESP3D's
     # host, and firmware that repeats the command in its complaint.
-    rb"\bM(?:58[789]|551)(?:\.\d+)?"
-    # Set and try the password that locks the machine (Marlin, password.cpp).
-    rb"|\bM51[12]\b"
+    rb"(?<![a-z])M[ \t]{0,8}0{0,4}(?:58[789]|551)(?:\.\d+)?"
+    # Set and try the password that locks the machine (Marlin, password.cpp). Its parser takes blanks and zeros before
+    # the number, and wants none behind it (parser.cpp).
+    rb"|(?<![a-z])M[ \t]{0,8}0{0,4}51[12](?!\d)"
     # Settings of the network and its users (grblHAL, settings.h: 74 to 77, 330, 331).
-    rb"|\$(?:7[4-7]|33[01])\s*="
+    rb"|\$[ \t]{0,8}(?:7[4-7]|33[01])\s*="
     # Commands of the network module (ESP3D); all may carry a password behind `pwd=`.
     rb"|\[ESP\d+\]"
     # A name that says so, in `$Sta/Password=`, in JSON, in answers (FluidNC and others).
-    rb"|(?:passw(?:or)?d|passphrase|passcode|\bpwd|psk|api[ _-]?key|access[ _-]?(?:code|key)|token|secret|credential)"
+    rb"|(?:passw(?:or)?d|passphrase|passcode|pwd|psk|api[ _-]?key|access[ _-]?(?:code|key)|token|secret|credential)"
     rb"[\w/ \t\"']{0,16}[=:]"
 )
 
@@ -67,7 +68,7 @@ def blank_line(text: str) -> str:
     return Blanker().blank(text.encode("utf-8")).decode("utf-8", "replace")
 
 
-_PASSWORD_IN_URL = re.compile(r"(?<=://)[^/@\s]+@")
+_PASSWORD_IN_URL = re.compile(r"(?<=://)[^/\s]*@")
 
 
 def blank_url(url: str) -> str:

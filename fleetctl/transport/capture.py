@@ -20,6 +20,8 @@ from fleetctl.transport.base import Receiver, Transport
 
 FORMAT = "fleetctl-capture-1"
 QUEUE_RECORDS = 10_000
+QUEUE_BYTES = 4 * 1024 * 1024
+"""What may wait for the thread that writes; a network link gives 64 kB in one record."""
 
 
 class CaptureFile:
@@ -31,6 +33,8 @@ class CaptureFile:
     def __init__(self, path: Path, url: str, header: Mapping[str, object] | None = None) -> None:
         self.omitted = 0
         self.written_bytes = 0
+        self._put_bytes = 0
+        self._taken_bytes = 0  # by the thread that writes
         self._queue: queue.Queue[dict[str, object] | None] = queue.Queue()
         self._file = path.open("w", encoding="utf-8")
         self._queue.put({"format": FORMAT, "url": url, **(header or {})})
@@ -61,19 +65,28 @@ class CaptureFile:
         return not self._thread.is_alive()
 
     def _try(self, record: dict[str, object]) -> bool:
-        if self._queue.qsize() >= QUEUE_RECORDS:
+        waiting_bytes = self._put_bytes - self._taken_bytes
+        if self._queue.qsize() >= QUEUE_RECORDS or waiting_bytes >= QUEUE_BYTES:
             return False
+        self._put_bytes += _size_bytes(record)
         self._queue.put_nowait(record)
         return True
 
     def _write(self) -> None:
         with self._file:
             while (record := self._queue.get()) is not None:
+                self._taken_bytes += _size_bytes(record)
                 line = json.dumps(record) + "\n"
                 self._file.write(line)
                 self.written_bytes += len(line)  # all ASCII
                 if self._queue.empty():
                     self._file.flush()
+
+
+def _size_bytes(record: Mapping[str, object]) -> int:
+    """What of a record may be large."""
+    data = record.get("data")
+    return len(data) if isinstance(data, str) else 0
 
 
 class CaptureTransport:

@@ -85,6 +85,7 @@ class ProbingTransport:
         self._probe = probe
         self._clock = clock
         self._found = found
+        self._refused: list[LinkUnavailable] = []
 
     async def open(self, receiver: Receiver, deadline_s: float) -> None:
         """Open and try each speed. Raises LinkUnavailable when nothing is understood at any of them."""
@@ -105,6 +106,8 @@ class ProbingTransport:
             self._inner.close()
             raise
         self._inner.close()
+        if len(self._refused) == len(self._speeds_baud):
+            raise self._refused[-1]
         tried = ", ".join(str(baud) for baud in self._speeds_baud)
         raise LinkUnavailable(
             f"Nothing understandable came from {self.url} at {tried} baud.",
@@ -113,7 +116,12 @@ class ProbingTransport:
 
     async def _understood(self, held: HeldReceiver, baud: int, until_s: float) -> bool:
         """Whether the firmware speaks at this speed; sees at once that it does not when noise comes."""
-        self._inner.set_speed(baud)
+        try:
+            self._inner.set_speed(baud)
+        except LinkUnavailable as refused:  # the others may still do
+            self._refused.append(refused)
+            held.raise_loss()
+            return False
         self._inner.discard_output()
         held.forget()
         hello_s = self._clock.monotonic()

@@ -15,7 +15,7 @@ import serial
 import serial_asyncio
 
 from fleetctl.clock import Clock
-from fleetctl.errors import LinkError
+from fleetctl.errors import LinkError, LinkUnavailable
 from fleetctl.transport.base import Receiver
 from fleetctl.transport.opening import open_in_thread
 from fleetctl.transport.output import LINE_FEED, OutputBuffer, StallWatch
@@ -51,10 +51,15 @@ class SerialTransport(asyncio.Protocol):
             deadline_s=deadline_s,
             what=f"The port {self._path}",
         )
+        loop = asyncio.get_running_loop()
+        try:
+            self._link = serial_asyncio.SerialTransport(loop, self, port)  # which sets the port up once more
+        except (OSError, ValueError, termios.error) as error:
+            port.close()
+            lost = _lost(self._path, error)
+            raise LinkUnavailable(lost.message, hint=lost.hint) from error
         self._port = port
         self._receiver = receiver
-        loop = asyncio.get_running_loop()
-        self._link = serial_asyncio.SerialTransport(loop, self, port)
         self._link.set_write_buffer_limits(high=0)
         loop.call_soon(self._read_ourselves, self._link, port)
 

@@ -115,8 +115,12 @@ def open_port(path: str, settings: SerialSettings) -> Port:
     LinkUnavailable."""
     if settings.odd_parity_first:
         first = _open(path, settings, serial.PARITY_ODD)
-        _keep_lines_on_close(first.fileno())
-        first.close()
+        try:
+            _keep_lines_on_close(first.fileno())
+        except (OSError, termios.error) as error:
+            raise _unavailable(path, settings.baud, error) from error
+        finally:
+            first.close()
     port = _open(path, settings, serial.PARITY_NONE)
     try:
         if ModemLine.ON not in (settings.dtr, settings.rts):

@@ -111,7 +111,8 @@ class TcpTransport:
         raise failure
 
     def _readable(self) -> None:
-        if self._socket is None or self._receiver is None:
+        receiver = self._receiver
+        if self._socket is None or receiver is None:
             return
         try:
             data = self._socket.recv(READ_BYTES)
@@ -122,8 +123,8 @@ class TcpTransport:
             return
         if not data:
             self._lose(f"{self._address} closed the link.")
-        elif data := self._decoded(data):
-            self._receiver.data_received(data, self._clock.monotonic())
+        elif data := self._decoded(data):  # an answer that cannot be sent ends the link, but this was said before
+            receiver.data_received(data, self._clock.monotonic())
 
     # What a protocol on top of TCP changes
 
@@ -147,6 +148,8 @@ class TcpTransport:
 
     def _pump(self) -> None:
         """Gives the kernel what it takes at once; the rest follows when the socket is writable."""
+        if self._writer_armed:
+            self._stall.waiting()  # again, if a stop has dropped what it waited for before
         while self._socket is not None and not self._writer_armed:
             piece = b"" if self._first or self._holds_data() else self._output.next_piece()
             wire = bytes(self._first) or self._encoded(piece)

@@ -16,6 +16,7 @@ import aiohttp
 from fleetctl.clock import Clock
 from fleetctl.errors import LinkError, LinkUnavailable
 from fleetctl.transport.base import Receiver
+from fleetctl.transport.blanking import blank_url
 from fleetctl.transport.output import OutputBuffer, StallWatch
 from fleetctl.transport.tcp import configure
 from fleetctl.transport.websocket_settings import WebSocketSettings
@@ -40,6 +41,7 @@ class WebSocketTransport:
     def __init__(self, url: str, address: str, clock: Clock, settings: WebSocketSettings | None = None) -> None:
         self.url = url
         self._address = address
+        self._shown = blank_url(address.partition("?")[0])
         self._clock = clock
         self._settings = settings or WebSocketSettings()
         self._output = OutputBuffer()
@@ -61,15 +63,17 @@ class WebSocketTransport:
         except TimeoutError:
             raise await self._unavailable("did not answer in time") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise await self._unavailable(f"cannot be reached: {error}") from error
+            raise await self._unavailable(
+                f"cannot be reached: {str(error).replace(self._address, self._shown)}"
+            ) from error
         except BaseException:
             await self._http.close()
             raise
         self._receiver = receiver
         loop = asyncio.get_running_loop()
         self._tasks = [
-            loop.create_task(self._read(self._socket), name=f"read {self._address}"),
-            loop.create_task(self._send(self._socket), name=f"write {self._address}"),
+            loop.create_task(self._read(self._socket), name=f"read {self._shown}"),
+            loop.create_task(self._send(self._socket), name=f"write {self._shown}"),
         ]
 
     def write(self, data: bytes) -> None:
@@ -113,7 +117,7 @@ class WebSocketTransport:
     async def _unavailable(self, what: str) -> LinkUnavailable:
         if self._http is not None:
             await self._http.close()
-        return LinkUnavailable(f"{self._address} {what}.", hint="Check the address, and that the machine is on.")
+        return LinkUnavailable(f"{self._shown} {what}.", hint="Check the address, and that the machine is on.")
 
     async def _read(self, link: aiohttp.ClientWebSocketResponse) -> None:
         async for message in link:
@@ -122,9 +126,7 @@ class WebSocketTransport:
             elif message.type is aiohttp.WSMsgType.TEXT and not SERVERS_OWN.match(message.data):
                 self._heard(message.data.encode())
         cause = link.exception()
-        self._lose(
-            f"The link to {self._address} " + (f"broke: {cause}." if cause else "was closed at the other end.")
-        )
+        self._lose(f"The link to {self._shown} " + (f"broke: {cause}." if cause else "was closed at the other end."))
 
     def _heard(self, data: bytes) -> None:
         if data and self._receiver is not None:
@@ -143,10 +145,10 @@ class WebSocketTransport:
                     await (link.send_str(piece.decode("ascii")) if as_text else link.send_bytes(piece))
                     self._stall.progressed()
         except (aiohttp.ClientError, OSError) as error:
-            self._lose(f"The link to {self._address} broke: {link.exception() or error}.")
+            self._lose(f"The link to {self._shown} broke: {link.exception() or error}.")
 
     def _stalled(self) -> None:
-        self._lose(f"{self._address} took no bytes for {self._settings.stall_s:g} s.")
+        self._lose(f"{self._shown} took no bytes for {self._settings.stall_s:g} s.")
 
     def _lose(self, message: str) -> None:
         receiver, self._receiver = self._receiver, None
@@ -167,7 +169,7 @@ class WebSocketTransport:
         for task in tasks:
             if task is not current:
                 task.cancel()
-        closing = asyncio.get_running_loop().create_task(_say_good_bye(link, http), name=f"close {self._address}")
+        closing = asyncio.get_running_loop().create_task(_say_good_bye(link, http), name=f"close {self._shown}")
         _closing.add(closing)
         closing.add_done_callback(_closing.discard)
 

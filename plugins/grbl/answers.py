@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fleetctl.model.machine import Activity
 from fleetctl.protocol.engine import Identified, Position, PositionSuspect, RunEndKind, Verb, VerbDone
+from fleetctl.protocol.lines import ANSWER_MOST_LINES
 
 from . import words
 from .changing import Changing
@@ -55,7 +56,7 @@ class Answers(Changing):
             self._alarm(_number(line), now)
         elif line.startswith(b"[echo:"):
             self._echo(line[len(b"[echo:") : -1], now)
-        elif isinstance(ask := self._sender.window.oldest(), Ask):
+        elif isinstance(ask := self._sender.window.oldest(), Ask) and len(ask.lines) < ANSWER_MOST_LINES:
             ask.lines.append(line.decode("latin-1"))
 
     def _echo(self, echo: bytes, now: float) -> None:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from fleetctl.errors import MachineError
+from fleetctl.errors import LineTooLong, MachineError
 from fleetctl.protocol.feeder import Feeder
 from fleetctl.protocol.window import Window
 
@@ -19,6 +19,9 @@ from . import words
 
 DEFAULT_BUDGET_BYTES = 127
 """Grbl's ring holds 128 bytes; its own document says 127 in one place, so one stays free."""
+
+RX_LEAST_BYTES = 64
+"""No build has less; what says so lost digits on its way."""
 
 START_BYTES = 257
 """As much goes out at once when a program begins, one longest line of grblHAL with its end. What is on the wire a
@@ -75,8 +78,8 @@ class Sender:
         self._ready: deque[ProgramLine] = deque()
 
     def set_budget(self, rx_bytes: int) -> None:
-        """The controller said how large its receive buffer is."""
-        if rx_bytes > 1:
+        """The controller said how large its receive buffer is; less than any has is not believed."""
+        if rx_bytes >= RX_LEAST_BYTES:
             self.budget_bytes = rx_bytes - 1
             self.window.max_bytes = min(self.budget_bytes, START_BYTES)
 
@@ -167,6 +170,9 @@ class Sender:
             line = self._ready[0]
             data = line[0]
             if not self.window.fits(len(data)):
+                if not self.window:
+                    held = f"the line has {len(data)} bytes, and the controller's receive buffer {self.budget_bytes}"
+                    raise LineTooLong(f"{held}.", line=line[1])
                 return
             if why := words.refusal(data):
                 raise MachineError(f"{why}: {data.decode('latin-1').strip()}.", line=line[1])

@@ -82,7 +82,8 @@ def read(offset_lines: Iterable[str], mode_lines: Iterable[str], *, inches: bool
                 return None
     told = [found[1] for line in mode_lines if (found := _MODES.match(line))]
     modes = frozenset(told[-1].split()) if told else frozenset()
-    complete = all(len(offsets.get(name, ())) >= 3 for name in (*FRAMES, "G92")) and "TLO" in offsets
+    whole = all(len(point) >= 3 for name, point in offsets.items() if name != "TLO")
+    complete = whole and offsets.keys() >= {*FRAMES, "G92", "TLO"}
     return Standing(offsets, modes) if complete and all(modes & group for group in _OF_LINE.values()) else None
 
 
@@ -178,7 +179,10 @@ def lost_by_reset(offset_lines: Iterable[str]) -> str:
         if not line.startswith(("[G92:", "[TLO:")):
             continue
         found = _OFFSET.match(line)
-        if found is None or any(float(each) for each in found[2].split(",")):
+        try:
+            if found is None or any(float(each) for each in found[2].split(",")):
+                return line[1:4]
+        except ValueError:
             return line[1:4]
     return ""
 

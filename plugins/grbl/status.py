@@ -92,7 +92,7 @@ class StatusReader:
         blocks, _, free = values.get("Bf", "").partition(",")
         overrides = self._overrides
         if "Ov" in values:
-            percents = [float(each) for each in values["Ov"].split(",")]
+            percents = [_finite(each) for each in values["Ov"].split(",")]
             overrides = dict(zip(("feed", "rapid", "spindle"), percents, strict=False))
         # `A:` comes only together with `Ov:`, and not at all when nothing is on.
         on = values.get("A", "") if "Ov" in values or "A" in values else self._on
@@ -100,8 +100,8 @@ class StatusReader:
             state,
             sub_state,
             position,
-            float(feed) * scale / 60 if feed else None,
-            float(spindle) if spindle else None,
+            _finite(feed) * scale / 60 if feed else None,
+            _finite(spindle) if spindle else None,
             work_offset_mm=offset,
             planner_free=int(blocks) if blocks else None,
             rx_free_bytes=int(free) if free else None,
@@ -122,3 +122,11 @@ def point(text: str, scale: float) -> Point:
     if not math.isfinite(x + y + z):
         raise ValueError(text)
     return (x, y, z)
+
+
+def _finite(text: str) -> float:
+    """Raises ValueError for what is no number, NaN included: travel limits are kept by comparing."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is no place and no speed")
+    return value

@@ -15,7 +15,7 @@ OFFSET = re.compile(r"\[(G5[4-9](?:\.[123])?|G92|TLO):([^\]]*)\]")
 SETTING = re.compile(r"\$(\d+)=([^ ]*)")
 MODES = re.compile(r"\[GC:([^\]]*)\]")
 
-STORING = re.compile(rb"G10(?!\d)|G28\.1|G30\.1")
+STORING = re.compile(rb"G0*10(?!\d)|G0*28\.1|G0*30\.1")
 """Words that write the settings memory: an AVR hears nothing meanwhile, and work offsets are lost or moved."""
 
 TOOL_CHANGE = re.compile(rb"M0*6(?![\d.])")
@@ -26,10 +26,14 @@ DWELL = re.compile(rb"G0?4(?![\d.])(?:.*P(\d+\.?\d*|\.\d+))?")
 
 
 def refusal(line: bytes) -> str:
-    """Why this line of a program must not be streamed; empty when it may."""
-    if line.startswith(b"$"):
-        return "a $ line does not belong into a program"
-    found = STORING.search(line) if b"G10" in line or b".1" in line else None
+    """Why this line of a program must not be streamed; empty when it may.
+
+    Grbl takes every `/` out of a line before it looks at it (protocol.c), and FluidNC has commands in brackets.
+    """
+    read = line.replace(b"/", b"") if b"/" in line else line
+    if read.startswith((b"$", b"[")):
+        return f"a line that begins with {read[:1].decode()} does not belong into a program"
+    found = STORING.search(read) if b"10" in read or b".1" in read else None
     return f"{found[0].decode()} would write the controller's stored offsets" if found else ""
 
 

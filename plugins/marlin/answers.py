@@ -187,8 +187,10 @@ class Answers(Sending):
         request = self._link.requested(number)
         if request is Request.LOST or request is Request.GIVE_UP:
             why = "a line that was never sent" if request is Request.LOST else "the same line too often"
+            if was_reset := self._link.is_long_done(number):
+                why = "a line that it did long ago, so it was reset"
             reason = f"the firmware asks for {why} ({number}){self._at()}"
-            self._break_off(RunEndKind.INTERRUPTED, reason, fault="resend", position_lost=self._moving())
+            self._break_off(RunEndKind.INTERRUPTED, reason, fault="resend", position_lost=was_reset or self._moving())
 
     def _nothing_to_do(self, now: float) -> None:
         """`wait`: the queue is empty, so a line in flight or its ok got lost. The first may cross it on the wire."""
@@ -223,11 +225,11 @@ class Answers(Sending):
                 ask.done(ask, now)
             return
         if self._collector is not None:
-            self._collector.lines.append(text)
+            self._collector.add(text)
             return
         oldest = self._link.oldest
         if isinstance(oldest, Ask):
-            oldest.lines.append(text)
+            oldest.add(text)
             if oldest.answered_early:
                 self._answer_over_s = now + ANSWER_OVER_S
 
@@ -253,7 +255,7 @@ class Answers(Sending):
         """An error that nobody has classified: stop in a controlled way rather than make a bad part."""
         oldest = self._collector or self._link.oldest
         if isinstance(oldest, Ask):
-            oldest.lines.append(text)
+            oldest.add(text)
             oldest.failed = True
         elif self._phase in RUN_IN_HAND:
             self._end_run(RunEndKind.FAILED, f"{text}{self._at()}")

@@ -7,6 +7,8 @@ It must not know transports, files or runs' ids. This is the top of four layers;
 
 from __future__ import annotations
 
+import re
+
 from fleetctl.errors import MachineBusy, MachineError, UsageError
 from fleetctl.model.machine import Activity
 from fleetctl.protocol.engine import EngineEvent, RunEndKind, Verb, VerbDone
@@ -17,6 +19,9 @@ from .overrides import Overriding
 from .sending import POLL_S
 from .state import DEAF, RUN_IN_HAND, Phase
 from .watch import Overdue, Pace
+
+COUNTS = re.compile(r"M *0*110(?!\d)", re.IGNORECASE)
+"""M110, as Marlin's parser reads it: it would set the line number by which both sides count."""
 
 
 class MarlinEngine(Overriding):
@@ -160,7 +165,7 @@ class MarlinEngine(Overriding):
     def command(self, text: str, now: float) -> int:
         """One line outside a run."""
         line = text.strip(" \t\r\n")
-        if not line or not line.isascii() or not line.isprintable() or line[0] in "Nn" or "M110" in line.upper():
+        if not line or not line.isascii() or not line.isprintable() or line[0] in "Nn" or COUNTS.search(line):
             raise UsageError(f"{text!r} cannot be sent.", hint="Give one command without line number, and not M110.")
         if self.in_run(line):
             return self._ask_any_time(line, now)

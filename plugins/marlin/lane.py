@@ -106,14 +106,19 @@ class LanedMarlinEngine(MarlinEngine):
             if self._link.window:
                 self._watch.arm(heard_at_s, Pace.QUICK)
 
-    # When the lane may act: from the end of a step to the next thing that anybody does
+    # When the lane may act: from when the output of a step was taken to the next thing that anybody does
 
     def _step(self, now: float) -> None:
         self.lane.shut()
         super()._step(now)
+
+    def take_output(self) -> bytes:
+        """What must go out now; what the lane sends from here on goes behind it."""
+        output = super().take_output()
         if self._phase is Phase.RUNNING and self._feeder is not None and self._only_streams():
             self._set_answers()
             self.lane.open(self._feeder)
+        return output
 
     def _only_streams(self) -> bool:
         """Nothing is asked, due or waited for besides the answers to the program's lines."""

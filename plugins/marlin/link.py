@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fleetctl.protocol.feeder import Feeder, frame_line
+from fleetctl.protocol.lines import ANSWER_MOST_LINES
 from fleetctl.protocol.numbering import NumberedHistory, Request
 from fleetctl.protocol.window import Window
 
@@ -21,6 +22,10 @@ STORM_STEP = 10
 STORM_LIMIT = 300
 """Each request adds a step, each acknowledged line takes one off: OctoPrint warns at one request in ten lines. Thirty
 requests more than that, and the link is not worth a print."""
+
+BEHIND_MOST = 32
+"""How far a firmware may be behind the lines that we take for answered: oks too many, for as many short lines as its
+receive ring and its queue hold (some 20). One that asks for an older line counts from 1 again: it was reset."""
 
 Done = Callable[["Ask", float], None]
 
@@ -42,6 +47,11 @@ class Ask:
     """Its ok says only that it was read; somebody else sees to `done`."""
     lines: list[str] = field(default_factory=list)
     failed: bool = False
+
+    def add(self, line: str) -> None:
+        """A line of its answer."""
+        if len(self.lines) < ANSWER_MOST_LINES:
+            self.lines.append(line)
 
 
 ProgramLine = tuple[bytes, int, int]
@@ -68,13 +78,14 @@ class NumberedLink:
         self.output: list[bytes] = []
         self.max_lines = 1
         self._again: deque[Sent] = deque()
+        self._settled_before = 1
 
     def reset(self) -> list[Sent]:
         """Both sides count from 1 again; gives the lines whose answers will never come."""
         lost = [*self.window.reset(), *self._again]
         self._again.clear()
         self.history.reset(1)
-        self.oldest_number = 1
+        self.oldest_number = self._settled_before = 1
         self.storm = 0
         self.max_lines = self.window.max_lines = 1
         self.output.clear()
@@ -149,8 +160,18 @@ class NumberedLink:
             self.storm -= 1
         return tag
 
+    def settle(self) -> None:
+        """Whatever was answered until now was carried out for certain, and will not be asked for again."""
+        self._settled_before = self.oldest_number
+
+    def is_long_done(self, number: int) -> bool:
+        """Whether only a board that has forgotten everything can ask for this line."""
+        return number < max(self._settled_before, self.oldest_number - BEHIND_MOST)
+
     def requested(self, number: int) -> Request:
         """The firmware asks for `number`: on REPEAT the lines from there on wait to be repeated."""
+        if self.is_long_done(number):
+            return Request.LOST
         upper = self.oldest_number + len(self.window)
         request = self.history.requested(number, max(0, upper - number - 1))
         self.storm += STORM_STEP

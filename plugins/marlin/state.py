@@ -111,6 +111,8 @@ class MarlinState:
 
     def _enter(self, phase: Phase, reason: str) -> None:
         self._phase = phase
+        if phase is Phase.IDLE:
+            self._link.settle()
         self._tell(Activity.RUNNING if phase is Phase.RUNNING else Activity.IDLE, reason)
 
     def _at(self) -> str:

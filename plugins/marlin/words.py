@@ -25,6 +25,9 @@ BANNERS = frozenset(
 )
 """What boards say when they boot: `start`, and the cause of the reset (Marlin, MarlinCore.cpp)."""
 
+SPOILED_BANNER = re.compile(rb"(?:.*[0-9./\x80-\xff]|ok)start\Z", re.DOTALL)
+"""The same behind a line that the reset cut off, or behind bytes of the line that goes down and up again."""
+
 BANNER_STARTS = (b"Smoothie Running", b"RepRapFirmware for")
 """The same of Smoothieware (main.cpp) and RepRapFirmware (Platform.cpp: `... is up and running`)."""
 
@@ -75,6 +78,8 @@ def classify(line: bytes) -> Word:
     """The kind of one line without its line end; the commonest are tried first."""
     if line == b"ok":
         return Word.OK
+    if line.endswith(b"start") and SPOILED_BANNER.match(line):
+        return Word.BANNER
     if line.startswith(b"ok "):
         return Word.HALT if line.startswith(b"ok Emergency Stop") else Word.OK
     start = line[:8].lower()
@@ -199,7 +204,7 @@ def firmware_facts(lines: list[str]) -> tuple[str, str, dict[str, str]]:
 def _fields(line: str) -> dict[str, str]:
     """`KEY:value KEY:value`, where values have spaces and may hold a URL."""
     marks = [mark for mark in FIRMWARE_FIELD.finditer(line) if mark.start() == 0 or line[mark.start() - 1] == " "]
-    ends = [mark.start() for mark in marks[1:]] + [len(line)]
+    ends = [*(mark.start() for mark in marks[1:]), len(line)][: len(marks)]  # no mark at all: the name was garbled
     return {mark[1].lower(): line[mark.end() : end].strip(" ,") for mark, end in zip(marks, ends, strict=True)}
 
 

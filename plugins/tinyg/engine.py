@@ -294,13 +294,12 @@ class TinygEngine:
         if isinstance(told.get("qr"), int):
             self._free = told["qr"]
         for axis, name in enumerate(("mpox", "mpoy", "mpoz")):
-            if isinstance(told.get(name), int | float):
-                self._position[axis] = float(told[name])
+            if (place := words.number(told.get(name))) is not None:
+                self._position[axis] = place
         x, y, z = self._position
         if x is not None and y is not None and z is not None and "stat" in told | {"stat": 0}:
-            feed = told.get("vel")
-            speed = float(feed) / 60 if isinstance(feed, int | float) else None
-            self._events.append(Position((x, y, z), speed, None))
+            feed = words.number(told.get("vel"))
+            self._events.append(Position((x, y, z), None if feed is None else feed / 60, None))
 
     def _answered(self, answer: Answer, now: float) -> None:
         asked = self._window.oldest()

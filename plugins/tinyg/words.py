@@ -36,9 +36,12 @@ AT_REST = frozenset({1, 3, 4})
 MOVING = frozenset({5, 7, 8, 9, 10})
 FAULTS = frozenset({2, 11, 13})
 
+NUMBER_MOST = 1e9
+"""Beyond the travel of any machine in mm, and any feed in mm/min; digits that were garbled may say more."""
+
 _WAITS = re.compile(rb"M0*(?:[016]|60)(?![\d.])")
 _CHANGES_TOOL = re.compile(rb"M0*6(?![\d.])")
-_STORING = re.compile(rb"G10(?!\d)|G28\.1|G30\.1")
+_STORING = re.compile(rb"G0*10(?!\d)|G0*28\.1|G0*30\.1")
 
 _decoder = msgspec.json.Decoder()
 
@@ -57,7 +60,7 @@ def read(line: bytes) -> Answer | None:
         return None
     try:
         told = _decoder.decode(line)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):  # besides what is no JSON: bytes that are no UTF-8, and nesting without end
         return None
     if not isinstance(told, dict):
         return None
@@ -84,6 +87,11 @@ def fault_text(body: dict[str, Any]) -> str:
     return f"status {body.get('st', '?')}: {body.get('msg', 'no text')}"
 
 
+def number(told: Any) -> float | None:
+    """What was told as a place or a speed; None when it is no number, or none that a machine can mean."""
+    return float(told) if isinstance(told, int | float) and abs(told) < NUMBER_MOST else None
+
+
 def encode(body: dict[str, Any]) -> str:
     """An answer as a person reads it."""
     return msgspec.json.encode(body).decode()
@@ -105,5 +113,5 @@ def refusal(line: bytes) -> str:
         return "a line that is no G-code does not belong into a program"
     if b"%" in line:
         return "TinyG takes % for a queue flush wherever it stands"
-    found = _STORING.search(line) if b"G10" in line or b".1" in line else None
+    found = _STORING.search(line) if b"10" in line or b".1" in line else None
     return f"{found[0].decode()} would write the controller's stored offsets" if found else ""

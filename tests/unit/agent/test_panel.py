@@ -138,6 +138,9 @@ async def test_the_console_is_bounded() -> None:
         assert len(lines.entries) == 200 and lines.entries[-1].text.startswith("line 1999 ")
         assert max(len(entry.text) for entry in lines.entries) == 300
         assert (lines.first, lines.last) == (1501, 2000)
+        console.told('fault: echo:Unknown command: "M511 P1234"')
+        lines = await asked(controller, "console", ConsoleLines)
+        assert "M511" in lines.entries[-1].text and "1234" not in lines.entries[-1].text
 
 
 @under_virtual_clock()

@@ -157,3 +157,35 @@ def test_i13_what_may_not_be_sent_stops_the_program_with_its_line(program: bytes
             sender.fill()
     assert getattr(failure.value, "line") == 2  # noqa: B009 - three error classes share it
     assert sender.output == [b"G1X1\n"]
+
+
+@pytest.mark.parametrize("told", [0, 1, 2, 12, 28])
+def test_a_receive_buffer_smaller_than_any_is_not_believed(told: int) -> None:
+    sender = Sender()
+    sender.set_budget(told)
+    assert sender.budget_bytes == 127
+
+
+def test_a_line_that_can_never_fit_is_an_error_and_not_a_wait() -> None:
+    sender = Sender()
+    sender.set_budget(64)
+    feeder = Feeder(line_limit_bytes=79, remove_spaces=True)
+    feeder.push(b"G1X1\nG1" + b"X1.00" * 14 + b"\n")
+    sender.begin(feeder)
+    sender.fill()
+    sender.answered()
+    with pytest.raises(LineTooLong, match="receive buffer 63"):
+        sender.fill()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"/$H\n", b"/$RST=*\n", b"[ESP444]RESTART\n", b"G010L20P1X0\n", b"G1/0L2P1X0\n", b"G028.1\n", b"//G30.1\n"],
+)
+def test_what_must_not_come_from_a_file_is_seen_however_it_is_written(line: bytes) -> None:
+    assert words.refusal(line)
+
+
+@pytest.mark.parametrize("line", [b"/G1X10\n", b"G1X10.1Y-0.1\n", b"G100\n", b"G1X[#1/2]\n", b"S10G1X1\n", b"G28\n"])
+def test_what_only_looks_like_it_passes(line: bytes) -> None:
+    assert not words.refusal(line)

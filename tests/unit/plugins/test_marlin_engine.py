@@ -459,7 +459,7 @@ def test_a_board_that_does_not_come_back_is_a_fault() -> None:
 # Commands
 
 
-@pytest.mark.parametrize("text", ["", "  ", "N5 G1", "M110 N0", "G1\nG2", "G1 é"])
+@pytest.mark.parametrize("text", ["", "  ", "N5 G1", "M110 N0", "m 0110 N0", "G1\nG2", "G1 é"])
 def test_what_is_not_a_command_is_refused(text: str) -> None:
     talk = greeted()
     with pytest.raises(UsageError):
@@ -536,3 +536,34 @@ def test_a_wait_that_cannot_be_taken_over_keeps_its_heat_and_says_so(
     talk.told += talk.engine.events()
     assert talk.engine.take_urgent() == b""
     assert any(isinstance(done, VerbDone) and "heat stays on" in done.error for done in talk.told)
+
+
+@pytest.mark.parametrize("done", [1, 60])
+def test_i6_a_board_that_was_reset_unseen_gets_no_line_again(done: int) -> None:
+    """Its banner was lost; it counts from 1, and asks for lines that were carried out long ago."""
+    talk = running([f"G1 X{number}" for number in range(100)])
+    for _ in range(done):
+        assert talk.program()
+        talk.says("ok")
+    talk.program()
+    talk.says("Error:Line Number is not Last Line Number+1, Last Line: 0", "Resend: 1", "ok")
+    talk.passes(5.0)
+    assert not [line for line in talk.sent() if line.startswith("G")]
+    (end,) = talk.events(RunEnded)
+    (fault,) = talk.events(MachineFault)
+    assert isinstance(end, RunEnded) and isinstance(fault, MachineFault)
+    assert end.kind is RunEndKind.INTERRUPTED and "reset" in end.reason
+    assert fault.position_lost
+
+
+def test_i6_a_board_that_was_reset_unseen_after_a_program_does_not_get_it_again() -> None:
+    talk = running(["G1 X1", "G1 X2"])
+    talk.answer_all()
+    assert talk.events(RunFinished)
+    talk.passes(5.0)
+    assert talk.sent()
+    talk.says("Resend: 8", "ok")
+    talk.passes(5.0)
+    assert not [line for line in talk.sent() if line.startswith("G")]
+    (fault,) = talk.events(MachineFault)
+    assert isinstance(fault, MachineFault) and fault.position_lost

@@ -98,7 +98,13 @@ class Host:
 
     def does(self, verb: str) -> None:
         with contextlib.suppress(FleetctlError):
-            getattr(self.engine, verb)(self.now)
+            match verb:
+                case "override":
+                    self.engine.override("feed", 90.0, self.now)
+                case "ask":
+                    self.engine.command("M119", self.now)
+                case _:
+                    getattr(self.engine, verb)(self.now)
         self.pump()
 
 
@@ -167,7 +173,9 @@ def test_lane_and_engine_do_the_same(draw: st.DataObject) -> None:
             for host in hosts:
                 host.hear(said[begin:stop])
             same(reference, laned)
-        verb = draw.draw(st.sampled_from(("",) * 20 + ("pause", "resume", "cancel", "make_safe", "stop")))
+        verb = draw.draw(
+            st.sampled_from(("",) * 20 + ("pause", "resume", "override", "ask", "cancel", "make_safe", "stop"))
+        )
         wait_s = draw.draw(st.sampled_from((0.0, 0.0, 0.01, 0.2, 3.0, 40.0)))
         for host in hosts:
             host.passes(wait_s)
@@ -186,6 +194,13 @@ def same(reference: Host, laned: Host) -> None:
     assert ours.oldest_number == theirs.oldest_number
     assert (len(ours.window), ours.window.used_bytes) == (len(theirs.window), theirs.window.used_bytes)
     assert ours.window.max_lines == theirs.window.max_lines
+    assert remembered(laned) == remembered(reference)
+
+
+def remembered(host: Host) -> list[bytes]:
+    """What could be repeated."""
+    history = host.engine._link.history
+    return [history.line(number) for number in range(history.oldest_number, history.next_number)]
 
 
 def test_the_lane_takes_what_is_plain_and_nothing_else() -> None:
@@ -213,3 +228,55 @@ def test_with_a_window_the_lane_answers_many_at_once() -> None:
     assert len(link.window) == 7  # what fits the receive ring: 7 lines of 17 or 18 bytes
     assert host.by_lane == 3
     assert not feeder.exhausted
+
+
+def test_the_lane_waits_until_the_lines_before_its_own_are_written() -> None:
+    """A program begins in one turn of the loop and its first lines are written in the next; a stray ok between."""
+    host = Host(LanedMarlinEngine())
+    host.engine.connected(host.now)
+    host.pump()
+    for line in GREETING:
+        host.hear(line.encode() + b"\n")
+    feeder = Feeder(line_limit_bytes=95, text_commands=True)
+    feeder.push(b"G1 X1\nG1 X2\nG1 X3\n")
+    before = len(host.bytes_out)
+    host.engine.start(feeder, host.now)
+    host.hear(b"ok\n")
+    host.pump()
+    assert [line.split()[2].partition(b"*")[0] for line in host.bytes_out[before:].splitlines()] == [b"X1", b"X2"]
+
+
+def test_the_lane_keeps_to_the_receive_ring_whatever_room_the_firmware_claims() -> None:
+    program = b"G1 X100.123 Y100.456 Z100.789 E100.12345\n" * 20
+    host, _ = streaming(LanedMarlinEngine(), program)
+    link = host.engine._link
+    for _ in range(3):
+        host.hear(b"ok N%d P15 B7\n" % link.oldest_number)
+    assert host.by_lane == 3
+    assert len(link.window) == 2
+    assert link.window.used_bytes <= link.receive_bytes < 1.5 * link.window.used_bytes
+
+
+def test_what_the_lane_sent_is_repeated_when_it_is_asked_for() -> None:
+    host, _ = streaming(LanedMarlinEngine(), b"".join(b"G1 X%d\n" % n for n in range(20)))
+    for _ in range(5):
+        host.hear(b"ok\n")
+    assert host.by_lane == 5
+    last = host.bytes_out.splitlines(keepends=True)[-1]
+    before = len(host.bytes_out)
+    host.hear(b"Resend: %d\nok\n" % host.engine._link.oldest_number)
+    host.passes(1.0)
+    assert host.bytes_out[before:] == last
+
+
+def test_the_program_ends_with_its_last_line_whoever_sent_it() -> None:
+    hosts = []
+    for engine in (MarlinEngine(), LanedMarlinEngine()):
+        host, feeder = streaming(engine, b"G1 X1\nG1 X2\n")
+        feeder.finish()
+        host.hear(b"ok\n")
+        host.does("pause")
+        hosts.append(host)
+    assert hosts[1].by_lane == 1
+    same(*hosts)
+    assert hosts[0].engine._phase is hosts[1].engine._phase

@@ -182,7 +182,7 @@ def test_an_endless_line_is_refused_before_it_fills_the_memory() -> None:
 
 def test_a_program_cannot_set_our_line_numbers() -> None:
     feeder = Feeder(line_limit_bytes=80)
-    feeder.push(b"M110 N0\nm110\nM1101\nG28\n")
+    feeder.push(b"M110 N0\nm110\nM 110 N7\nm0110 N8\nM1101\nG28\n")
     feeder.finish()
     assert [line[:8] for line, _, _ in feeder.take_numbered(9, 1)] == [b"N1 M1101", b"N2 G28*1"]
 
@@ -234,3 +234,18 @@ def test_a_program_is_not_exhausted_before_its_last_line_is_taken() -> None:
     assert not feeder.exhausted
     assert feeder.take(1) == [(b"G28\n", 1, 4)]
     assert feeder.exhausted
+
+
+def test_a_line_longer_than_the_store_asks_for_its_end() -> None:
+    """Slicers write the outlines of all objects into one comment; a printer must not wait for ever before it."""
+    program = b"G1 X1\n; objects_info = " + b"x" * 40_000 + b"\nG1 X2\n"
+    feeder = Feeder(line_limit_bytes=95)
+    given: list[bytes] = []
+    at = 0
+    while at < len(program):
+        given += [line for line, _, _ in feeder.take(8)]
+        assert feeder.needs_data
+        feeder.push(program[at : at + 16_384])
+        at += 16_384
+    given += [line for line, _, _ in feeder.take(8)]
+    assert given == [b"G1 X1\n", b"G1 X2\n"]

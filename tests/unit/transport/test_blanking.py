@@ -16,10 +16,16 @@ SECRETS = [
     ('{"api_key": "abc123"}', '{"api_key":**********'),
     ('echo:Unknown command: "M587 P"x""', 'echo:Unknown command: "M587******'),
     ("X-Api-Key: abc123", "X-Api-Key:*******"),
+    ("M511P1234", "M511*****"),
+    ("m 0512 p1 s2", "m 0512******"),
+    ("N12M511 P1234", "N12M511******"),
+    ("M 587 Sshop", "M 587******"),
+    ("$ 75=hunter22", "$ 75=********"),
+    ('{"wifi_pwd": "hunter22"}', '{"wifi_pwd":************'),
 ]
 HARMLESS = [
     "M587x", "M5", "M58", "$110=5000.000", "$7=1", "$$", "G1 X10 E0.3", "ok T:200.1 /200.0 B:60.0 /60.0 @:64 B@:12",
-    "<Idle|MPos:0.000,0.000,0.000|FS:0,0>", "M1170 Pass 3 of 4", "M117 Passing layer 3", "$751=3",
+    "<Idle|MPos:0.000,0.000,0.000|FS:0,0>", "M1170 Pass 3 of 4", "M117 Passing layer 3", "$751=3", "M5110",
 ]  # fmt: skip
 
 
@@ -65,4 +71,5 @@ def test_the_next_line_is_seen_again() -> None:
 
 def test_an_address_loses_its_password() -> None:
     assert blank_url("ws://lan:hunter22@192.168.1.5:81/") == "ws://192.168.1.5:81/"
+    assert blank_url("ws://lan:hunt@er22@192.168.1.5:81/") == "ws://192.168.1.5:81/"
     assert blank_url("/dev/ttyUSB0") == "/dev/ttyUSB0"

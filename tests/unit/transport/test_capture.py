@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from fleetctl.errors import LinkUnavailable
 from fleetctl.testing.fixtures import under_virtual_clock
 from fleetctl.testing.loop import VirtualClock
+from fleetctl.transport import capture
 from fleetctl.transport.capture import CaptureTransport
 from fleetctl.transport.memory import MemoryMachine, MemoryTransport
 from fleetctl.transport.replay import ReplayTransport, read_capture
@@ -107,3 +110,20 @@ def test_a_file_that_is_no_capture_is_refused(tmp_path: Path, text: str) -> None
     (tmp_path / "x.jsonl").write_text(text)
     with pytest.raises(LinkUnavailable, match=r"x\.jsonl is not a capture"):
         read_capture(tmp_path / "x.jsonl")
+
+
+def test_what_waits_for_a_slow_disk_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+
+    def dumps(record: object) -> str:
+        go_on.wait(10)
+        return json.dumps(record)
+
+    monkeypatch.setattr(capture, "json", SimpleNamespace(dumps=dumps))
+    file = capture.CaptureFile(tmp_path / "slow.jsonl", "socket://far:1")
+    for _ in range(1000):
+        file.add(0.0, "in", "x" * 65_536)
+    assert file.omitted == 1000 - capture.QUEUE_BYTES // 65_536
+    go_on.set()
+    file.close()
+    assert file.written_bytes < capture.QUEUE_BYTES + 65_536

@@ -10,6 +10,7 @@ from fleetctl.errors import LinkError, LinkUnavailable
 from fleetctl.testing.fixtures import under_virtual_clock
 from fleetctl.testing.loop import VirtualClock
 from fleetctl.transport.base import Receiver
+from fleetctl.transport.held import HELD_MOST_BYTES, LOOKED_AT_BYTES, HeldReceiver
 from fleetctl.transport.probing import HELLO_EVERY_S, ProbingTransport, SpeedProbe, is_noise
 
 from .receivers import Recorder
@@ -24,12 +25,14 @@ class Board:
 
     url = "serial:///dev/board"
 
-    def __init__(self, baud: int, *, deaf_s: float = 0.0, banner: bytes = b"", dies_at: int = 0) -> None:
+    def __init__(
+        self, baud: int, *, deaf_s: float = 0.0, banner: bytes = b"", dies_at: int = 0, lacks: tuple[int, ...] = ()
+    ) -> None:
         self.baud = baud
         self.set: list[int] = []
         self.closed = False
         self.opened = 0
-        self._deaf_s, self._banner, self._dies_at = deaf_s, banner, dies_at
+        self._deaf_s, self._banner, self._dies_at, self._lacks = deaf_s, banner, dies_at, lacks
         self._receiver: Receiver | None = None
         self._opened_s = 0.0
 
@@ -41,6 +44,8 @@ class Board:
 
     def set_speed(self, baud: int) -> None:
         self.set.append(baud)
+        if baud in self._lacks:
+            raise LinkUnavailable(f"no {baud} baud")
         if baud == self._dies_at and self._receiver is not None:
             asyncio.get_running_loop().call_soon(self._receiver.lost, LinkError("pulled out"))
 
@@ -112,6 +117,26 @@ async def test_a_port_that_is_lost_meanwhile_is_unavailable() -> None:
     with pytest.raises(LinkUnavailable, match="pulled out"):
         await probed(board)
     assert board.closed
+
+
+@under_virtual_clock()
+async def test_a_speed_that_the_port_does_not_have_is_passed_over() -> None:
+    found, _, _ = await probed(Board(57600, lacks=(115200, 250000)))
+    assert found == [57600]
+    with pytest.raises(LinkUnavailable, match="no 57600 baud"):
+        await probed(Board(57600, lacks=SPEEDS))
+
+
+@under_virtual_clock()
+async def test_of_a_board_that_never_ends_only_the_newest_is_kept() -> None:
+    held, recorder = HeldReceiver(), Recorder()
+    for number in range(100_000):
+        held.data_received(b"%09d\n" % number, 0.0)
+    assert held.data == b"".join(b"%09d\n" % number for number in range(100_000))[-LOOKED_AT_BYTES:]
+    held.release(recorder)
+    await asyncio.sleep(0)
+    assert HELD_MOST_BYTES - 10 <= len(recorder.data) <= HELD_MOST_BYTES
+    assert recorder.data.endswith(b"000099999\n")
 
 
 def test_noise_is_told_from_speech() -> None:
