@@ -145,7 +145,7 @@ async def test_its_other_manners(begin: Begin, settings: dict[str, object]) -> N
 
 
 async def test_a_halt_in_the_middle_is_a_fault_with_its_words(begin: Begin) -> None:
-    rig = await begin(throttle=0.01)
+    rig = await begin(throttle=0.05)
     await rig.driver.start(Source(PROGRAM))
     await rig.until(lambda: rig.recorder.progresses and rig.recorder.progresses[-1][1].acknowledged_line > 20)
     rig.driver.stop()

@@ -136,6 +136,7 @@ EXAMPLES: dict[str, tuple[str, int, int]] = {
     "too_many_names": ("".join(f"#<n{i}>=1\n" for i in range(2049)), 2049, 2),
     "polar": ("G0 @5 ^30\n", 1, 4),
     "not_modelled": ("G0 X1\nG71 Q100 X1\n", 2, 1),
+    "row": ("G0 Z5 F100\nG81 X1 Z-1 R2\nG92 Z0\nX2\n", 4, 1),
     "close": ("G0 X[1.0000001 LE 1]\n", 1, 5),
     "number": ("G0 X[.]\n", 1, 6),
     "function": ("G0 X[FOO[3]]\n", 1, 6),

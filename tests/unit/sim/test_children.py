@@ -76,5 +76,5 @@ async def test_a_process_is_taken_over_only_by_its_command(tmp_path: Path) -> No
     other = children(tmp_path / "other")
     assert not other.take_over("b", ["-c", "no such words"]) and not other.take_over("b", SLEEPER[:-1])
     assert other.take_over("b", SLEEPER) == [f"b {child.pid}"] and other[f"b {child.pid}"].pid == child.pid
-    await other.end(["b"])
+    await other.end(other.names)
     await until(lambda: not child.alive)
