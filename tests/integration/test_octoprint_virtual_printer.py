@@ -145,8 +145,8 @@ async def test_its_other_manners(begin: Begin, settings: dict[str, object]) -> N
 
 
 async def test_a_halt_in_the_middle_is_a_fault_with_its_words(begin: Begin) -> None:
-    rig = await begin(throttle=0.05)
-    await rig.driver.start(Source(PROGRAM))
+    rig = await begin(throttle=0.01)
+    await rig.driver.start(Source(PROGRAM * 50))  # progress is told ten times a second
     await rig.until(lambda: rig.recorder.progresses and rig.recorder.progresses[-1][1].acknowledged_line > 20)
     rig.driver.stop()
     await rig.until(lambda: rig.recorder.ends)
@@ -154,6 +154,6 @@ async def test_a_halt_in_the_middle_is_a_fault_with_its_words(begin: Begin) -> N
     assert (kind, reason) == (EndKind.INTERRUPTED, "software stop")
     assert rig.recorder.now is Activity.FAULT
     made = rig.moves()
-    assert made == MOVES[: len(made)]
+    assert made == (MOVES * 50)[: len(made)]
     with pytest.raises(MachineError):
         await rig.driver.start(Source(PROGRAM))
