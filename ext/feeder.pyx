@@ -100,6 +100,11 @@ cdef class Feeder:
         return low and not self._finished and self._fault is None
 
     @property
+    def has_line(self):
+        """True when `take` would give a line now; False after a fault."""
+        return self._fault is None and self._prepare()
+
+    @property
     def exhausted(self):
         """True when every line was taken and none will come; False after a fault."""
         if self._ready or self._fault is not None:

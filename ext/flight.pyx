@@ -15,7 +15,6 @@ from fleetctl._ext.line_parts cimport is_digit
 from fleetctl.errors import OurProtocolError
 
 cdef enum:
-    MOST_ANSWERS = 64       # in one piece of input; more go the engine's way
     NO_FREE_LINES = -1      # an answer that does not say how many lines the firmware has room for
 
 
@@ -25,10 +24,6 @@ cdef class Window:
     `max_lines` bounds their number, `max_bytes` the sum of their sizes, line ends included; None means no
     bound, but one of the two must be given.
     """
-
-    cdef public object max_lines, max_bytes
-    cdef public Py_ssize_t used_bytes, surplus_answers
-    cdef object _flight
 
     def __init__(self, *, max_lines=None, max_bytes=None):
         if max_lines is None and max_bytes is None:
@@ -104,10 +99,6 @@ cdef class Window:
 cdef class History:
     """The ring of `fleetctl.protocol.numbering.NumberedHistory`: framed lines by number."""
 
-    cdef public unsigned long long next_number
-    cdef public object replay_from, asked
-    cdef object _lines
-
     def __init__(self, Py_ssize_t capacity_lines):
         self._lines = deque(maxlen=capacity_lines)
         self.next_number = 1
@@ -144,32 +135,34 @@ cdef class History:
         self.replay_from = None
 
 
-cdef struct Reading:
-    # What one piece of input holds: answers, and what each says about free lines; where an unfinished one begins.
-    Py_ssize_t answers
-    Py_ssize_t free[MOST_ANSWERS]
-    Py_ssize_t begun
+cdef class Lane:
+    """What whoever has bytes for a lane needs to know of it (`fleetctl.protocol.lane`); does nothing by itself.
+
+    `wants_step` says that the engine must step, because the next line is no plain move; `wants_data` that the feeder
+    has little left.
+    `is_watched` belongs to whoever tells how far the lane has come.
+    """
+
+    def receive(self, bytes data not None, double now_s):
+        """What must be sent when `data` holds nothing but answers to plain moves, possibly b""; else None, and nothing
+        has changed.
+        """
+        return self.answer(<const unsigned char*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), now_s)
+
+    cdef object answer(self, const unsigned char* data, Py_ssize_t size, double now_s):
+        """`receive`, of bytes that are no Python object yet."""
+        return None
 
 
-cdef class NumberedLane:
+cdef class NumberedLane(Lane):
     """The shortcut of a numbered stream over `window` and `history`; it acts only between `open` and `shut`.
 
     The engine keeps here what both ways change: `oldest_number` of the lines in flight, the `max_lines` that they may
     be, `sent_line`, `acknowledged_line` and `acknowledged_bytes` of the program. `most_lines` bounds what a firmware
     may ask for, `receive_bytes` is what its receive ring holds. `takes_bare` and `takes_named` say whether `ok` and
     `ok N.. P.. B..` (ADVANCED_OK) acknowledge a line; with `checks_number` only the right number does. `heard_at_s` is
-    when the lane last took an answer, `read_at_s` when it took anything. `wants_step` says that the engine must step,
-    because the next line is no plain move, or the feeder wants data.
+    when the lane last took an answer, `read_at_s` when it took anything.
     """
-
-    cdef readonly Window window
-    cdef readonly History history
-    cdef public long long oldest_number, sent_line, acknowledged_line, acknowledged_bytes
-    cdef public Py_ssize_t max_lines, most_lines, receive_bytes
-    cdef public double read_at_s, heard_at_s
-    cdef public bint takes_bare, takes_named, checks_number, wants_step
-    cdef Feeder _feeder
-    cdef bytes _begun
 
     def __init__(self, Window window not None, History history not None, Py_ssize_t most_lines,
                  Py_ssize_t receive_bytes):
@@ -208,18 +201,17 @@ cdef class NumberedLane:
         begun, self._begun = self._begun, b""
         return begun
 
-    def receive(self, bytes data not None, double now_s):
-        """What must be sent when `data` holds nothing but answers to plain moves, possibly b""; else None, and nothing
-        has changed.
-        """
+    cdef object answer(self, const unsigned char* data, Py_ssize_t size, double now_s):
         cdef Reading reading
+        cdef bytes joined
         if self._feeder is None:
             return None
         if self._begun:
-            data = self._begun + data
-        if not self._read(data, &reading):
+            joined = self._begun + data[:size]
+            data, size = <const unsigned char*>PyBytes_AS_STRING(joined), PyBytes_GET_SIZE(joined)
+        if not self._read(data, size, &reading):
             return None
-        self._begun = data[reading.begun:] if reading.begun < PyBytes_GET_SIZE(data) else b""
+        self._begun = data[reading.begun:size] if reading.begun < size else b""
         self.read_at_s = now_s
         if reading.answers == 0:
             return b""
@@ -227,11 +219,10 @@ cdef class NumberedLane:
         self.heard_at_s = now_s
         return self._fill()
 
-    cdef bint _read(self, bytes data, Reading* reading) except -1:
-        """Reads answers up to the end of `data`; False when there is anything else, or one that must not be taken."""
-        cdef const unsigned char* at = <const unsigned char*>PyBytes_AS_STRING(data)
-        cdef const unsigned char* begin = at
-        cdef const unsigned char* end = at + PyBytes_GET_SIZE(data)
+    cdef bint _read(self, const unsigned char* begin, Py_ssize_t size, Reading* reading) except -1:
+        """Reads answers up to the end; False when there is anything else, or one that must not be taken."""
+        cdef const unsigned char* at = begin
+        cdef const unsigned char* end = begin + size
         cdef const unsigned char* line
         cdef Py_ssize_t room = min(<Py_ssize_t>len(self.window._flight), <Py_ssize_t>MOST_ANSWERS)
         reading.answers = 0
@@ -307,7 +298,8 @@ cdef class NumberedLane:
                 more = [first, framed]
             else:
                 more.append(framed)
-        self.wants_step |= feeder._wants_data() or (feeder._finished and not feeder._prepare())
+        self.wants_data = feeder._wants_data()
+        self.wants_step |= feeder._finished and not feeder._prepare()
         return first if more is None else b"".join(more)
 
 

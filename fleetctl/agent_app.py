@@ -21,6 +21,7 @@ from fleetctl.agent.agent import Agent, Surroundings
 from fleetctl.agent.blocking import Threads
 from fleetctl.agent.files import OsJournalFile
 from fleetctl.agent.lag import Blocked
+from fleetctl.agent.pauses import collect_regularly, set_up
 from fleetctl.agent.programs import ProgramCache
 from fleetctl.clock import SystemClock
 from fleetctl.config import Config
@@ -43,6 +44,8 @@ async def run_agent(config: Config) -> None:
     config.agent_stuck.unlink(missing_ok=True)
     with DataDirectoryLock(config.data, config.agent_place):
         agent = Agent(_surroundings(config))
+        set_up()
+        collecting = asyncio.create_task(collect_regularly(), name="collect")
         leave = _leave_gradually(agent)
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, leave)
@@ -51,6 +54,8 @@ async def run_agent(config: Config) -> None:
             await agent.run()
         except* FleetctlError as group:
             failed = group
+        finally:
+            collecting.cancel()
         if failed is not None:
             raise failed.exceptions[0] from None
 

@@ -41,7 +41,7 @@ SETTLE_PATIENCE_S = 2.0
 TELEMETRY_EVERY_S = 0.25
 """At most four readings a second for each machine."""
 
-TELEMETRY_AT_ONCE = 16
+TELEMETRY_AT_ONCE = 4
 """Readings sent in one turn of the loop: those of hundreds of machines in one turn would delay their lines by
 milliseconds."""
 

@@ -9,16 +9,17 @@ import asyncio
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
+from fleetctl.driver.turns import turns
+
 SLOTS = 9
 TICK_S = 0.0125
-"""(SLOTS - 1) * TICK_S is the tenth of a second after which progress is told; more often nobody could use it. A slot
-is what is looked at in one turn of the loop: of 300 machines 38, which takes some tenths of a millisecond."""
+"""(SLOTS - 1) * TICK_S is the tenth of a second after which progress is told; more often nobody could use it."""
 
 _of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Glances] = WeakKeyDictionary()
 
 
 class Glances:
-    """Calls each thing once, between `(SLOTS - 2) * TICK_S` and `(SLOTS - 1) * TICK_S` after it was asked for."""
+    """Calls each thing once, soon after between `(SLOTS - 2) * TICK_S` and `(SLOTS - 1) * TICK_S` have passed."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """No timer runs before something is asked for."""
@@ -43,8 +44,8 @@ class Glances:
         if self._waiting:
             self._next_tick_s = max(self._next_tick_s, self._loop.time()) + TICK_S
             self._loop.call_at(self._next_tick_s, self._tick)
-        for look in due:
-            look()
+        for look in due:  # of machines that began together there may be hundreds
+            turns().ask(look)
 
 
 def glances() -> Glances:

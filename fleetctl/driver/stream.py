@@ -199,7 +199,7 @@ class StreamDriver(ByHand):
     def discard_unsent(self) -> None:
         """Drop unsent output; the stop follows at once."""
         if self._streamer.is_open:
-            self._streamer.guarded(self._streamer.discard_unsent)
+            self._streamer.discard_unsent()
 
     def stop(self) -> None:
         """Drop unsent output and send the fastest stop, now; what it brings is told in the next turn of the loop."""

@@ -13,11 +13,12 @@ from collections.abc import Callable
 from fleetctl.clock import Clock
 from fleetctl.driver.api import ProgramSource
 from fleetctl.driver.glances import Glances, glances
+from fleetctl.driver.turns import turns
 from fleetctl.errors import FleetctlError, LinkError, OurProtocolError
 from fleetctl.protocol.engine import Engine, EngineEvent
 from fleetctl.protocol.feeder import Feeder
-from fleetctl.protocol.lane import HasLane, Lane
-from fleetctl.transport.base import Transport
+from fleetctl.protocol.lane import CompiledLane, HasLane, Lane
+from fleetctl.transport.base import CarriesLane, Transport
 from fleetctl.transport.blanking import blank_url
 
 BLOCK_BYTES = 16_384
@@ -56,19 +57,24 @@ class Streamer:
         self._feeder: Feeder | None = None
         self._reader: asyncio.Task[None] | None = None
         self._hungry = asyncio.Event()
+        self._hunger_told = False
+        self._just_dropped = False
         self._pumping = False
         self._pump_again = False
         # Looked up once: asking a protocol with `isinstance` costs more than a line.
         self._laned = engine if isinstance(engine, HasLane) else None
         self._lane: Lane | None = None if self._laned is None else self._laned.lane
         self._glances: Glances | None = None
-        self._seen = True
 
     async def open(self, deadline_s: float) -> None:
         """Open the link and let the engine begin to identify the machine. Raises LinkUnavailable."""
         await self._transport.open(self, deadline_s)
         self.is_open = True
         self._glances = glances()
+        if self._lane is not None:
+            self._lane.is_watched = False
+        if isinstance(self._lane, CompiledLane) and isinstance(self._transport, CarriesLane):
+            self._transport.carry(self._lane, self)
         self.engine.connected(self._clock.monotonic())
         self.pump()
 
@@ -92,6 +98,7 @@ class Streamer:
         if not self.is_open:
             raise LinkError("The link went away before the program began.")
         _push(feeder, block)
+        self._hunger_told = False
         self.engine.start(feeder, self._clock.monotonic())
         self._feeder = feeder
         if block:
@@ -101,8 +108,13 @@ class Streamer:
         asyncio.get_running_loop().call_soon(self.pump)
 
     def discard_unsent(self) -> None:
-        """Drop what the transport has not sent; only before a stop, for the engine takes it as sent."""
-        self._transport.discard_output()
+        """Drop what the transport has not sent; only before a stop in the same turn of the loop, for the engine takes
+        it as sent."""
+        try:
+            self._transport.discard_output()
+            self._just_dropped = True
+        except Exception as error:  # noqa: BLE001 - the boundary, as in `guarded`
+            self._engine_broke(error)
 
     def forget_program(self) -> None:
         """The run is over: read no further."""
@@ -118,9 +130,12 @@ class Streamer:
                 self._hungry.clear()
                 await self._hungry.wait()
             block = await program.read(BLOCK_BYTES)
+            starving = not feeder.has_line
             _push(feeder, block)
-            self.engine.elapse(self._clock.monotonic())
-            self.pump()
+            self._hunger_told = False
+            if starving or not block:
+                self.engine.elapse(self._clock.monotonic())
+                self.pump()
 
     def _reader_done(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():
@@ -140,28 +155,44 @@ class Streamer:
         lane = self._lane
         try:
             output = None if lane is None else lane.receive(data, now_s)
-            if output is None:
-                self.engine.receive(data, now_s)
-            else:
-                assert lane is not None
-                if output:
-                    self._transport.write(output)
-                    if self._seen and self._glances is not None:
-                        self._seen = False
-                        self._glances.ask(self._look)
-                if not lane.wants_step:
-                    return
-                lane.wants_step = False
-                self.engine.receive(b"", now_s)
         except Exception as error:  # noqa: BLE001 - the boundary, as in `guarded`
             self._engine_broke(error)
-        else:
-            self.pump()
+            return
+        if output is None:
+            self.guarded(lambda: self.engine.receive(data, now_s))
+            return
+        if output:
+            self._transport.write(output)
+        self.lane_acted(now_s)
+
+    def lane_acted(self, now_s: float) -> None:
+        """The lane took bytes, here or at the port: let it be told of and fed, and its engine step."""
+        lane = self._lane
+        assert lane is not None
+        if not lane.is_watched and self._glances is not None:
+            lane.is_watched = True
+            self._glances.ask(self._look)
+        if lane.wants_data:
+            lane.wants_data = False
+            self._tell_hunger()
+        if lane.wants_step:
+            lane.wants_step = False
+            self.guarded(lambda: self.engine.receive(b"", now_s))
+
+    def _tell_hunger(self) -> None:
+        """Let the program be read on, once; there is no hurry, for the feeder has some kilobytes left."""
+        if not self._hunger_told:
+            self._hunger_told = True
+            turns().ask(self._hungry.set)
+
+    def lane_broke(self, error: Exception) -> None:
+        """The lane raised at the port."""
+        self._engine_broke(error)
 
     def _look(self) -> None:
         """Tell how far the lane has come meanwhile."""
-        self._seen = True
-        if self.is_open and self._laned is not None:
+        if self.is_open and self._lane is not None and self._laned is not None:
+            self._lane.is_watched = False
             progress = self._laned.progress()
             if progress is not None:
                 self._on_event(progress)
@@ -222,11 +253,12 @@ class Streamer:
         for event in engine.events():
             self._on_event(event)
         if self._feeder is not None and self._feeder.needs_data:
-            self._hungry.set()
+            self._tell_hunger()
         self._arm(engine.next_deadline())
 
     def _carry_urgent(self) -> None:
-        if self.engine.discards_output():
+        dropped, self._just_dropped = self._just_dropped, False
+        if self.engine.discards_output() and not dropped:
             self._transport.discard_output()
         urgent = self.engine.take_urgent()
         if urgent:

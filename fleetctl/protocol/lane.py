@@ -2,17 +2,20 @@
 
 A lane belongs to its engine, which opens it only while nothing but a program is under way. The streamer offers it
 each input first (`fleetctl.driver.streamer`). It must do exactly what the engine would: the engine's own way stays
-the reference, and a test compares both byte by byte. This module is the only door to the lanes of `ext/flight.pyx`.
+the reference, and a test compares both byte by byte. This module is the only door to the lanes of `ext/flight.pyx`,
+and to the port of `ext/lane_port.pyx` that asks a lane before anybody else.
 """
 
 from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+from fleetctl._ext.flight import Lane as CompiledLane
 from fleetctl._ext.flight import NumberedLane
+from fleetctl._ext.lane_port import LanePort
 from fleetctl.protocol.engine import Progress
 
-__all__ = ["HasLane", "Lane", "NumberedLane"]
+__all__ = ["CompiledLane", "HasLane", "Lane", "LanePort", "NumberedLane"]
 
 
 class Lane(Protocol):
@@ -20,6 +23,10 @@ class Lane(Protocol):
 
     wants_step: bool
     """Set by `receive` when the engine must be stepped, by `engine.receive(b"", now)`; whoever does so clears it."""
+    wants_data: bool
+    """Set by `receive` when the program should be read on; whoever does so clears it."""
+    is_watched: bool
+    """Whether somebody will look soon how far it has come; kept by who does, who is so asked once for many lines."""
 
     def receive(self, data: bytes, now_s: float) -> bytes | None:
         """Bytes to write when the lane dealt with `data` whole, possibly none; None, and nothing has changed, when

@@ -6,9 +6,10 @@ A transport must not know firmware words, lines or programs. It never retries an
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fleetctl.errors import LinkError
+from fleetctl.protocol.lane import CompiledLane
 
 
 class Receiver(Protocol):
@@ -68,4 +69,27 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Close at once, dropping unsent output; idempotent. The receiver hears nothing more."""
+        ...
+
+
+class LaneOwner(Protocol):
+    """Who keeps the engine of a lane that answers at the port. Called from the loop's thread; must not raise."""
+
+    def lane_acted(self, now_s: float) -> None:
+        """The lane sent something that nobody watches, or its engine must step."""
+        ...
+
+    def lane_broke(self, error: Exception) -> None:
+        """The lane raised."""
+        ...
+
+
+@runtime_checkable
+class CarriesLane(Protocol):
+    """What a transport has besides when it can ask a lane itself, before the receiver hears of any bytes."""
+
+    def carry(self, lane: CompiledLane | None, owner: LaneOwner | None) -> None:
+        """Let `lane` take what it takes, from now on until the link is gone, or None is carried; its output is as
+        that of `write`. What it does not take goes to the receiver. Time is the system's own. On an open link only.
+        """
         ...

@@ -15,7 +15,8 @@ import msgspec
 
 from fleetctl.clock import Clock
 from fleetctl.errors import LinkUnavailable
-from fleetctl.transport.base import Receiver, Transport
+from fleetctl.protocol.lane import CompiledLane
+from fleetctl.transport.base import CarriesLane, LaneOwner, Receiver, Transport
 from fleetctl.transport.held import HeldReceiver
 
 log = logging.getLogger(__name__)
@@ -98,8 +99,6 @@ class ProbingTransport:
                 if await self._understood(held, baud, begun_s + number * patience_s):
                     log.info("%s: understood at %d baud", self.url, baud)
                     self._found(baud)
-                    # From here on nothing stands between driver and port: this is where lines pass by the thousand.
-                    self.write, self.urgent = self._inner.write, self._inner.urgent  # type: ignore[method-assign]
                     held.release(receiver)
                     return
         except BaseException:
@@ -143,6 +142,11 @@ class ProbingTransport:
         return False
 
     # Once it is open, it is the inner one
+
+    def carry(self, lane: CompiledLane | None, owner: LaneOwner | None) -> None:
+        """As the inner link, if it can."""
+        if isinstance(self._inner, CarriesLane):
+            self._inner.carry(lane, owner)
 
     def write(self, data: bytes) -> None:
         """As the inner link."""

@@ -2,13 +2,14 @@
 
 Moves bytes through an open port; `serial_port` opens it. pyserial-asyncio holds the link and writes what the port
 does not take at once; the common case of both ways goes straight to the port, because that layer doubles what a line
-costs (docs/benchmarks.md). It must not know baud rates of firmwares, lines or greetings; speed and the policy
-for the modem lines come from the machine's settings.
+costs, and of a stream is answered there at once (docs/explanation/streaming.md). It must not know baud rates of
+firmwares, lines or greetings; speed and the policy for the modem lines come from the machine's settings.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import termios
 
 import serial
@@ -16,13 +17,12 @@ import serial_asyncio
 
 from fleetctl.clock import Clock
 from fleetctl.errors import LinkError, LinkUnavailable
-from fleetctl.transport.base import Receiver
+from fleetctl.protocol.lane import CompiledLane, LanePort
+from fleetctl.transport.base import LaneOwner, Receiver
 from fleetctl.transport.opening import open_in_thread
 from fleetctl.transport.output import LINE_FEED, OutputBuffer, StallWatch
+from fleetctl.transport.port_set import PortSet, port_set
 from fleetctl.transport.serial_port import Port, SerialSettings, open_port, speed_refused
-
-READ_BYTES = 4096
-"""What the kernel keeps of a terminal's input at most (n_tty.c, N_TTY_BUF_SIZE)."""
 
 
 class SerialTransport(asyncio.Protocol):
@@ -37,6 +37,8 @@ class SerialTransport(asyncio.Protocol):
         self._handed = b""
         self._stall = StallWatch(self._settings.stall_s, self._stalled)
         self._port: Port | None = None
+        self._lane_port: LanePort | None = None
+        self._read_by: PortSet | None = None
         self._link: serial_asyncio.SerialTransport | None = None
         self._receiver: Receiver | None = None
         self._reason: LinkError | None = None
@@ -59,9 +61,10 @@ class SerialTransport(asyncio.Protocol):
             lost = _lost(self._path, error)
             raise LinkUnavailable(lost.message, hint=lost.hint) from error
         self._port = port
+        self._lane_port = LanePort(port.fileno(), self, self._output)
         self._receiver = receiver
         self._link.set_write_buffer_limits(high=0)
-        loop.call_soon(self._read_ourselves, self._link, port)
+        loop.call_soon(self._read_ourselves, self._link, port.fileno(), self._lane_port)
 
     def write(self, data: bytes) -> None:
         """Queue `data`; the port takes at once what it has room for."""
@@ -74,11 +77,8 @@ class SerialTransport(asyncio.Protocol):
             except serial.SerialException as error:
                 self._give_up(_lost(self._path, error))
                 return
-            if taken:
-                self._output.inside_line = data[taken - 1] != LINE_FEED[0]
-            if taken == len(data):
-                return
-            data = data[taken:]
+            self.rest_waits(data, taken)
+            return
         self._output.push(data)
         self._pump()
 
@@ -119,6 +119,11 @@ class SerialTransport(asyncio.Protocol):
             self._link.abort()
         self._forget()
 
+    def carry(self, lane: CompiledLane | None, owner: LaneOwner | None) -> None:
+        """Let the lane answer at the port."""
+        if self._lane_port is not None:
+            self._lane_port.carry(lane, owner)
+
     # What pyserial-asyncio calls
 
     def data_received(self, data: bytes) -> None:
@@ -144,24 +149,32 @@ class SerialTransport(asyncio.Protocol):
         if receiver is not None:
             receiver.lost(self._reason or _lost(self._path, exc))
 
+    # What the port calls
+
+    def bytes_came(self, data: bytes) -> None:
+        """Bytes that no lane took."""
+        self.data_received(data)
+
+    def rest_waits(self, data: bytes, taken: int) -> None:
+        """The port took so many bytes of `data`; the rest, if there is one, goes when it has room."""
+        if taken:
+            self._output.inside_line = data[taken - 1] != LINE_FEED[0]
+        if taken < len(data):
+            self._output.push(data[taken:])
+            self._pump()
+
+    def port_failed(self, number: int) -> None:
+        """Reading or writing failed with this `errno`."""
+        self._give_up(_lost(self._path, OSError(number, os.strerror(number))))
+
     # Ours
 
-    def _read_ourselves(self, link: serial_asyncio.SerialTransport, port: Port) -> None:
-        """Takes the place of pyserial-asyncio's reader, which has just been added and goes when its link closes."""
+    def _read_ourselves(self, link: serial_asyncio.SerialTransport, descriptor: int, port: LanePort) -> None:
+        """Takes the place of pyserial-asyncio's reader, which has just been added."""
         if link is self._link:
-            asyncio.get_running_loop().add_reader(port.fileno(), self._readable)
-
-    def _readable(self) -> None:
-        receiver, port = self._receiver, self._port
-        if receiver is None or port is None:
-            return
-        try:
-            data = port.read(READ_BYTES)
-        except serial.SerialException as error:
-            self._give_up(_lost(self._path, error))
-            return
-        if data:
-            receiver.data_received(data, self._clock.monotonic())
+            asyncio.get_running_loop().remove_reader(descriptor)
+            self._read_by = port_set()
+            self._read_by.add(descriptor, port.readable)
 
     def _pump(self) -> None:
         """Gives the port what it takes at once, and hands the rest of one piece to pyserial-asyncio."""
@@ -209,7 +222,11 @@ class SerialTransport(asyncio.Protocol):
         self._stall.progressed()
         self._output.clear()
         self._handed = b""
-        self._port = None
+        if self._lane_port is not None:
+            if self._read_by is not None:
+                self._read_by.remove(self._lane_port.descriptor)
+            self._lane_port.shut()
+        self._lane_port = self._port = None
         self._link = None
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Literal
 
 from fleetctl.errors import LinkError
-from fleetctl.transport.base import Receiver, Transport
+from fleetctl.protocol.lane import CompiledLane
+from fleetctl.transport.base import CarriesLane, LaneOwner, Receiver, Transport
 
 Way = Literal["out", "urgent", "in", "discard", "open", "lost"]
 """`out` and `urgent`: bytes to the machine. `in`: bytes from it. `discard`: how many unsent bytes were dropped, as
@@ -32,6 +33,7 @@ class TapTransport:
         self._inner = inner
         self._receiver: Receiver | None = None
         self._ear: Ear | None = None
+        self._carried: tuple[CompiledLane, LaneOwner] | None = None
         self.write = self._write
         self.data_received = self._receive
 
@@ -41,6 +43,14 @@ class TapTransport:
         direct = ear is None and self._receiver is not None
         self.write = self._inner.write if direct else self._write
         self.data_received = self._receiver.data_received if direct and self._receiver else self._receive
+        # What the lane answers at the port is heard by nobody: while somebody listens it answers above.
+        if self._receiver is not None and isinstance(self._inner, CarriesLane):
+            self._inner.carry(*(self._carried if direct and self._carried else (None, None)))
+
+    def carry(self, lane: CompiledLane | None, owner: LaneOwner | None) -> None:
+        """As the inner link, if it can, while nobody listens."""
+        self._carried = (lane, owner) if lane is not None and owner is not None else None
+        self.listen(self._ear)
 
     async def open(self, receiver: Receiver, deadline_s: float) -> None:
         """Open the inner link. Raises LinkUnavailable."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 from fleetctl.clock import Clock
 from fleetctl.driver.api import Capabilities, Driver, DriverType, Facet, Listener, MachineSpec
 from fleetctl.driver.stream import StreamDriver
@@ -12,6 +14,7 @@ from fleetctl.transport.base import Transport
 from .lane import LanedMarlinEngine
 from .link import MOST_LINES
 from .speeds import SPEED_PROBE
+from .state import POLL_S
 
 BRIDGES = ("socket://", "tcp://", "telnet://", "rfc2217://", "ws://", "wss://")
 
@@ -22,6 +25,8 @@ def make(spec: MachineSpec, transport: Transport, clock: Clock, listener: Listen
     """A driver for one machine; does no I/O."""
     # A bridge sends in bursts and has no flow control towards the board: no more than one line at a time.
     engine = LanedMarlinEngine(most_lines=1 if spec.port.startswith(BRIDGES) else MOST_LINES)
+    # Machines that were connected together shall not all be asked together.
+    engine.first_poll_s = POLL_S * (1 + zlib.crc32(spec.name.encode()) % 1000) / 1000
     engine.limit_jogs(limits_of(spec.profile, spec.options))
 
     def make_feeder() -> Feeder:

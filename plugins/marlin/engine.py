@@ -16,8 +16,7 @@ from fleetctl.protocol.feeder import Feeder, frame_line
 
 from .link import Ask
 from .overrides import Overriding
-from .sending import POLL_S
-from .state import DEAF, RUN_IN_HAND, Phase
+from .state import DEAF, POLL_S, RUN_IN_HAND, Phase
 from .watch import Overdue, Pace
 
 COUNTS = re.compile(r"M *0*110(?!\d)", re.IGNORECASE)

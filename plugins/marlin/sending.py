@@ -25,10 +25,8 @@ from . import words
 from .board import board_facts
 from .link import Ask, Done, Sent
 from .quirks import UNKNOWN, quirks_of
-from .state import DEAF, RUN_IN_HAND, MarlinState, Phase
+from .state import DEAF, POLL_S, RUN_IN_HAND, MarlinState, Phase
 from .watch import QUIET_S, Pace
-
-POLL_S = 5.0
 
 LATE_S = 30.0
 """Where ok means read, the answer itself may be lost; without `busy:` for so long the question is asked again."""
@@ -102,7 +100,7 @@ class Sending(MarlinState):
     def _in_step(self, ask: Ask, now: float) -> None:
         self._in_step_by_s = None
         self._clearing, self._was_in_step = False, True
-        self._poll_due_s = now + POLL_S
+        self._poll_due_s = now + self.first_poll_s
         self._watch.reports = self._reports_temperature
         self._enter(Phase.IDLE, "")
         self._events += [Ready(), VerbDone(Verb.CLEAR_FAULT)]

@@ -30,6 +30,9 @@ from .link import MOST_LINES, Ask, NumberedLink
 from .quirks import UNKNOWN
 from .watch import AnswerWatch, Pace
 
+POLL_S = 5.0
+"""How often what a firmware does not report by itself is asked for."""
+
 TAKEN_LINES = 4
 """How far back a slow line may still hold up a firmware that says ok when it has read one (Repetier: one in work, one
 or two in its buffer)."""
@@ -88,6 +91,7 @@ class MarlinState:
         self._reheat: list[str] = []
         self._ok_has_temperature = False
         self._poll_due_s: float | None = None
+        self.first_poll_s = POLL_S
         self._resend_ok_due_s: float | None = None
         self._in_step_by_s: float | None = None
         self._clearing = False

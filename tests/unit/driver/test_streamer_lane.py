@@ -17,7 +17,7 @@ class ScriptedLane:
     def __init__(self) -> None:
         self.answer = b"next\n"
         self.steps = False
-        self.wants_step = False
+        self.wants_step = self.wants_data = self.is_watched = False
 
     def receive(self, data: bytes, now_s: float) -> bytes | None:
         if data != b"ok\n":

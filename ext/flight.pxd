@@ -1,0 +1,50 @@
+"""Lines in flight as other compiled parts see them; what the fields mean stands in flight.pyx."""
+
+from fleetctl._ext.feeder cimport Feeder
+
+cdef enum:
+    MOST_ANSWERS = 64       # in one piece of input; more go the engine's way
+
+
+cdef struct Reading:
+    # What one piece of input holds: answers, and what each says about free lines; where an unfinished one begins.
+    Py_ssize_t answers
+    Py_ssize_t free[MOST_ANSWERS]
+    Py_ssize_t begun
+
+
+cdef class Window:
+    cdef public object max_lines, max_bytes
+    cdef public Py_ssize_t used_bytes, surplus_answers
+    cdef object _flight
+
+    cdef int _enter(self, Py_ssize_t size_bytes, tag) except -1
+    cdef object _leave(self)
+
+
+cdef class History:
+    cdef public unsigned long long next_number
+    cdef public object replay_from, asked
+    cdef object _lines
+
+
+cdef class Lane:
+    cdef public bint wants_step, wants_data, is_watched
+
+    cdef object answer(self, const unsigned char* data, Py_ssize_t size, double now_s)
+
+
+cdef class NumberedLane(Lane):
+    cdef readonly Window window
+    cdef readonly History history
+    cdef public long long oldest_number, sent_line, acknowledged_line, acknowledged_bytes
+    cdef public Py_ssize_t max_lines, most_lines, receive_bytes
+    cdef public double read_at_s, heard_at_s
+    cdef public bint takes_bare, takes_named, checks_number
+    cdef Feeder _feeder
+    cdef bytes _begun
+
+    cdef bint _read(self, const unsigned char* begin, Py_ssize_t size, Reading* reading) except -1
+    cdef bint _read_answer(self, const unsigned char* at, const unsigned char* end, Reading* reading) noexcept
+    cdef int _take_answers(self, Reading* reading) except -1
+    cdef bytes _fill(self)
