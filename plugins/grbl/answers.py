@@ -221,7 +221,9 @@ class Answers(Changing):
         elif state in ("Hold", "Door", "Tool"):
             if now - self._resumed_s > STALE_S:
                 self._show(Activity.WAITING, self._why_waiting(state))
-        elif not self._paused and not self._change_waits:
+        elif self._change_waits:
+            self._show(Activity.WAITING, self._waits_for)
+        elif not self._paused:
             self._show(Activity.RUNNING, "")
         if state != "Idle" or self._paused:
             self._idle_since_s = None
@@ -240,9 +242,7 @@ class Answers(Changing):
             return "the safety door is open"
         if state == "Tool":
             return "tool change (M6): change the tool, then resume"
-        oldest = self._sender.window.oldest()
-        stops = isinstance(oldest, tuple) and oldest[0].startswith((b"M0\n", b"M00\n", b"M1\n", b"M01\n"))
-        return "program stop (M0)" if stops else "feed hold"
+        return "feed hold"
 
     def _idle_with_unanswered(self, now: float) -> None:
         """Idle means that every line was parsed; only a dwell looks the same (see README)."""

@@ -28,6 +28,7 @@ from .simulator_settings import System, read_settings
 PIECES = re.compile(rb"[?!~\x18\x19]|[\x80-\xff]+|[^?!~\x18\x19\x80-\xff\r\n]*[\r\n]|[^?!~\x18\x19\x80-\xff\r\n]+")
 """Real-time bytes one by one; the rest in lines and beginnings of lines. CR and LF each end a line."""
 COMMENT = re.compile(rb"\([^)]*\)?|;.*")
+HOSTS = re.compile(r"(?:N\d+)?M0*[01]")
 DROPPED = bytes(range(33)) + b"/"
 LONGEST_BYTES = 4096
 
@@ -38,8 +39,10 @@ def significant(line: bytes) -> str:
 
 
 def as_executed(program: bytes) -> list[str]:
-    """The texts that `executed` holds after just this program, for `fleetctl.sim.record.digest`."""
-    return [text for line in re.split(rb"[\r\n]", program) if (text := significant(line)) and text[0] != "$"]
+    """The texts that `executed` holds after just this program, for `fleetctl.sim.record.digest`; M0 and M1 are the
+    host's."""
+    texts = [significant(line) for line in re.split(rb"[\r\n]", program)]
+    return [text for text in texts if text and text[0] != "$" and not HOSTS.fullmatch(text)]
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,8 @@ class GrblState:
         self._offset_lines: list[str] = []
         self._check_asks: list[Ask] = []
         self._changing = self._change_waits = False
+        self._waits_for = ""
+        self._noted = (0, "")
         self._back_on: list[str] = []
         self._tool = ""
         self._in_run = False
