@@ -32,10 +32,10 @@ async def jog_step(verb: Verb, session: Session, driver: Driver) -> list[str]:
     """One bounded move."""
     step = _deed(verb, JogStep)
     mover = jogs(session, driver)
-    session.jog_hand.hold()
-    await mover.jog_step(
-        {str(axis): mm for axis, mm in step.distance_mm.items()}, step.feed_mm_s, within=bounds(session)
-    )
+    with session.jog_hand.doing():
+        await mover.jog_step(
+            {str(axis): mm for axis, mm in step.distance_mm.items()}, step.feed_mm_s, within=bounds(session)
+        )
     return []
 
 
@@ -72,12 +72,10 @@ async def set_work_offset(verb: Verb, session: Session, driver: Driver) -> Value
     """The tool stands where the frame's coordinates are to be these."""
     asked = _deed(verb, SetWorkOffset)
     _no_run(session)
-    session.jog_hand.hold()
-    return dict(
-        await _offsets(session, driver).set_work_offset(
-            asked.frame, {str(axis): mm for axis, mm in asked.axes_mm.items()}
-        )
-    )
+    setter = _offsets(session, driver)
+    with session.jog_hand.doing():
+        axes_mm = {str(axis): mm for axis, mm in asked.axes_mm.items()}
+        return dict(await setter.set_work_offset(asked.frame, axes_mm))
 
 
 async def probe(verb: Verb, session: Session, driver: Driver) -> Values:
@@ -86,11 +84,10 @@ async def probe(verb: Verb, session: Session, driver: Driver) -> Values:
     _no_run(session)
     if not driver.capabilities.probe or not isinstance(driver, Probes):
         raise _cannot(session, "probe")
-    session.jog_hand.hold()
-    found = await driver.probe(
-        asked.axis, asked.direction, asked.distance_mm, asked.feed_mm_s, within=bounds(session)
-    )
-    session.jog_hand.hold()
+    with session.jog_hand.doing():
+        found = await driver.probe(
+            asked.axis, asked.direction, asked.distance_mm, asked.feed_mm_s, within=bounds(session)
+        )
     return {axis: (mm,) for axis, mm in found.items()}
 
 

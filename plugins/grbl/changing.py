@@ -1,11 +1,11 @@
-"""A tool change (M6) and a program stop (M0, M1) in a program, with a person: the host stops there, and the word itself
-is never sent.
+"""A tool change (M6) and a program stop (M0, M1) in a program, with a person: the host stops there, and the word
+itself is never sent.
 
-Plain Grbl answers M6 with error:20, FluidNC passes over it, and grblHAL waits in a state of its own; M0 is a feed hold
-on all of them, with the lines behind it in the buffer already, and M1 is passed over or waited at. So the host does the
-same for all three. It lets everything before be carried out, switches spindle and coolant off, waits without a
-deadline, brings them back as they were when the person says so, and goes on behind it. Calls only the layers below it.
-It must not know tools or their lengths: those are the gate's.
+Plain Grbl answers M6 with error:20, FluidNC passes over it, and grblHAL waits in a state of its own; M0 is a feed
+hold on all of them, with the lines behind it in the buffer already, and M1 is passed over or waited at. So the host
+does the same for all three. It lets everything before be carried out, switches spindle and coolant off, waits without
+a deadline, brings them back as they were when the person says so, and goes on behind it. Calls only the layers below
+it. It must not know tools or their lengths: those are the gate's.
 """
 
 from __future__ import annotations

@@ -129,7 +129,8 @@ class GrblEngine(Probing):
         stops_at_m1: bool = True,
     ) -> None:
         """What is on record and compared before each program: the dialect of the profile, whether it is a laser
-        ($32), and S at full speed ($30); empty and None are not compared. `changes_tools_itself`: M6 is sent. `stops_at_m1`: an optional stop is one."""
+        ($32), and S at full speed ($30); empty and None are not compared. `changes_tools_itself`: M6 is sent.
+        `stops_at_m1`: an optional stop is one."""
         self._expected_dialect, self._expected_laser, self._expected_full_speed = dialect, laser, full_speed
         self._sender.hosts_changes = not changes_tools_itself
         self._sender.stops_at_m1 = stops_at_m1
