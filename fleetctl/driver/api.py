@@ -69,6 +69,10 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     """What the machine's display shows for a person; the latest text."""
     overrides_percent: dict[str, float] = {}
     """By name (`feed`, `rapid`, `spindle`, `flow`), as far as the machine or we know them."""
+    switches_closed: tuple[str, ...] | None = None
+    """Inputs that are active, in words (`probe`, `X limit`, `safety door`); None: the machine does not tell."""
+    accessories_on: tuple[str, ...] | None = None
+    """What is switched on, in words (`spindle clockwise`, `flood`); None: the machine does not tell."""
 
 
 class Progress(msgspec.Struct, frozen=True):

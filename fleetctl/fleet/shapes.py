@@ -119,6 +119,10 @@ class MachineShape(msgspec.Struct, frozen=True, kw_only=True):
     overrides_percent: dict[str, float] = {}
     message: str = ""
     """What the machine's own display shows."""
+    switches_closed: tuple[str, ...] | None = None
+    """Its inputs that are active, in words (`probe`, `X limit`, `safety door`); null: it does not tell."""
+    accessories_on: tuple[str, ...] | None = None
+    """What is switched on, in words (`spindle clockwise`, `flood`); null: it does not tell."""
     telemetry_at_s: float | None = None
     can: tuple[str, ...] = ()
     """What its driver claims, by name; empty while nobody hears it."""

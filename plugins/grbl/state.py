@@ -60,6 +60,7 @@ class GrblState:
         self._dialect: Dialect = GRBL
         self._signs: Signs = LEGACY
         self._status_now: Status | None = None
+        self._switches_told: tuple[str, str] | None = None
         self._events: list[EngineEvent] = []
         self._urgent = b""
         self._discard = False

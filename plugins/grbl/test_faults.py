@@ -96,6 +96,26 @@ async def test_the_door_waits_for_a_person_and_the_run_goes_on() -> None:
     await finish(bench)
 
 
+@under_virtual_clock()
+async def test_a_door_says_why_it_holds_as_long_as_it_is_ajar_and_when_it_is_shut() -> None:
+    bench = await begun(subject("grbl"))
+    await bench.until_lines(8)
+    bench.machine.inject("door-ajar", bench.link.now_s())
+    await bench.until(lambda: bench.recorder.now is Activity.WAITING)
+    assert bench.recorder.activities[-1][1] == "safety door: its switch says that it is open"
+    assert bench.recorder.latest.switches_closed == ("safety door",)
+    await bench.driver.resume()
+    await bench.clock.sleep(60.0)
+    assert bench.recorder.now is Activity.WAITING
+    bench.machine.inject("door-shut", bench.link.now_s())
+    await bench.clock.sleep(5.0)
+    assert bench.recorder.activities[-1][1] == "the safety door was opened and is shut again; resume"
+    await bench.driver.resume()
+    ended, _, _ = await bench.end()
+    assert ended is EndKind.FINISHED
+    await finish(bench)
+
+
 @pytest.mark.parametrize(
     ("firmware", "number", "word"), [("grblhal", 10, "emergency stop"), ("fluidnc", 13, "hard stop")]
 )

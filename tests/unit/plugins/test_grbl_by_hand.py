@@ -238,3 +238,36 @@ async def test_a_probe_that_would_leave_the_travel_or_makes_no_sense_is_not_begu
             await mill.probes.probe(axis, direction, distance, feed)
     assert mill.mill.executed.count == heard
     await mill.close()
+
+
+@under_virtual_clock()
+async def test_a_probe_that_is_closed_before_it_moves_is_refused_with_the_reason_and_moves_nothing() -> None:
+    mill = Mill(probe_z_mm=-26.5)
+    await mill.ready()
+    await mill.bench.clock.sleep(2.0)
+    assert mill.bench.recorder.latest.switches_closed == ()
+    await mill.probes.probe("Z", -1, 10.0, 1.0, within=WITHIN)
+    await mill.bench.clock.sleep(2.0)
+    assert mill.bench.recorder.latest.switches_closed == ("probe",)
+    heard = mill.mill.executed.count
+    with pytest.raises(MachineError, match=r"closed already"):
+        await mill.probes.probe("Z", -1, 1.0, 1.0, within=WITHIN)
+    assert mill.mill.executed.count == heard
+    assert mill.bench.recorder.now is Activity.IDLE
+    await mill.close()
+
+
+@under_virtual_clock()
+async def test_a_probe_that_closes_after_the_last_report_is_refused_all_the_same() -> None:
+    mill = Mill(probe_z_mm=-26.5)
+    await mill.ready()
+    await mill.bench.clock.sleep(2.0)
+    mill.bench.machine.inject("probe", mill.bench.link.now_s())
+    with pytest.raises(MachineError, match=r"closed already"):
+        await mill.probes.probe("Z", -1, 10.0, 1.0, within=WITHIN)
+    await mill.bench.clock.sleep(2.0)
+    assert mill.bench.recorder.now is Activity.IDLE  # ALARM:4 never came
+    mill.bench.machine.inject("probe", mill.bench.link.now_s())
+    await mill.bench.clock.sleep(2.0)
+    assert (await mill.probes.probe("Z", -1, 10.0, 1.0, within=WITHIN))["Z"] == pytest.approx(-26.5)
+    await mill.close()
