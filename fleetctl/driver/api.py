@@ -283,6 +283,17 @@ class SetsWorkOffsets(Protocol):
 
 
 @runtime_checkable
+class SetsOffsetOrigins(Protocol):
+    """What `SetsWorkOffsets` has besides when the tool need not be there: for what a probe found."""
+
+    async def set_offset_origin(
+        self, frame: str, origin_mm: Mapping[str, float]
+    ) -> dict[str, tuple[float, float, float]]:
+        """Zero of these axes in that frame lies at these machine coordinates; gives all offsets as they are then."""
+        ...
+
+
+@runtime_checkable
 class Probes(Protocol):
     """Finds a surface, because a person asked."""
 

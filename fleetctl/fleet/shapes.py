@@ -144,6 +144,20 @@ class WorkOffsetsShape(msgspec.Struct, frozen=True, kw_only=True):
     differ: tuple[str, ...]
 
 
+class MeasurementShape(msgspec.Struct, frozen=True, kw_only=True):
+    """What one probe found, as it stands on record. `contact_mm` is machine coordinates, `work_mm` that axis in each
+    work offset on record now; `stale` says why no offset is set from it any more."""
+
+    number: int
+    at_s: float
+    by: str
+    axis: str
+    direction: int
+    contact_mm: dict[str, float]
+    work_mm: dict[str, float] = {}
+    stale: str = ""
+
+
 class ProbeShape(msgspec.Struct, frozen=True, kw_only=True):
     """Where a probe made contact, by axis in mm: machine coordinates, and in each work offset on record."""
 

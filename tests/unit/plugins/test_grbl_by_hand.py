@@ -7,7 +7,7 @@ import re
 import pytest
 from fleetctl_plugins.grbl.simulator import GrblSimulator
 
-from fleetctl.driver.api import EndKind, Probes, SetsWorkOffsets, TakesOverrides
+from fleetctl.driver.api import SetsOffsetOrigins, EndKind, Probes, SetsWorkOffsets, TakesOverrides
 from fleetctl.errors import MachineBusy, MachineError, UsageError
 from fleetctl.model.machine import Activity
 from fleetctl.testing.fixtures import under_virtual_clock
@@ -189,6 +189,22 @@ def test_an_answer_that_cannot_be_read_is_told_and_costs_no_link(garbled: str) -
         await mill.close()
 
     told()
+
+
+@under_virtual_clock()
+async def test_zero_is_put_where_a_probe_was_and_the_tool_need_not_be_there() -> None:
+    for settings in ("", "13=1"):
+        mill = Mill(settings=settings) if settings else Mill()
+        await mill.ready()
+        await mill.bench.driver.command("G20" if settings else "G21")
+        driver = mill.bench.driver
+        assert isinstance(driver, SetsOffsetOrigins)
+        stored = await driver.set_offset_origin("G55", {"Z": -31.2})
+        assert stored["G55"] == pytest.approx((0.0, 0.0, -31.2), abs=0.01)
+        assert stored["G54"] == pytest.approx((0.0, 0.0, 0.0))
+        with pytest.raises(UsageError):
+            await driver.set_offset_origin("G55", {})
+        await mill.close()
 
 
 # Probing
