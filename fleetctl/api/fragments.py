@@ -90,6 +90,7 @@ KINDS: dict[str, tuple[str, Loader]] = {
     "operate-heat": ("_operate_heat.html", _operate),
     "operate-speed": ("_operate_speed.html", _operate),
     "operate-offsets": ("_operate_offsets.html", _operate),
+    "operate-probe": ("_operate_probe.html", _operate),
     "operate-macros": ("_operate_macros.html", _operate),
     "job": ("_job.html", _job),
     "run": ("_run.html", _run),
