@@ -93,7 +93,9 @@ async def probe(verb: Verb, session: Session, driver: Driver) -> Values:
         raise _cannot(session, "probe")
     if (session.spindle_rpm or 0.0) > 0:
         raise MachineError(
-            "The spindle turns: it would take the probe along.", machine=session.name, hint="Switch it off first (M5)."
+            "The spindle turns: it would take the probe along.",
+            machine=session.name,
+            hint="Switch it off first (M5).",
         )
     with session.jog_hand.doing():
         found = await driver.probe(

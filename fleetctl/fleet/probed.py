@@ -1,7 +1,7 @@
 """What probes found, as it stands on record: measurements with their time, and which of them still mean something.
 
-A measurement is an event (`machine.probed`). It is a place in machine coordinates, so it means nothing any more once the
-machine was away or its position was in doubt: zero may be elsewhere since. Only SQL; it must not ask a machine.
+A measurement is an event (`machine.probed`). It is a place in machine coordinates, so it means nothing any more once
+the machine was away or its position was in doubt: zero may be elsewhere since. Only SQL; it must not ask a machine.
 """
 
 from __future__ import annotations

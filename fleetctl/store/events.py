@@ -70,9 +70,7 @@ def of_kinds(conn: sa.Connection, subject: str, kinds: tuple[str, ...], among: i
     """The events of these kinds of one subject among the newest `among` of all, newest first."""
     query = (
         sa.select(events)
-        .where(
-            events.c.sequence > last_sequence(conn) - among, events.c.subject == subject, events.c.kind.in_(kinds)
-        )
+        .where(events.c.sequence > last_sequence(conn) - among, events.c.subject == subject, events.c.kind.in_(kinds))
         .order_by(events.c.sequence.desc())
     )
     return [Event(**row) for row in conn.execute(query).mappings()]

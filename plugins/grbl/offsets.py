@@ -49,9 +49,7 @@ class Offsetting(Overriding):
         if frame not in FRAMES:
             raise UsageError(f"There is no work offset {frame!r}; there are {', '.join(FRAMES)}.")
         if not axes_mm or any(axis not in AXES or not abs(mm) <= MOST_MM for axis, mm in axes_mm.items()):
-            raise UsageError(
-                f"Name one or more of X, Y and Z with their coordinate, up to {MOST_MM:g} mm."
-            )
+            raise UsageError(f"Name one or more of X, Y and Z with their coordinate, up to {MOST_MM:g} mm.")
         self._need_rest()
         self._tickets += 1
         ticket = self._tickets

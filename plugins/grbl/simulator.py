@@ -84,8 +84,8 @@ class GrblSimulator(RealTimeBytes):
         "hard-limit", "soft-limit", "door", "door-ajar", "door-shut", "probe", "reset", "sleep", "check", "e-stop",
         "flush", "jog-elsewhere",
     )  # fmt: skip
-    """`flush` is a 0x85 that somebody else sent; `check` and `sleep` are a `$C` and `$SLP` of theirs. `door` is opened
-    and shut again; `probe` is in contact, or a short circuit, until it comes again."""
+    """`flush` is a 0x85 that somebody else sent; `check` and `sleep` are a `$C` and `$SLP` of theirs. `door` is
+    opened and shut again; `probe` is in contact, or a short circuit, until it comes again."""
 
     def __init__(self, options: GrblOptions, *, seed: int, parts: PartSpec | None = None) -> None:
         super().__init__(seed=seed, parts=parts)

@@ -7,7 +7,7 @@ import re
 import pytest
 from fleetctl_plugins.grbl.simulator import GrblSimulator
 
-from fleetctl.driver.api import SetsOffsetOrigins, EndKind, Probes, SetsWorkOffsets, TakesOverrides
+from fleetctl.driver.api import EndKind, Probes, SetsOffsetOrigins, SetsWorkOffsets, TakesOverrides
 from fleetctl.errors import MachineBusy, MachineError, UsageError
 from fleetctl.model.machine import Activity
 from fleetctl.testing.fixtures import under_virtual_clock
