@@ -50,6 +50,7 @@ def machine_card(shown: MachineShape) -> Group:
         ("machine", shown.name),
         ("state", Text(shown.sentence, style=style_of(need_of(shown)))),
         ("why", sentence(shown.why) if shown.why and shown.why.sentence != shown.sentence else ""),
+        ("asks", _prompt(shown)),
         ("run", f"{shown.run.code} of {shown.run.job}, {shown.run.progress.fraction:.0%}" if shown.run else ""),
         ("facts", " · ".join(states)),
         ("temperatures", _temperatures(shown)),
@@ -95,6 +96,14 @@ def _controller(shown: MachineShape) -> str:
     mode = "" if setup.laser_mode is None else f"laser mode {'on' if setup.laser_mode else 'off'}"
     full = "" if setup.spindle_max_rpm is None else f"full speed at S{setup.spindle_max_rpm:g}"
     return " · ".join(part for part in (mode, full) if part)
+
+
+def _prompt(shown: MachineShape) -> str:
+    """What the firmware asks, and how it is answered."""
+    if shown.prompt is None:
+        return ""
+    choices = ", ".join(shown.prompt.choices or ("Go on",))
+    return f"{shown.prompt.text} ({choices}); answer it with `fleetctl machine answer {shown.name} CHOICE`"
 
 
 def _temperatures(shown: MachineShape) -> str:
