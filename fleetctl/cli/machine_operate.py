@@ -1,4 +1,4 @@
-"""`fleetctl machine jog`, `heat`, `override`, `offsets`, `probe`, `answer`: what a person does by hand at one machine."""
+"""`fleetctl machine jog`, `heat`, `override`, `offsets`, `probe`, `answer`: what a person does at one machine."""
 
 from __future__ import annotations
 

@@ -127,6 +127,23 @@ async def test_what_is_refused_is_told_with_its_reason_and_nobody_is_said_to_mov
 
 
 @under_virtual_clock()
+async def test_nothing_is_probed_while_the_spindle_turns_and_an_offset_is_set_from_a_place() -> None:
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        controller = await online(rig, assigned())
+        deed = Probe(axis="Z", distance_mm=10.0, feed_mm_s=1.0)
+        machine.listener.telemetry(Telemetry(spindle_rpm=8000.0))
+        assert "spindle turns" in (await asked(rig, controller, "probe", deed)).error
+        machine.listener.telemetry(Telemetry(spindle_rpm=0.0))
+        assert (await asked(rig, controller, "probe", deed)).error == ""
+        both = SetWorkOffset(frame="G54", axes_mm={"Z": 0.0}, origin_mm={"Z": -3.0})
+        assert "not both" in (await asked(rig, controller, "set-work-offset", both)).error
+        zero = SetWorkOffset(frame="G54", origin_mm={"Z": -3.0})
+        assert (await asked(rig, controller, "set-work-offset", zero)).error == ""
+        assert machine.calls[-1] == "set_offset_origin G54 {'Z': -3.0}"
+
+
+@under_virtual_clock()
 async def test_a_jog_that_moved_before_it_was_refused_keeps_runs_off_for_a_moment() -> None:
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
