@@ -35,7 +35,7 @@ async def operate(call: Call[None]) -> web.Response:
     lines, capture = await _of_the_agent(call, name)
     return await call.page(
         "operate.html",
-        **await operate_context(call, name),
+        **await probe_context(call, name),
         heaters=list(columns.heaters),
         rows=hand.rows(columns),
         console=lines.entries,
@@ -63,9 +63,14 @@ async def confirm_probe(call: Call[None]) -> web.Response:
 
 async def operate_context(call: Call[None], name: str) -> dict[str, Any]:
     """What each part of the panel shows."""
-    machine = await call.controller.views.machine(name)
-    probes = await call.controller.operating.measurements(name) if "probe" in machine.can else ()
-    return {"m": machine, "panel": await call.controller.panels.panel(name), "probes": probes}
+    return {"m": await call.controller.views.machine(name), "panel": await call.controller.panels.panel(name)}
+
+
+async def probe_context(call: Call[None], name: str) -> dict[str, Any]:
+    """The same, and what probes found, for the parts that show it."""
+    shown = await operate_context(call, name)
+    probes = await call.controller.operating.measurements(name) if "probe" in shown["m"].can else ()
+    return {**shown, "probes": probes}
 
 
 async def _stored_offsets(call: Call[None], name: str) -> WorkOffsetsShape | str:
