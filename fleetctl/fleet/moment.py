@@ -97,6 +97,8 @@ class Moment:
             spindle_rpm=reading.spindle_rpm if reading else None,
             overrides_percent=reading.overrides_percent if reading else {},
             message=reading.message if reading else "",
+            switches_closed=reading.switches_closed if reading else None,
+            accessories_on=reading.accessories_on if reading else None,
             telemetry_at_s=reading.at_s if reading else None,
             can=reading.can if reading else (),
             prompt=reading.prompt if reading else None,

@@ -64,3 +64,13 @@ def about(conn: sa.Connection, subject: str, limit: int) -> list[Event]:
     """The newest events of one subject, newest first."""
     query = sa.select(events).where(events.c.subject == subject).order_by(events.c.sequence.desc()).limit(limit)
     return [Event(**row) for row in conn.execute(query).mappings()]
+
+
+def of_kinds(conn: sa.Connection, subject: str, kinds: tuple[str, ...], among: int) -> list[Event]:
+    """The events of these kinds of one subject among the newest `among` of all, newest first."""
+    query = (
+        sa.select(events)
+        .where(events.c.sequence > last_sequence(conn) - among, events.c.subject == subject, events.c.kind.in_(kinds))
+        .order_by(events.c.sequence.desc())
+    )
+    return [Event(**row) for row in conn.execute(query).mappings()]

@@ -28,6 +28,7 @@ from .simulator_settings import System, read_settings
 PIECES = re.compile(rb"[?!~\x18\x19]|[\x80-\xff]+|[^?!~\x18\x19\x80-\xff\r\n]*[\r\n]|[^?!~\x18\x19\x80-\xff\r\n]+")
 """Real-time bytes one by one; the rest in lines and beginnings of lines. CR and LF each end a line."""
 COMMENT = re.compile(rb"\([^)]*\)?|;.*")
+HOSTS = re.compile(r"(?:N\d+)?M0*[01]")
 DROPPED = bytes(range(33)) + b"/"
 LONGEST_BYTES = 4096
 
@@ -38,8 +39,10 @@ def significant(line: bytes) -> str:
 
 
 def as_executed(program: bytes) -> list[str]:
-    """The texts that `executed` holds after just this program, for `fleetctl.sim.record.digest`."""
-    return [text for line in re.split(rb"[\r\n]", program) if (text := significant(line)) and text[0] != "$"]
+    """The texts that `executed` holds after just this program, for `fleetctl.sim.record.digest`; M0 and M1 are the
+    host's."""
+    texts = [significant(line) for line in re.split(rb"[\r\n]", program)]
+    return [text for text in texts if text and text[0] != "$" and not HOSTS.fullmatch(text)]
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,12 @@ class GrblSimulator(RealTimeBytes):
     5 as M3 to M5), `rpm`, `flood`, `settings`, `offsets`, `modes`, `lost_bytes`, `critical`, `override_percent`."""
 
     LINE_END = b"\r\n"
-    faults = ("hard-limit", "soft-limit", "door", "reset", "sleep", "check", "e-stop", "flush", "jog-elsewhere")
-    """`flush` is a 0x85 that somebody else sent; `check` and `sleep` are a `$C` and `$SLP` of theirs."""
+    faults = (
+        "hard-limit", "soft-limit", "door", "door-ajar", "door-shut", "probe", "reset", "sleep", "check", "e-stop",
+        "flush", "jog-elsewhere",
+    )  # fmt: skip
+    """`flush` is a 0x85 that somebody else sent; `check` and `sleep` are a `$C` and `$SLP` of theirs. `door` is
+    opened and shut again; `probe` is in contact, or a short circuit, until it comes again."""
 
     def __init__(self, options: GrblOptions, *, seed: int, parts: PartSpec | None = None) -> None:
         super().__init__(seed=seed, parts=parts)
@@ -102,6 +109,7 @@ class GrblSimulator(RealTimeBytes):
         self.status = StatusReport(self)
         self.build_info = ""
         self.lost_bytes = 0
+        self.door_ajar = self.probe_stuck = False
         self._physical_offset: Point = (options.start_mm[0], options.start_mm[1], options.start_mm[2])
         self._boot()
 
@@ -188,8 +196,13 @@ class GrblSimulator(RealTimeBytes):
         if kind == "reset":
             self.resets += 1
             self._boot()
-        elif kind == "door":
+        elif kind in ("door", "door-ajar"):
+            self.door_ajar = kind == "door-ajar"
             self._open_door()
+        elif kind == "door-shut":
+            self.door_ajar = False
+        elif kind == "probe":
+            self.probe_stuck = not self.probe_stuck
         elif kind == "sleep":
             self.planner.flush(self.now_s)
             self.sleep()
@@ -223,6 +236,16 @@ class GrblSimulator(RealTimeBytes):
             "flood": float(self.flood and not self.outputs_paused),
             "mist": float(self.mist and not self.outputs_paused),
         }
+
+    @property
+    def probe_closed(self) -> bool:
+        """The probe is in contact where the tool stands, or short-circuited."""
+        return self.probe_stuck or self.planner.position(self.now_s)[2] <= self.options.probe_z_mm + 1e-6
+
+    @property
+    def pins(self) -> str:
+        """The letters of `Pn:`."""
+        return ("P" if self.probe_closed else "") + ("D" if self.door_ajar else "")
 
     def snapshot(self) -> dict[str, object]:
         return super().snapshot() | {

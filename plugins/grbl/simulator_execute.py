@@ -169,6 +169,9 @@ class Execution:
         if machine.checking:
             return
         yield self.drained()
+        if machine.probe_closed and block.modes.motion in (382, 383):
+            machine.alarm(4)  # "already triggered before starting cycle" (gnea/grbl motion_control.c)
+            return
         start, target = machine.planned, block.target
         surface = machine.options.probe_z_mm
         hit = block.modes.motion in (382, 383) and target[2] <= surface <= start[2] and target[2] < start[2]

@@ -96,6 +96,26 @@ async def test_the_door_waits_for_a_person_and_the_run_goes_on() -> None:
     await finish(bench)
 
 
+@under_virtual_clock()
+async def test_a_door_says_why_it_holds_as_long_as_it_is_ajar_and_when_it_is_shut() -> None:
+    bench = await begun(subject("grbl"))
+    await bench.until_lines(8)
+    bench.machine.inject("door-ajar", bench.link.now_s())
+    await bench.until(lambda: bench.recorder.now is Activity.WAITING)
+    assert bench.recorder.activities[-1][1] == "safety door: its switch says that it is open"
+    assert bench.recorder.latest.switches_closed == ("safety door",)
+    await bench.driver.resume()
+    await bench.clock.sleep(60.0)
+    assert bench.recorder.now is Activity.WAITING
+    bench.machine.inject("door-shut", bench.link.now_s())
+    await bench.clock.sleep(5.0)
+    assert bench.recorder.activities[-1][1] == "the safety door was opened and is shut again; resume"
+    await bench.driver.resume()
+    ended, _, _ = await bench.end()
+    assert ended is EndKind.FINISHED
+    await finish(bench)
+
+
 @pytest.mark.parametrize(
     ("firmware", "number", "word"), [("grblhal", 10, "emergency stop"), ("fluidnc", 13, "hard stop")]
 )
@@ -405,6 +425,32 @@ async def test_m6_waits_for_a_person_with_everything_off_and_is_never_sent(firmw
         "M30",
     ]
     assert board.is_safe
+    await finish(bench)
+
+
+@pytest.mark.parametrize("firmware", FIRMWARES)
+@under_virtual_clock()
+async def test_m0_is_held_by_the_host_with_its_text_and_nothing_behind_it_reaches_the_board(firmware: str) -> None:
+    program = b"G21 G90\nM3 S5000\nG1 X-5 F600\nM0 (MSG, turn it over)\nG1 X-9\nG0 Z-2 M1\nM5\nG0 X-1\nM30\n"
+    bench = await begun(subject(firmware, program=program))
+    board = board_of(bench)
+    await bench.until(lambda: bench.recorder.now is Activity.WAITING)
+    assert bench.recorder.activities[-1][1] == "program stop (M0) in line 4: turn it over"
+    assert board.is_safe
+    assert (board.state, board.position_mm[0]) == ("Idle", -5)
+    received = list(bench.executed)
+    await bench.clock.sleep(4 * 3600.0)
+    assert bench.executed == received
+    assert bench.recorder.ends == []
+    await bench.driver.resume()
+    await bench.until(lambda: bench.recorder.now is Activity.WAITING)
+    assert bench.recorder.activities[-1][1] == "program stop (M1) in line 6"
+    assert (board.position_mm[0], board.position_mm[2]) == (-9, -2), "what else is on its line comes before the stop"
+    await bench.driver.resume()
+    ended, reason, progress = await bench.end()
+    assert ended is EndKind.FINISHED, reason
+    assert progress.acknowledged_line == progress.sent_line == 9
+    assert not any("M0" in line or "M1" in line for line in bench.executed)
     await finish(bench)
 
 

@@ -28,7 +28,7 @@ class Subject:
     program: takes at least 20 s of machine time, moves, switches something on, and off again at its end.
     waiting_program: waits for a person once; None where the machine type cannot.
     cleaned: the texts that `executed` of the simulator holds after just this program.
-    sync_lines: what the driver itself lets the machine execute at the end of a run to know that motion is done.
+    sync_lines: what the driver itself lets the machine execute to know that motion is done: at the end, at a stop.
     safe_lines: what it lets the machine execute to switch things off.
     switch_on: a line that turns something on that `make_safe` must turn off.
     question: a line with an answer, and a text in that answer.

@@ -249,3 +249,23 @@ def test_a_line_longer_than_the_store_asks_for_its_end() -> None:
         at += 16_384
     given += [line for line, _, _ in feeder.take(8)]
     assert given == [b"G1 X1\n", b"G1 X2\n"]
+
+
+def test_what_stands_beside_a_stop_is_kept_until_it_is_asked_for() -> None:
+    feeder = Feeder(line_limit_bytes=79, remove_spaces=True, keep_notes=True)
+    feeder.push(b"(far)\nG1 X1\n; turn it over\n\nM00\nM6 T1 (" + b"x" * 500 + b")\n(near)\nM30 (end)\n")
+    feeder.finish()
+    assert [line for line, _, _ in feeder.take(9)] == [b"G1X1\n", b"M00\n", b"M6T1\n", b"M30\n"]
+    assert feeder.note_at(2) == b""
+    assert feeder.note_at(5) == b"; turn it over"
+    assert feeder.note_at(5) == b""
+    assert feeder.note_at(6) == b"M6 T1 (" + b"x" * 233
+    assert feeder.note_at(8) == b""
+
+
+def test_nothing_is_kept_where_nobody_asks() -> None:
+    feeder = Feeder(line_limit_bytes=79)
+    feeder.push(b"M0 (turn it over)\n")
+    feeder.finish()
+    feeder.take(1)
+    assert feeder.note_at(1) == b""
