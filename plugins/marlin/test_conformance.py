@@ -11,7 +11,7 @@ from fleetctl_plugins.marlin.simulator import simulator
 from fleetctl.driver.api import EndKind
 from fleetctl.testing.suite import ByHandSuite, DriverSuite, FaultMatrix, FaultSuite, Subject
 
-BEGIN = b"; made for the suite\nG28\nM83\nM140 S40\n\nM106 S80\nM109 S60\n"
+BEGIN = b"; made for the suite\nM302 S0\nG28\nM83\nM140 S40\n\nM106 S80\nM109 S60\n"
 MOVES = b"".join(b"G1 X%d Y%d E.4 F2400 ; a move\n" % (10 + 17 * i % 200, 10 + 31 * i % 200) for i in range(60))
 
 SUBJECT = Subject(
