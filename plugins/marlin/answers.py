@@ -272,8 +272,9 @@ class Answers(Sending):
             self._end_run(RunEndKind.FAILED, f"{text}{self._at()}")
 
     def _not_extruded(self, line: bytes, now: float) -> None:
-        """`echo: cold extrusion prevented`, `echo: too long extrusion prevented`: it moves on without plastic, and says
-        `ok`. A move that was to lay down some is a bad part; one of the extruder alone may be a retraction."""
+        """`echo: cold extrusion prevented`, `echo: too long extrusion prevented`: it moves on without plastic,
+        and says `ok`. A move that was to lay down some is a bad part; one of the extruder alone may be a
+        retraction."""
         text = line.decode("latin-1").removeprefix("echo:").strip()
         oldest = self._link.oldest
         if isinstance(oldest, tuple) and words.LAYS_DOWN.search(oldest[0]):

@@ -186,8 +186,8 @@ class Commands:
             self.motion.cold_degc = 0.0 if words.get("P") else words.get("S") or 0.0
 
     def _m600(self, words: Words) -> Task:
-        """Change the filament (Marlin, pause.cpp): it pauses and unloads by itself, with a text that asks nothing; waits
-        for a person, loads and purges, and asks whether that was enough."""
+        """Change the filament (Marlin, pause.cpp): it pauses and unloads by itself, with a text that asks nothing;
+        waits for a person, loads and purges, and asks whether that was enough."""
         machine = self.machine
         if machine.options.host_actions:
             machine.say("//action:paused")

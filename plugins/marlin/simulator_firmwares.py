@@ -59,7 +59,7 @@ class Firmware:
     """What the interrupt picks out of the stream, where there is one."""
     has_emergency = True
     ignores_repeats = False
-    """A line numbered as the last one taken, or the one before, is dropped without a word (since 2.1.2, queue.cpp)."""
+    """A line numbered as the last one taken, or the one before, is dropped in silence (since 2.1.2, queue.cpp)."""
     drops_backslash = False
     ok_for_empty = False
     colon_ends_line = False

@@ -26,8 +26,8 @@ MUTE_S = 300.0
 
 ECHO_S = 1.0
 """After a request that repeats one before. Lines in flight bring such echoes within a round trip; a board that has
-emptied its ring (Marlin, queue.cpp, gcode_line_error) brings none, and then it asks because the repetition was spoiled
-too (seen with Marlin 2.1.2.5)."""
+emptied its ring (Marlin, queue.cpp, gcode_line_error) brings none, and then it asks because the repetition was
+spoiled too (seen with Marlin 2.1.2.5)."""
 
 PERSON_S = 5.0
 """M0 and its like are answered at once when they do not wait."""
