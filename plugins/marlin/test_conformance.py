@@ -49,6 +49,12 @@ class TestAdvancedOk(FaultSuite, FaultMatrix):
     subject = replace(SUBJECT, make_machine=partial(simulator, advanced_ok=True))
 
 
+class TestAdvancedOkOverUsb(FaultSuite, FaultMatrix):
+    """The same on native USB: what arrives with a bad line is thrown away with it."""
+
+    subject = replace(SUBJECT, make_machine=partial(simulator, advanced_ok=True, usb_bursts=True))
+
+
 class TestPlainFirmware(FaultSuite, FaultMatrix):
     """No emergency parser, no automatic reports; and a fault that M999 clears."""
 
