@@ -318,7 +318,8 @@ cdef class Feeder:
         return self._is_message or code == 23 or code == 486
 
     cdef void _copy_text(self, unsigned char* raw, Py_ssize_t size, bint numbered) noexcept:
-        """Copies a line with free text: case and signs kept, everything outside ASCII folded to Latin letters."""
+        """Copies a line with free text: case and signs kept, everything outside ASCII folded to Latin letters,
+        a backslash to a slash, M110 to m110."""
         cdef Py_ssize_t at = 0, length = 0
         cdef unsigned char c
         cdef char* out = self._line
@@ -334,10 +335,19 @@ cdef class Feeder:
                 c = folded(raw, at - 1, size, &at)
             elif c < 32 or c == 127:
                 c = 32 if c == 9 else 95
+            elif c == 92:
+                # Marlin drops a backslash before it checks the sum (queue.cpp, process_stream_char), and would ask
+                # for such a line for ever.
+                c = 47
             out[length] = c
             length += 1
         while length > 0 and out[length - 1] == 32:
             length -= 1
+        for at in range(1, length - 3):
+            # Marlin looks for these letters anywhere in a numbered line, and would count anew from an N behind them
+            # or before (queue.cpp, get_serial_commands).
+            if out[at] == 77 and out[at + 1] == 49 and out[at + 2] == 49 and out[at + 3] == 48:
+                out[at] = 109
         self._line_size = length
 
     cdef bint _sets_line_number(self) noexcept:

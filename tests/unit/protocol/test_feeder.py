@@ -196,6 +196,8 @@ def test_a_program_cannot_set_our_line_numbers() -> None:
         ("N4 M117 Hi*33", b"M117 Hi\n"),
         ("M117 a*3", b"M117 a*3\n"),
         ("M23 Part.gco", b"M23 Part.gco\n"),
+        (r"M23 folder\Part.gco", b"M23 folder/Part.gco\n"),
+        ("M117 Now M110 comes, N5", b"M117 Now m110 comes, N5\n"),
         ("M0 Click to go on!", b"M0 Click to go on!\n"),
     ],
 )
