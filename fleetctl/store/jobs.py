@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -10,6 +12,7 @@ import sqlalchemy as sa
 from fleetctl.errors import NotFound
 from fleetctl.model.job import Job, JobState, RemakeInterrupted, Tally
 from fleetctl.model.part import COUNTED_GOOD, LIVE, PartState
+from fleetctl.store import versioned
 from fleetctl.store.tables import jobs, orders, parts
 
 _by_id = sa.select(jobs).where(jobs.c.id == sa.bindparam("key"))
@@ -37,8 +40,20 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     created_s: float
 
 
-def _job(row: sa.RowMapping) -> Job:
-    values = dict(row)
+_COLUMNS = tuple(jobs.c.keys())
+
+KNOWN_ROWS = 4096
+"""Rows whose job is kept at hand."""
+
+
+def _job(row: sa.Row[Any]) -> Job:
+    return _of_row(*row)
+
+
+@functools.lru_cache(KNOWN_ROWS)
+def _of_row(*columns: Any) -> Job:
+    """The job of a row: a value, so that equal rows may share one."""
+    values = dict(zip(_COLUMNS, columns, strict=True))
     values["group"] = values.pop("group_name")
     values["state"] = JobState(values["state"])
     values["remake_interrupted"] = RemakeInterrupted(values["remake_interrupted"])
@@ -66,15 +81,15 @@ def add(conn: sa.Connection, job: Job) -> None:
 
 def get(conn: sa.Connection, job_id: str) -> Job:
     """The job with this id. Raises NotFound."""
-    return _found(conn.execute(_by_id, {"key": job_id}).mappings().one_or_none(), job_id)
+    return _found(conn.execute(_by_id, {"key": job_id}).one_or_none(), job_id)
 
 
 def coded(conn: sa.Connection, code: str) -> Job:
     """The job with this human code. Raises NotFound."""
-    return _found(conn.execute(_by_code, {"key": code.upper()}).mappings().one_or_none(), code)
+    return _found(conn.execute(_by_code, {"key": code.upper()}).one_or_none(), code)
 
 
-def _found(row: sa.RowMapping | None, key: str) -> Job:
+def _found(row: sa.Row[Any] | None, key: str) -> Job:
     if row is None:
         raise NotFound(f"There is no job {key} here.")
     return _job(row)
@@ -82,17 +97,17 @@ def _found(row: sa.RowMapping | None, key: str) -> Job:
 
 def unfinished(conn: sa.Connection) -> list[Job]:
     """Jobs that are held, queued or active, in the order in which they are served."""
-    return [_job(row) for row in conn.execute(_open).mappings()]
+    return [_job(row) for row in conn.execute(_open)]
 
 
 def newest(conn: sa.Connection, limit: int) -> list[Job]:
     """The newest jobs in any state."""
-    return [_job(row) for row in conn.execute(_newest.limit(limit)).mappings()]
+    return [_job(row) for row in conn.execute(_newest.limit(limit))]
 
 
 def change(conn: sa.Connection, job: Job, **values: object) -> None:
     """Change columns of a job; its version counts up."""
-    conn.execute(jobs.update().where(jobs.c.id == job.id).values(**values, version=jobs.c.version + 1))
+    versioned.change(conn, jobs, job.id, values)
 
 
 def tallies(conn: sa.Connection, job_ids: Iterable[str]) -> dict[str, Tally]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -10,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from fleetctl.errors import NotFound, PlaceTaken
 from fleetctl.model.part import LIVE, Part, PartState, Result
+from fleetctl.store import versioned
 from fleetctl.store.tables import dispositions, parts, results, runs
 
 _by_code = sa.select(parts).where(parts.c.code == sa.bindparam("key"))
@@ -46,8 +49,20 @@ class GivenResult(msgspec.Struct, frozen=True, kw_only=True):
     at_s: float
 
 
-def _part(row: sa.RowMapping) -> Part:
-    values = dict(row)
+_COLUMNS = tuple(parts.c.keys())
+
+KNOWN_ROWS = 16_384
+"""Rows whose part is kept at hand."""
+
+
+def _part(row: sa.Row[Any]) -> Part:
+    return _of_row(*row)
+
+
+@functools.lru_cache(KNOWN_ROWS)
+def _of_row(*columns: Any) -> Part:
+    """The part of a row: a value, so that equal rows may share one."""
+    values = dict(zip(_COLUMNS, columns, strict=True))
     del values["live"]
     values["state"] = PartState(values["state"])
     return Part(**values)
@@ -65,7 +80,7 @@ def add(conn: sa.Connection, new: Iterable[Part]) -> None:
 
 def coded(conn: sa.Connection, code: str) -> Part:
     """The part with this human code. Raises NotFound."""
-    row = conn.execute(_by_code, {"key": code.upper()}).mappings().one_or_none()
+    row = conn.execute(_by_code, {"key": code.upper()}).one_or_none()
     if row is None:
         raise NotFound(f"There is no part {code} here.")
     return _part(row)
@@ -73,24 +88,24 @@ def coded(conn: sa.Connection, code: str) -> Part:
 
 def of_run(conn: sa.Connection, run_id: str) -> list[Part]:
     """The parts of one run in the order of its plate."""
-    return [_part(row) for row in conn.execute(_of_run, {"key": run_id}).mappings()]
+    return [_part(row) for row in conn.execute(_of_run, {"key": run_id})]
 
 
 def of_job(conn: sa.Connection, job_id: str, limit: int = 10_000) -> list[Part]:
     """The parts of one job, oldest first."""
     query = sa.select(parts).where(parts.c.job_id == job_id).order_by(parts.c.code).limit(limit)
-    return [_part(row) for row in conn.execute(query).mappings()]
+    return [_part(row) for row in conn.execute(query)]
 
 
 def in_states(conn: sa.Connection, states: Iterable[PartState]) -> list[Part]:
     """All parts in any of these states, oldest first."""
     query = sa.select(parts).where(parts.c.state.in_([state.value for state in states])).order_by(parts.c.code)
-    return [_part(row) for row in conn.execute(query).mappings()]
+    return [_part(row) for row in conn.execute(query)]
 
 
 def unassessed(conn: sa.Connection, before_s: float) -> list[Part]:
     """Parts whose run ended before `before_s` (Unix time) and of which nobody has said anything yet, oldest first."""
-    return [_part(row) for row in conn.execute(_unassessed, {"before_s": before_s}).mappings()]
+    return [_part(row) for row in conn.execute(_unassessed, {"before_s": before_s})]
 
 
 def newest(conn: sa.Connection, limit: int, after: str | None) -> list[Part]:
@@ -98,7 +113,7 @@ def newest(conn: sa.Connection, limit: int, after: str | None) -> list[Part]:
     query = sa.select(parts).order_by(parts.c.code).limit(limit)
     if after is not None:
         query = query.where(parts.c.code > after)
-    return [_part(row) for row in conn.execute(query).mappings()]
+    return [_part(row) for row in conn.execute(query)]
 
 
 def free_places(conn: sa.Connection, job_id: str, quantity: int) -> list[int]:
@@ -121,7 +136,7 @@ def change(conn: sa.Connection, part: Part, **values: object) -> None:
         values |= {"state": state.value, "live": state in LIVE}
     try:
         with conn.begin_nested():
-            conn.execute(parts.update().where(parts.c.id == part.id).values(**values, version=parts.c.version + 1))
+            versioned.change(conn, parts, part.id, values)
     except IntegrityError as error:
         raise PlaceTaken(f"Another part holds the place meant for {part.code}.") from error
 
