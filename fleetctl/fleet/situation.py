@@ -29,8 +29,8 @@ def read_situation(
     stop = settings.stop(conn)
     every_machine = machines.every(conn)
     open_jobs = jobs.unfinished(conn)
-    tallies = jobs.tallies(conn, [job.id for job in open_jobs])
-    taken = parts.taken_places(conn, [job.id for job in open_jobs])
+    tallies = jobs.open_tallies(conn)
+    taken = parts.taken_places_of_open(conn)
     unassessed = Counter(part.job_id for part in parts.unassessed(conn, now_s - NOBODY_ASSESSES_AFTER_S))
     return Situation(
         version=events.last_sequence(conn),
@@ -40,8 +40,8 @@ def read_situation(
         jobs=tuple(
             OpenJob(
                 job=job,
-                tally=tallies[job.id],
-                free_places=tuple(place for place in range(1, job.quantity + 1) if place not in taken[job.id]),
+                tally=tallies.get(job.id, jobs.NOTHING_MADE),
+                free_places=_free_places(job, taken.get(job.id)),
                 unassessed=unassessed[job.id],
             )
             for job in open_jobs
@@ -49,11 +49,7 @@ def read_situation(
         machines=tuple(every_machine),
         active={run.machine_id: run for run in runs.active(conn)},
         unsettled={run.machine_id: run for run in runs.unsettled(conn)},
-        to_clear={
-            machine.id: len(parts_on(conn, machine))
-            for machine in every_machine
-            if machine.facts.clearance is Clearance.UNCLEARED
-        },
+        to_clear={machine_id: len(lying) for machine_id, lying in parts.to_clear(conn).items()},
         fits=_fits(conn, open_jobs, every_machine),
         blocked=runs.failing(
             conn, sorted({job.program_sha256 for job in open_jobs}), FAILED_RUNS_THAT_BLOCK_A_MACHINE
@@ -61,6 +57,11 @@ def read_situation(
         agents=agents,
         leaving=leaving,
     )
+
+
+def _free_places(job: Job, taken: set[int] | None) -> tuple[int, ...]:
+    places = range(1, job.quantity + 1)
+    return tuple(place for place in places if place not in taken) if taken else tuple(places)
 
 
 def last_run(conn: sa.Connection, machine_id: str) -> Run | None:

@@ -5,7 +5,7 @@ Every sentence that explains a wait comes from `scheduling.why`, so pages, CLI a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -71,8 +71,8 @@ class Views:
                 sequence=moment.situation.version,
                 now_s=moment.situation.now_s,
                 stop=_stop(moment.conn),
-                machines=tuple(moment.machine(machine) for machine in moment.situation.machines),
-                jobs=tuple(moment.job(item.job) for item in moment.situation.jobs),
+                machines=tuple(moment.machines()),
+                jobs=tuple(moment.jobs([item.job for item in moment.situation.jobs])),
                 todo=todo.items(moment),
                 agents={name: name in moment.situation.agents for name in self._agents.names},
             )
@@ -85,7 +85,7 @@ class Views:
 
     async def machines(self) -> list[MachineShape]:
         """All machines by name."""
-        return await self._at(lambda moment: [moment.machine(machine) for machine in moment.situation.machines])
+        return await self._at(Moment.machines)
 
     async def queue(self, limit: int = 200) -> list[JobShape]:
         """Unfinished jobs in the order in which they are served, then the newest finished ones."""
@@ -94,7 +94,7 @@ class Views:
             waiting = [item.job for item in moment.situation.jobs]
             known = {job.id for job in waiting}
             ended = [job for job in jobs.newest(moment.conn, limit) if job.id not in known]
-            return [moment.job(job) for job in (*waiting, *ended)][:limit]
+            return moment.jobs([*waiting, *ended][:limit])
 
         return await self._at(read)
 
@@ -127,7 +127,7 @@ class Views:
                 active_only=bool(active),
                 limit=limit,
             )
-            return [moment.run(run) for run in found if active is None or run.active == active]
+            return moment.runs([run for run in found if active is None or run.active == active])
 
         return await self._at(read)
 
@@ -150,6 +150,11 @@ class Views:
             return moment.parts(found)
 
         return await self._at(read)
+
+    async def belongings(self, codes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """What runs and parts belong to, by their code: machine and job, and the run of a part. It never changes, and
+        is read without the rest of the site. A code that is not on record is left out."""
+        return await self._record.look(lambda conn: runs.belongings(conn, codes) | parts.belongings(conn, codes))
 
     async def part(self, code: str) -> PartShape:
         """One part with its results."""

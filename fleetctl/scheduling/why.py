@@ -5,7 +5,7 @@ from __future__ import annotations
 from fleetctl.model.job import JobState
 from fleetctl.model.machine import Activity, Link, Machine, Service
 from fleetctl.model.run import Run, RunState
-from fleetctl.scheduling.eligibility import misfit, obstacle, unready
+from fleetctl.scheduling.eligibility import misfit, taken, unready
 from fleetctl.scheduling.reason import Action, Need, Reason
 from fleetctl.scheduling.situation import OpenJob, Situation
 
@@ -80,7 +80,7 @@ def _waits_for_machine(item: OpenJob, situation: Situation) -> Reason:
     fitting = [m for m in situation.machines if misfit(item.job, m, situation) is None]
     if not fitting:
         return _no_machine_fits(item, situation)
-    reasons = [reason for m in fitting if (reason := obstacle(item.job, m, situation)) is not None]
+    reasons = [reason for m in fitting if (reason := taken(m, situation)) is not None]
     if len(reasons) < len(fitting):
         return Reason(code="next", sentence=f"{item.job.code} starts as soon as its turn comes.")
     asked = [reason for reason in reasons if reason.action is not None or reason.code not in HEALED_BY_WAITING]

@@ -16,18 +16,23 @@ from fleetctl.store import versioned
 from fleetctl.store.tables import jobs, orders, parts
 
 _by_id = sa.select(jobs).where(jobs.c.id == sa.bindparam("key"))
+_by_ids = sa.select(jobs).where(jobs.c.id.in_(sa.bindparam("keys", expanding=True)))
+_order_codes = sa.select(orders.c.id, orders.c.code).where(orders.c.id.in_(sa.bindparam("keys", expanding=True)))
 _by_code = sa.select(jobs).where(jobs.c.code == sa.bindparam("key"))
+OPEN = (JobState.QUEUED.value, JobState.ACTIVE.value, JobState.HELD.value)
+"""States of jobs that are not over."""
+
 _open = (
     sa.select(jobs)
-    .where(jobs.c.state.in_([JobState.QUEUED.value, JobState.ACTIVE.value, JobState.HELD.value]))
+    .where(jobs.c.state.in_(OPEN))
     .order_by(jobs.c.priority.desc(), jobs.c.due_s.is_(None), jobs.c.due_s, jobs.c.created_s, jobs.c.id)
 )
 _newest = sa.select(jobs).order_by(jobs.c.created_s.desc(), jobs.c.id.desc())
-_per_state = (
-    sa.select(parts.c.job_id, parts.c.state, parts.c.place.is_not(None).label("placed"), sa.func.count().label("n"))
-    .where(parts.c.job_id.in_(sa.bindparam("keys", expanding=True)))
-    .group_by(parts.c.job_id, parts.c.state, sa.literal_column("placed"))
-)
+_per_state = sa.select(
+    parts.c.job_id, parts.c.state, parts.c.place.is_not(None).label("placed"), sa.func.count().label("n")
+).group_by(parts.c.job_id, parts.c.state, sa.literal_column("placed"))
+_per_state_of = _per_state.where(parts.c.job_id.in_(sa.bindparam("keys", expanding=True)))
+_per_state_of_open = _per_state.join(jobs, jobs.c.id == parts.c.job_id).where(jobs.c.state.in_(OPEN))
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +46,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _COLUMNS = tuple(jobs.c.keys())
+
+NOTHING_MADE = Tally()
 
 KNOWN_ROWS = 4096
 """Rows whose job is kept at hand."""
@@ -65,9 +72,14 @@ def add_order(conn: sa.Connection, order: Order) -> None:
     conn.execute(orders.insert(), msgspec.structs.asdict(order))
 
 
-def order_code(conn: sa.Connection, order_id: str) -> str:
-    """The human code of an order."""
-    return str(conn.execute(sa.select(orders.c.code).where(orders.c.id == order_id)).scalar_one())
+def order_codes(conn: sa.Connection, order_ids: Iterable[str]) -> dict[str, str]:
+    """The human code of each order, by its id."""
+    return {row.id: row.code for row in conn.execute(_order_codes, {"keys": list(order_ids)})}
+
+
+def several(conn: sa.Connection, job_ids: Iterable[str]) -> dict[str, Job]:
+    """Jobs by id; an id that is not on record is left out."""
+    return {job.id: job for job in map(_job, conn.execute(_by_ids, {"keys": list(job_ids)}))}
 
 
 def add(conn: sa.Connection, job: Job) -> None:
@@ -113,10 +125,21 @@ def change(conn: sa.Connection, job: Job, **values: object) -> None:
 def tallies(conn: sa.Connection, job_ids: Iterable[str]) -> dict[str, Tally]:
     """What each job's parts mean for it."""
     keys = list(job_ids)
-    counts = {key: dict.fromkeys(("good", "hold", "running", "scrap", "surplus"), 0) for key in keys}
-    for row in conn.execute(_per_state, {"keys": keys}):
-        if row.state != PartState.UNMADE:  # Nothing was ever begun: neither a part nor scrap.
-            counts[row.job_id][_column(PartState(row.state), bool(row.placed))] += row.n
+    counted = _counted(conn.execute(_per_state_of, {"keys": keys}))
+    return {key: counted.get(key, NOTHING_MADE) for key in keys}
+
+
+def open_tallies(conn: sa.Connection) -> dict[str, Tally]:
+    """The same of every job that is not over; one that nothing was made of is left out."""
+    return _counted(conn.execute(_per_state_of_open))
+
+
+def _counted(rows: Iterable[sa.Row[Any]]) -> dict[str, Tally]:
+    counts: dict[str, dict[str, int]] = {}
+    for job_id, state, placed, count in rows:
+        if state != PartState.UNMADE:  # Nothing was ever begun: neither a part nor scrap.
+            columns = counts.setdefault(job_id, dict.fromkeys(Tally.__struct_fields__, 0))
+            columns[_column(PartState(state), bool(placed))] += count
     return {key: Tally(**columns) for key, columns in counts.items()}
 
 

@@ -14,11 +14,17 @@ from sqlalchemy.exc import IntegrityError
 from fleetctl.errors import NotFound, PlaceTaken
 from fleetctl.model.run import ACTIVE, Run, RunState
 from fleetctl.store import versioned
-from fleetctl.store.tables import commands, runs
+from fleetctl.store.tables import commands, jobs, machines, runs
 
 _by_id = sa.select(runs).where(runs.c.id == sa.bindparam("key"))
 _by_ids = sa.select(runs).where(runs.c.id.in_(sa.bindparam("keys", expanding=True)))
 _by_code = sa.select(runs).where(runs.c.code == sa.bindparam("key"))
+_belongings = (
+    sa.select(runs.c.code, machines.c.name, jobs.c.code)
+    .join(machines, machines.c.id == runs.c.machine_id)
+    .join(jobs, jobs.c.id == runs.c.job_id)
+    .where(runs.c.code.in_(sa.bindparam("keys", expanding=True)))
+)
 _active = sa.select(runs).where(runs.c.active.is_(sa.true())).order_by(runs.c.created_s, runs.c.id)
 _unsettled = (
     sa.select(runs)
@@ -177,6 +183,12 @@ def last_resuming(conn: sa.Connection, machine_id: str) -> Run | None:
     )
     row = conn.execute(query).one_or_none()
     return None if row is None else _run(row)
+
+
+def belongings(conn: sa.Connection, codes: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """By the code of a run: the name of its machine and the code of its job."""
+    rows = conn.execute(_belongings, {"keys": list(codes)})
+    return {code: tuple(others) for code, *others in rows}
 
 
 def change(conn: sa.Connection, run: Run, **values: object) -> None:

@@ -1,4 +1,4 @@
-"""What hundreds of machines cost the controller: adding, clearing and starting them, watching them stream, showing them.
+"""What hundreds of machines cost the controller: to add, clear and start them, to watch them stream, to show them.
 
 The machines are `machines.c` on real pseudo-terminals, controller and agent are the real ones in processes of their
 own. CPU is what the kernel says of a process's threads: trust it more than seconds, for the computer may be busy.
@@ -203,7 +203,9 @@ def main() -> None:
     compiled_load()
     load_average = os.getloadavg()
     found = asyncio.run(measure(asked.machines, asked.rate, asked.seconds, asked.pages))
-    print(json.dumps({"machines": asked.machines, "rate": asked.rate, "load_average": load_average} | found, indent=1))
+    print(
+        json.dumps({"machines": asked.machines, "rate": asked.rate, "load_average": load_average} | found, indent=1)
+    )
 
 
 if __name__ == "__main__":

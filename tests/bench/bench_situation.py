@@ -1,11 +1,12 @@
 """What the record costs on a large site: the dispatcher's read, the lists of pages, and the units of work of a run.
 
-A site of 300 machines and 500 open jobs is put on record through the same functions as the daemon's; then each read and
-unit is timed by the CPU time of this thread. Prints one JSON object, milliseconds.
+A site of 300 machines and 500 open jobs is put on record through the same functions as the daemon's; then each read
+and unit is timed by the CPU time of this thread. Prints one JSON object, milliseconds.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import statistics
@@ -19,7 +20,6 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from fleetctl.fleet import commands
 from fleetctl.fleet.changes import Stamp
 from fleetctl.fleet.claims import claim
 from fleetctl.fleet.clearing import clear_machine
@@ -31,7 +31,7 @@ from fleetctl.model.job import Job, JobState, RemakeInterrupted
 from fleetctl.model.machine import Activity, Clearance, Link, Machine, MachineFacts, Position
 from fleetctl.model.messages import MachineReport, RunReport
 from fleetctl.model.profile import PROFILES, Setup, configuration_hash
-from fleetctl.model.run import Run, RunState
+from fleetctl.model.run import Run
 from fleetctl.preflight.rules import RULE_SET
 from fleetctl.scheduling.assign import Assignment, assign
 from fleetctl.store import jobs, machines, migrate, programs, runs
@@ -196,7 +196,7 @@ def a_run(database: Database, plan: Assignment, first: int) -> Iterator[tuple[st
     taken, run = in_unit(database, lambda conn: claim(conn, plan, RULE_SET, STAMP))
     yield "claim", taken
     for report in reports(run, first):
-        yield "report", in_unit(database, lambda conn, each=report: apply_report(conn, AGENT, each, STAMP))[0]  # type: ignore[misc]
+        yield "report", in_unit(database, functools.partial(apply_report, agent=AGENT, report=report, stamp=STAMP))[0]
 
 
 def look(database: Database, read: Callable[[sa.Connection], Any]) -> Any:
@@ -215,11 +215,11 @@ def reads(database: Database) -> dict[str, float]:
 
     def every(conn: sa.Connection) -> bytes:
         now = moment(conn)
-        return msgspec.json.encode([now.machine(machine) for machine in now.situation.machines])
+        return msgspec.json.encode(now.machines())
 
     def queue(conn: sa.Connection) -> bytes:
         now = moment(conn)
-        return msgspec.json.encode([now.job(item.job) for item in now.situation.jobs])
+        return msgspec.json.encode(now.jobs([item.job for item in now.situation.jobs]))
 
     def one(conn: sa.Connection) -> bytes:
         return msgspec.json.encode(moment(conn).machine(machines.named(conn, "K7")))
@@ -234,18 +234,17 @@ def reads(database: Database) -> dict[str, float]:
 
 def clear_all(database: Database) -> list[float]:
     """Finish every second run and clear its machine."""
+
+    def clear(conn: sa.Connection, machine_id: str) -> None:
+        clear_machine(conn, machines.get(conn, machine_id), 1, frozenset(), STAMP)
+
     taken = []
-    for number, run in enumerate(look(database, runs.active)[: MACHINES // 2]):
-        finished = RunReport(
-            sequence=1_000_000 + number, run_id=run.id, machine_id=run.machine_id, state="finished", started=True, at_s=NOW_S
+    for number, run in enumerate(look(database, runs.active)[: MACHINES // 2], 1_000_000):
+        end = RunReport(
+            sequence=number, run_id=run.id, machine_id=run.machine_id, state="finished", started=True, at_s=NOW_S
         )
-        in_unit(database, lambda conn, each=finished: apply_report(conn, AGENT, each, STAMP))  # type: ignore[misc]
-        taken.append(
-            in_unit(
-                database,
-                lambda conn, each=run: clear_machine(conn, machines.get(conn, each.machine_id), 1, frozenset(), STAMP),  # type: ignore[misc]
-            )[0]
-        )
+        in_unit(database, functools.partial(apply_report, agent=AGENT, report=end, stamp=STAMP))
+        taken.append(in_unit(database, functools.partial(clear, machine_id=run.machine_id))[0])
     return taken
 
 
