@@ -23,7 +23,6 @@ _set_last_sequence = (
     agents.update().where(agents.c.name == sa.bindparam("agent")).values(last_sequence=sa.bindparam("sequence"))
 )
 _ports = sa.select(machines.c.name, machines.c.port).order_by(machines.c.name)
-_names = sa.select(machines.c.id, machines.c.name).where(machines.c.agent == sa.bindparam("agent"))
 
 
 _COLUMNS = tuple(machines.c.keys())
@@ -121,11 +120,6 @@ def every(conn: sa.Connection) -> list[Machine]:
 def ports(conn: sa.Connection) -> list[tuple[str, str]]:
     """Name and port of every machine, by name."""
     return [(row.name, row.port) for row in conn.execute(_ports)]
-
-
-def names(conn: sa.Connection, agent: str) -> dict[str, str]:
-    """The name of each machine that an agent holds, by id."""
-    return {row.id: row.name for row in conn.execute(_names, {"agent": agent})}
 
 
 def get(conn: sa.Connection, machine_id: str) -> Machine:
