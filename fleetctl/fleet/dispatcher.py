@@ -24,6 +24,8 @@ from fleetctl.fleet.woken import Woken
 from fleetctl.model.run import Run
 from fleetctl.preflight.rules import RULE_SET
 from fleetctl.scheduling.assign import Assignment, assign
+from fleetctl.scheduling.situation import Situation
+from fleetctl.store import jobs
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +50,9 @@ class Dispatcher:
 
     async def dispatch_once(self) -> list[Run]:
         """Look at the site once and claim what can start."""
-        situation = await self._record.look(
-            lambda conn: read_situation(conn, self._record.now_s(), self._agents.connected(), self._agents.leaving())
-        )
+        situation = await self._record.look(self._situation)
+        if situation is None:
+            return []
         if await self._gate.fill(situation):
             self.task.wake()
             return []
@@ -61,6 +63,12 @@ class Dispatcher:
                 break  # the event of its being stored wakes us again
             claimed += await self._claim_all(plans[start : start + PORTION])
         return claimed
+
+    def _situation(self, conn: sa.Connection) -> Situation | None:
+        """The site now; None when there is nothing to be made, so that nothing has to be decided."""
+        if not jobs.any_unfinished(conn):
+            return None
+        return read_situation(conn, self._record.now_s(), self._agents.connected(), self._agents.leaving())
 
     async def _claim_all(self, plans: Sequence[Assignment]) -> list[Run]:
         """Each claim is a unit of its own, and they share one COMMIT. Raises what one raised, when all are done."""

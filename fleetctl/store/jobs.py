@@ -27,6 +27,7 @@ _open = (
     .where(jobs.c.state.in_(OPEN))
     .order_by(jobs.c.priority.desc(), jobs.c.due_s.is_(None), jobs.c.due_s, jobs.c.created_s, jobs.c.id)
 )
+_any_open = sa.select(sa.literal(1)).select_from(jobs).where(jobs.c.state.in_(OPEN)).limit(1)
 _newest = sa.select(jobs).order_by(jobs.c.created_s.desc(), jobs.c.id.desc())
 _per_state = sa.select(
     parts.c.job_id, parts.c.state, parts.c.place.is_not(None).label("placed"), sa.func.count().label("n")
@@ -110,6 +111,11 @@ def _found(row: sa.Row[Any] | None, key: str) -> Job:
 def unfinished(conn: sa.Connection) -> list[Job]:
     """Jobs that are held, queued or active, in the order in which they are served."""
     return [_job(row) for row in conn.execute(_open)]
+
+
+def any_unfinished(conn: sa.Connection) -> bool:
+    """Whether there is such a job."""
+    return conn.execute(_any_open).first() is not None
 
 
 def newest(conn: sa.Connection, limit: int) -> list[Job]:

@@ -153,14 +153,20 @@ def find(
     limit: int = 100,
 ) -> list[Run]:
     """The newest runs that fit, newest first."""
-    query = sa.select(runs).order_by(runs.c.created_s.desc(), runs.c.id.desc()).limit(limit)
-    if job_id is not None:
-        query = query.where(runs.c.job_id == job_id)
-    if machine_id is not None:
-        query = query.where(runs.c.machine_id == machine_id)
+    query = _find(of_job=job_id is not None, of_machine=machine_id is not None, active_only=active_only)
+    return [_run(row) for row in conn.execute(query, {"job": job_id, "machine": machine_id, "size": limit})]
+
+
+@functools.cache
+def _find(*, of_job: bool, of_machine: bool, active_only: bool) -> sa.Select[Any]:
+    query = sa.select(runs).order_by(runs.c.created_s.desc(), runs.c.id.desc())
+    if of_job:
+        query = query.where(runs.c.job_id == sa.bindparam("job"))
+    if of_machine:
+        query = query.where(runs.c.machine_id == sa.bindparam("machine"))
     if active_only:
         query = query.where(runs.c.active.is_(sa.true()))
-    return [_run(row) for row in conn.execute(query)]
+    return query.limit(sa.bindparam("size", type_=sa.Integer))
 
 
 def resuming(conn: sa.Connection, run: Run) -> list[Run]:

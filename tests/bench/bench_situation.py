@@ -25,7 +25,7 @@ from fleetctl.fleet.claims import claim
 from fleetctl.fleet.clearing import clear_machine
 from fleetctl.fleet.moment import Moment
 from fleetctl.fleet.reports import apply_report
-from fleetctl.fleet.situation import read_situation
+from fleetctl.fleet.situation import read_situation, read_situation_of
 from fleetctl.gcode import analyze
 from fleetctl.model.job import Job, JobState, RemakeInterrupted
 from fleetctl.model.machine import Activity, Clearance, Link, Machine, MachineFacts, Position
@@ -222,7 +222,9 @@ def reads(database: Database) -> dict[str, float]:
         return msgspec.json.encode(now.jobs([item.job for item in now.situation.jobs]))
 
     def one(conn: sa.Connection) -> bytes:
-        return msgspec.json.encode(moment(conn).machine(machines.named(conn, "K7")))
+        machine = machines.named(conn, "K7")
+        situation = read_situation_of(conn, machine, NOW_S, AGENTS)
+        return msgspec.json.encode(Moment(conn, situation, {}).machine(machine))
 
     return {
         "situation": median_ms(lambda: look(database, lambda conn: read_situation(conn, NOW_S, AGENTS))),

@@ -193,7 +193,6 @@ class FakeViews:
             now_s=time.time(),
             stop=world.latch,
             machines=tuple(world.machine.values()),
-            jobs=tuple(world.job.values()),
             todo=tuple(self._todo()),
             agents={"local": True},
         )
