@@ -213,6 +213,7 @@ async def test_nothing_is_read_for_pages_that_are_not_there_and_once_for_all_tha
     world.views.belongings = counted  # type: ignore[method-assign]
     hub = LiveHub(world)
     async with hub.running():
+        await asyncio.sleep(0)  # it listens now
         for _ in range(3):
             world.tell("part.good", "P-00009")
         await asyncio.sleep(COALESCE_S + 0.1)
