@@ -142,10 +142,10 @@ def open_tallies(conn: sa.Connection) -> dict[str, Tally]:
 
 def _counted(rows: Iterable[sa.Row[Any]]) -> dict[str, Tally]:
     counts: dict[str, dict[str, int]] = {}
-    for job_id, state, placed, count in rows:
-        if state != PartState.UNMADE:  # Nothing was ever begun: neither a part nor scrap.
-            columns = counts.setdefault(job_id, dict.fromkeys(Tally.__struct_fields__, 0))
-            columns[_column(PartState(state), bool(placed))] += count
+    for row in rows:
+        if row.state != PartState.UNMADE:  # Nothing was ever begun: neither a part nor scrap.
+            columns = counts.setdefault(row.job_id, dict.fromkeys(Tally.__struct_fields__, 0))
+            columns[_column(PartState(row.state), bool(row.placed))] += row.n
     return {key: Tally(**columns) for key, columns in counts.items()}
 
 
