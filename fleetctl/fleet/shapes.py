@@ -301,7 +301,6 @@ class FloorShape(msgspec.Struct, frozen=True, kw_only=True):
     now_s: float
     stop: StopShape
     machines: tuple[MachineShape, ...]
-    jobs: tuple[JobShape, ...]
     todo: tuple[TodoItem, ...]
     agents: dict[str, bool] = {}
 

@@ -27,6 +27,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _next = sa.select(sa.func.coalesce(sa.func.max(events.c.sequence), 0) + 1)
+_insert = events.insert()
 _page = (
     sa.select(events)
     .where(events.c.sequence > sa.bindparam("after"))
@@ -37,16 +38,18 @@ _page = (
 
 def append(conn: sa.Connection, kind: str, subject: str, *, at_s: float, actor: str, **data: Any) -> Event:
     """Add an event to the log and remember it for publication after COMMIT."""
+    outbox = published(conn)
     event = Event(
-        sequence=conn.execute(_next).scalar_one(),
+        # The transaction excludes every other writer, so behind one of its own events comes the next number.
+        sequence=outbox.events[-1].sequence + 1 if outbox.events else conn.execute(_next).scalar_one(),
         at_s=at_s,
         kind=kind,
         subject=subject,
         actor=actor,
         data=msgspec.json.encode(data).decode(),
     )
-    conn.execute(events.insert(), msgspec.to_builtins(event))
-    published(conn).append(event)
+    conn.execute(_insert, msgspec.structs.asdict(event))
+    outbox.append(event)
     return event
 
 

@@ -12,7 +12,7 @@ from fleetctl.errors import Conflict, MachineError, NotFound, StoreUnavailable, 
 from fleetctl.fleet.changes import log_event
 from fleetctl.fleet.operating import with_offset
 from fleetctl.model.deeds import Heat, JogStep, Override, Probe, SetWorkOffset
-from fleetctl.model.messages import Jog, JogReport, Verb
+from fleetctl.model.messages import Assign, Jog, JogReport, Verb
 from fleetctl.model.profile import Setup
 from fleetctl.store import machines
 from fleetctl.store.events import page
@@ -40,7 +40,8 @@ async def test_a_work_offset_is_on_record_when_the_machine_has_it_and_voids_the_
         assert after.setup.stock_top_mm == {"G54": 15.0}  # the stock is where it was
         assert after.configuration_hash != before.configuration_hash
         assert shape.offsets_mm == STORED and shape.differ == ()
-        await until(lambda: desk.link._offsets_told[before.id] == {"G54": STORED["G54"]})
+        await until(lambda: bool(desk.agent.of(Assign)))
+        assert desk.agent.of(Assign)[0].machines[0].work_offsets_mm == {"G54": STORED["G54"]}
         assert {"verb": "set-work-offset", "text": "G54 Z0"} in data_of(book, "machine.verb")
 
 
