@@ -45,6 +45,9 @@ MODES_OF_LINE: dict[str, frozenset[str]] = {
 }
 """Modes that hold for the move of their own line too."""
 
+OF_MOVES = frozenset({*MODES_OF_LINE, "motion", "scaling", "compensation", "G92", "tool length"})
+"""What does not matter to a program that moves nothing."""
+
 
 class Obstacle(NamedTuple):
     """What is wrong, and what a person does about it."""
@@ -160,14 +163,14 @@ class Settings:
     def __init__(self) -> None:
         self.names: set[str] = set()
         self._motion = ""
-        self._moved = False
+        self.moved = False
         self.open = {"F", "S"}
         """Of which it is not known yet whether the program sets them in time."""
 
     @property
     def done(self) -> bool:
         """Nothing that follows can matter."""
-        return self._moved and not self.open
+        return self.moved and not self.open
 
     def take(self, line: bytes) -> None:
         """The next cleaned line."""
@@ -179,7 +182,7 @@ class Settings:
         if motion:
             self._motion = min(motion)
         moves = _moves(letters, codes)
-        if not self._moved:
+        if not self.moved:
             self._take_modes(letters, codes, motion, turns, moves)
         self._settle("S", "S" in letters, bool(turns & {"M3", "M4"}))
         self._settle("F", "F" in letters, moves and self._motion in _FEEDS)
@@ -193,7 +196,7 @@ class Settings:
         if codes & {"G50"}:
             self.names.add("scaling")
         if (moves and not {"G53", "G0"} <= codes) or codes & {"G28", "G30"}:
-            self._moved = True
+            self.moved = True
             return
         if codes & _CANCEL_G92:
             self.names.add("G92")
@@ -212,12 +215,13 @@ def _moves(letters: set[str], codes: set[str]) -> bool:
     return bool(letters & _MOVES) and not (lengthens and letters & _MOVES == {"Z"})
 
 
-def set_by(lines: Iterable[bytes]) -> frozenset[str]:
+def set_by(lines: Iterable[bytes], *, whole: bool = False) -> frozenset[str]:
     """What a program sets itself before it matters: of `plane`, `feed mode`, `frame`, `motion`, `spindle`, `scaling`,
     `G92` and `tool length` before it moves, `F` before it cuts, `S` before it starts the spindle.
 
-    `lines` are cleaned ones, in order. A rapid move in machine coordinates (G53 G0) depends on none of them, and is
-    how many programs begin. G92.1 and G49 hold only after their line: its target is read by then (Grbl, gcode.c).
+    `lines` are cleaned ones, in order; `whole` says that no more follow. A rapid move in machine coordinates (G53 G0)
+    depends on none of them, and is how many programs begin. G92.1 and G49 hold only after their line: its target is
+    read by then (Grbl, gcode.c).
     """
     found = Settings()
     for line in lines:
@@ -225,7 +229,8 @@ def set_by(lines: Iterable[bytes]) -> frozenset[str]:
         if found.done:
             break
     # What never came up in all these lines is not needed in them.
-    return frozenset(found.names | found.open)
+    unmoved = OF_MOVES if whole and not found.moved else frozenset()
+    return frozenset(found.names | found.open | unmoved)
 
 
 def _code(number: bytes) -> str:
