@@ -29,6 +29,7 @@ POLL_IDLE_S = 2.0
 SILENT_S = 10.0
 """Reports come some times a second while it moves (`{"si":..}`, 100 ms to some seconds)."""
 PATIENCE_S = 3.0
+GREETING_S = 10.0
 AGAIN_S = 0.7
 """At rest a question is answered within milliseconds, and may be asked twice."""
 FLUSH_PATIENCE_S = 5.0
@@ -66,6 +67,10 @@ class Ending(TinygState):
         resting = self._waits or (self._shown is not None and self._shown[0] is Activity.PAUSED)
         self._poll_due_s = now + (POLL_S if restless and not resting else POLL_IDLE_S)
         sender = self._sender
+        if self._phase is Phase.IDENTIFYING:
+            sender.asks += [Ask('{"qr":null}'), Ask('{"sr":null}', self._identified)]
+            self._poll_due_s, self._due_s = None, now + PATIENCE_S
+            return
         if self._phase is Phase.CHECKING:
             if now - self._heard_s >= AGAIN_S:
                 sender.ask_again()
@@ -90,6 +95,7 @@ class Ending(TinygState):
 
     def _identify(self, now: float) -> None:
         self._phase, self._due_s, self._poll_due_s = Phase.IDENTIFYING, now + PATIENCE_S, None
+        self._moving_since_s = None
         self._sender.asks.clear()
         self._sender.size_extra = None
         self._extras = set()
@@ -99,17 +105,16 @@ class Ending(TinygState):
 
     def _identified(self, ask: Ask, status: int) -> None:
         stat = self._report.stat
-        if stat in words.MOVING:  # somebody's lines before us: it is asked again when it rests
-            self._sender.asks += [Ask('{"qr":null}'), Ask('{"sr":null}', self._identified)]
-            self._due_s = self._heard_s + PATIENCE_S
-            return
         dialect = self._dialect = recognised(self._facts)
-        self._due_s, self._tries, self._phase = None, 0, Phase.IDLE
-        self._report.room = max(self._report.room, self._report.free)
         self._facts["dialect"] = dialect.name
+        self._tries = 0
+        if stat in words.MOVING:
+            self._still_moving()
+            return
+        self._due_s, self._phase = None, Phase.IDLE
+        self._report.room = max(self._report.room, self._report.free)
         self._sender.size_extra = next(iter(self._extras)) if len(self._extras) == 1 else None
-        depth = dialect.planner_buffers
-        self._events.append(Identified(dialect.firmware, self._facts.get("fb", ""), dict(self._facts), depth))
+        self._tell_identity()
         self._poll_due_s = self._heard_s + POLL_IDLE_S
         self._shown = None
         fault, self._fault_after = self._fault_after, None
@@ -125,6 +130,23 @@ class Ending(TinygState):
         self._tell_ready()
         self._events += [VerbDone(verb) for verb in self._verbs]
         self._verbs = []
+
+    def _still_moving(self) -> None:
+        """Somebody's lines before us. It is asked again until it rests; after a while the link counts, so that a
+        person can stop it meanwhile."""
+        self._due_s = None
+        self._poll_due_s = self._heard_s + POLL_S
+        if self._moving_since_s is None:
+            self._moving_since_s = self._heard_s
+        elif self._heard_s - self._moving_since_s > GREETING_S and not self._ready_told:
+            self._tell_identity()
+            self._show(Activity.RUNNING, "still moving; nobody here sent what it does")
+            self._tell_ready()
+
+    def _tell_identity(self) -> None:
+        dialect = self._dialect
+        depth = dialect.planner_buffers
+        self._events.append(Identified(dialect.firmware, self._facts.get("fb", ""), dict(self._facts), depth))
 
     # Ends
 

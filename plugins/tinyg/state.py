@@ -70,6 +70,7 @@ class TinygState:
         self._due_s: float | None = None
         self._heard_s = 0.0
         self._rest_since_s: float | None = None
+        self._moving_since_s: float | None = None
         # A run
         self._in_run = self._waits = self._paused = self._made_safe_in_hold = False
         self._expected_mm: dict[str, Point] = {}
