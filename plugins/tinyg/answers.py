@@ -13,7 +13,7 @@ from fleetctl.protocol.engine import Position, PositionSuspect, RunEndKind, Verb
 from fleetctl.protocol.lines import ANSWER_MOST_LINES
 
 from . import words
-from .dialects import HARMLESS, NOT_SERIOUS, SOFT_LIMITS
+from .dialects import HARMLESS, KEEPS_POSITION, NOT_SERIOUS
 from .ending import FACTS
 from .report import FRAME_NAMES
 from .sender import Ask, ProgramLine
@@ -43,7 +43,7 @@ class Answers(Waiting):
             self._probed(answer.body)
         stat = self._report.stat
         if stat in self._dialect.faults and self._phase not in (Phase.FAULT, Phase.RESETTING, Phase.IDENTIFYING):
-            self._faulted(self._dialect.state_text(stat), stat == self._dialect.alarm, True, now)
+            self._faulted(self._dialect.state_text(stat), stat, True, now)
         self._by_state(now)
 
     def _note(self, told: dict[str, Any]) -> None:
@@ -146,14 +146,15 @@ class Answers(Waiting):
         if not isinstance(status, int) or status in NOT_SERIOUS or self._phase is Phase.IDENTIFYING:
             return
         text = f"{self._dialect.status_text(status)} ({body.get('msg', 'no text')})"
-        alarmed = self._dialect.is_alarm(status)
-        self._faulted(text, alarmed, not alarmed or status not in SOFT_LIMITS, now)
+        stat = self._dialect.stat_of(status)
+        self._faulted(text, stat, stat != self._dialect.alarm or status not in KEEPS_POSITION, now)
 
-    def _faulted(self, text: str, alarmed: bool, position_lost: bool, now: float) -> None:
+    def _faulted(self, text: str, stat: int, position_lost: bool, now: float) -> None:
         """TinyG goes on with what is planned in a soft alarm, so it is held and flushed; else it stopped itself."""
         if self._phase in (Phase.RESETTING, Phase.FAULT):
             return
         self._cycle_failed(text)
+        alarmed = stat == self._dialect.alarm
         kind = "alarm" if alarmed else "shut-down"
         reason = f"{text}{self._at()}"
         if self._phase is Phase.FLUSHING:
@@ -163,7 +164,7 @@ class Answers(Waiting):
         if alarmed and not self._dialect.stops_in_alarm and self._phase is Phase.RUNNING:
             self._end_run(RunEndKind.INTERRUPTED, reason, now, (kind, text, position_lost))
             return
-        self._report.stat = self._dialect.alarm if alarmed else self._dialect.shut_down
+        self._report.stat = stat
         if self._phase is not Phase.FLUSHING:
             self._end = (RunEndKind.INTERRUPTED, reason)
         self._conclude()

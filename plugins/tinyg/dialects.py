@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from . import numbers
 
 SOFT_LIMITS = range(220, 234)
+KEEPS_POSITION = frozenset({*SOFT_LIMITS, *range(250, 255)})
+"""Alarms that stop it before, or without, losing a step: soft limits and probes."""
 HARMLESS = frozenset({0, 3, 4, 201, 202})
 """Statuses of a line that was taken: a block delete, and moves that are left out because they are too short."""
+PANICS = frozenset({6, *range(20, 37), *range(86, 100)})
 NOT_SERIOUS = frozenset({7, 8, 15, 29, 35})
 """Statuses of an exception report from which nothing follows: start-up, end of a file, a test."""
 
@@ -56,10 +59,16 @@ class Dialect:
         """A status with its meaning."""
         return f"status {status}: {self.statuses.get(status, 'unknown to fleetctl')}"
 
+    def stat_of(self, status: int) -> int:
+        """The state in which an exception report with this status leaves it; panics are errors of its own making."""
+        if self.is_alarm(status):
+            return self.alarm
+        return self.panic if status in PANICS else self.shut_down
+
     def is_alarm(self, status: int) -> bool:
         """Whether an exception report with this status leaves it in the state alarm, in which it still listens."""
         if self.stops_in_alarm:
-            return status in SOFT_LIMITS or status in (18, 203)
+            return status in SOFT_LIMITS or status in (18, 203) or status in range(250, 255)
         return status in SOFT_LIMITS
 
 

@@ -26,6 +26,8 @@ from .words import FLUSH, HOLD, RESET
 
 POLL_S = 0.25
 POLL_IDLE_S = 2.0
+POLL_WAITING_S = 8.0
+"""While a person is waited for nothing happens; less than `SILENT_S`, so that a dead link shows."""
 SILENT_S = 10.0
 """Reports come some times a second while it moves (`{"si":..}`, 100 ms to some seconds)."""
 PATIENCE_S = 3.0
@@ -65,7 +67,7 @@ class Ending(TinygState):
         """State, queue and place, as lines of their own: there is no real-time query."""
         restless = self._phase in (Phase.RUNNING, Phase.FLUSHING, Phase.HOMING, Phase.CHECKING)
         resting = self._waits or (self._shown is not None and self._shown[0] is Activity.PAUSED)
-        self._poll_due_s = now + (POLL_S if restless and not resting else POLL_IDLE_S)
+        self._poll_due_s = now + (POLL_WAITING_S if resting else POLL_S if restless else POLL_IDLE_S)
         sender = self._sender
         if self._phase is Phase.IDENTIFYING:
             sender.asks += [Ask('{"qr":null}'), Ask('{"sr":null}', self._identified)]

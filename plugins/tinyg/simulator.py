@@ -148,7 +148,7 @@ class TinygSimulator(GcodeLines):
         elif self.stat in (self.shut_down, 13):
             return
         elif byte == b"!":
-            if self.planner.queued and not self.planner.held and self.stat in (5, 7, 9):
+            if self.planner.moving and not self.planner.held:
                 self.planner.hold(self.now_s)
                 self.go(6)
         elif byte == b"~":
@@ -236,16 +236,18 @@ class TinygSimulator(GcodeLines):
         self._report_at_s = None
 
     def alarm(self, status: int, text: str) -> None:
-        """A soft alarm: TinyG refuses what comes and goes on with what is planned; g2core stops and flushes."""
-        if self.stat in (2, self.shut_down, 13):
+        """A soft alarm: TinyG refuses what comes and goes on with what is planned, and shows it only at rest; the end
+        of that motion, or a flush, ends the alarm too (_exec_program_finalize). g2core stops and flushes."""
+        if self.alarmed or self.stat in (2, self.shut_down, 13):
             return
         self.tell_exception(status, text)
         if self.is_g2core:
             self._stop_dead()
             self.go(2)
+        elif self.planner.moving:
+            self.alarmed = True
         else:
-            self.stat = 2
-            self.report_changes()
+            self.go(2)
 
     # Time
 

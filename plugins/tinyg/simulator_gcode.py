@@ -48,7 +48,7 @@ class GcodeLines(JsonLines):
 
     def _do_gcode(self, text: str) -> int:
         self.heard.add(text, self.now_s)
-        if self.stat == 2:
+        if self.alarmed or self.stat == 2:
             return 204 if self.is_g2core else ALARMED
         if self.is_g2core and self.stat in (self.shut_down, 13):
             return 205

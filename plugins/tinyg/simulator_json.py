@@ -6,6 +6,7 @@ A part of `TinygSimulator`. It must not know G-code.
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 MM_PER_INCH = 25.4
 READ_ONLY, UNKNOWN_NAME, SYNTAX = 104, 100, 111
+NAME = re.compile(r'"(\w+)":')
 FRAMES = ("g54", "g55", "g56", "g57", "g58", "g59")
 
 
@@ -40,7 +42,7 @@ class JsonLines(SimulatedMachine):
 
     def forget(self) -> None:
         """As after power-on."""
-        self.stat, self.cycle, self.line_bytes = 1, None, 0
+        self.stat, self.cycle, self.line_bytes, self.alarmed = 1, None, 0, False
         self.planned = (0.0, 0.0, 0.0)
         self.spindle, self.speed, self.flood, self.mist = 0, 0.0, False, False
         self.inches = self.relative = self.is_homed = False
@@ -82,7 +84,7 @@ class JsonLines(SimulatedMachine):
     def say(self, body: dict[str, object]) -> None:
         """One line."""
         text = json.dumps(body, separators=(",", ":"))
-        self._say(text if self.options.strict else text.replace('"', ""))
+        self._say(text if self.options.strict else _unquoted(text))
 
     def answer(self, body: dict[str, object], status: int) -> None:
         """An `r` with its footer: of the line in hand, or of none."""
@@ -95,7 +97,7 @@ class JsonLines(SimulatedMachine):
             whole = {"r": {**body, "f": footer}}
         text = json.dumps(whole, separators=(",", ":"))
         if not self.options.strict:
-            text = text.replace('"', "")
+            text = _unquoted(text)
         if not self.is_g2core:
             head, _, tail = text.rpartition(",0")
             text = f"{head},{_checksum(head)}{tail}"
@@ -131,6 +133,8 @@ class JsonLines(SimulatedMachine):
     def go(self, stat: int) -> None:
         """A new state, told at once; while it moves a report follows now and then."""
         self.stat = stat
+        if stat in (1, 3, 4):
+            self.alarmed = False
         self.report_changes()
         self._report_at_s = self.now_s + self.options.report_s if stat in (5, 6, 7, 9) else None
 
@@ -193,6 +197,7 @@ class JsonLines(SimulatedMachine):
             self.answer({name: value}, READ_ONLY)
 
     def _clear(self) -> None:
+        self.alarmed = False
         if self.stat == 2:
             self.go(5 if self.planner.queued else 3)
         elif self.is_g2core and self.stat == self.shut_down:
@@ -247,6 +252,11 @@ class JsonLines(SimulatedMachine):
 
 def _body(place: Point, unit_mm: float) -> dict[str, object]:
     return {axis: round(value / unit_mm, 3) for axis, value in zip("xyz", place, strict=True)}
+
+
+def _unquoted(text: str) -> str:
+    """Names without quotes; texts keep theirs."""
+    return NAME.sub(r"\1:", text)
 
 
 def _checksum(text: str) -> int:

@@ -35,21 +35,10 @@ def g2core(seed: int) -> TinygSimulator:
     return simulator(seed, firmware="g2core")
 
 
-def without_reports_of_the_queue(seed: int) -> TinygSimulator:
-    """TinyG as it comes: names in answers quoted, queue reports off; and here the footer inside, as old builds do."""
-    return simulator(seed, qv=0, jd=1)
-
-
 class TestTinyg(DriverSuite, FaultSuite, ByHandSuite):
     """Everything that a driver must do."""
 
     subject = SUBJECT
-
-
-class TestTinygAsShipped(DriverSuite, FaultSuite):
-    """The same with other settings of its JSON."""
-
-    subject = replace(SUBJECT, make_machine=without_reports_of_the_queue)
 
 
 class TestG2core(DriverSuite, FaultSuite, ByHandSuite):
