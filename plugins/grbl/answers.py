@@ -17,6 +17,7 @@ from .ending import SILENT_S
 from .sender import Ask
 from .state import Phase
 from .status import MOVING, Status
+from .switching import switching_s
 
 GREETING_S = 10.0
 """A machine that moves when we come is listened to so long before the link counts as usable."""
@@ -245,9 +246,10 @@ class Answers(Changing):
         return "program stop (M0)" if stops else "feed hold"
 
     def _idle_with_unanswered(self, now: float) -> None:
-        """Idle means that every line was parsed; only a dwell looks the same (see README)."""
+        """Idle means that every line was parsed; only a dwell and a spindle that comes up look the same (README)."""
         oldest = self._sender.window.oldest()
-        dwell_s = words.dwell_s(oldest[0] if isinstance(oldest, tuple) else oldest.text.encode() if oldest else b"")
+        line = oldest[0] if isinstance(oldest, tuple) else oldest.text.encode() if oldest else b""
+        dwell_s = words.dwell_s(line) + switching_s(line, self._dialect, self._facts)
         if self._idle_since_s is None:
             self._idle_since_s = now
         elif now - self._idle_since_s > LOST_ANSWER_S + dwell_s * DWELL_STRETCH:

@@ -50,7 +50,8 @@ class GrblOptions:
     `firmware` is grbl, grblhal or fluidnc; an empty `version` and sizes of 0 are the firmware's usual ones. `echo`:
     each line is sent back as it was read. `legacy_rt`: `?!~` count everywhere (grblHAL's RT+). `auto_report_s`: it
     reports by itself and ignores queries (0: never). `crlf_link`: something on the way makes CR LF of every LF.
-    `dwell_stretch`: how much longer a dwell takes than it says.
+    `dwell_stretch`: how much longer a dwell takes than it says. `spindle_s`: how long grblHAL and FluidNC wait for
+    the spindle, on and off.
     """
 
     firmware: str = "grbl"
@@ -63,6 +64,7 @@ class GrblOptions:
     auto_report_s: float = 0.0
     crlf_link: bool = False
     dwell_stretch: float = 1.0
+    spindle_s: float = 0.0
     settings: str = ""
     work_mm: tuple[float, ...] = (0.0, 0.0, 0.0)
     start_mm: tuple[float, ...] = (0.0, 0.0, 0.0)

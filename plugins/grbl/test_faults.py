@@ -11,7 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from fleetctl_plugins.grbl.dialects import GRBL, GRBLHAL
 from fleetctl_plugins.grbl.simulator import GrblSimulator, simulator
+from fleetctl_plugins.grbl.switching import switching_s
 from fleetctl_plugins.grbl.test_conformance import SUBJECT
 
 from fleetctl.driver.api import EndKind
@@ -533,3 +535,26 @@ async def test_no_byte_of_ours_runs_a_macro_of_fluidnc() -> None:
     await bench.end()
     assert board_of(bench).macros_run == 0
     await finish(bench)
+
+
+# A spindle that takes its time
+
+
+@pytest.mark.parametrize("firmware", ["grblhal", "fluidnc"])
+@under_virtual_clock()
+async def test_a_spindle_that_is_waited_for_is_no_lost_answer(firmware: str) -> None:
+    program = b"G21 G90 G94\nG0 X-1\nM3 S500\nG1 X-2 F600\nM5\nG0 X-3\nM3 S300\nG1 X-4\nM30\n"
+    bench = await begun(subject(firmware, program=program, spindle_s=5.0))
+    kind, reason, _ = await bench.end()
+    assert kind is EndKind.FINISHED, reason
+    assert bench.program_lines() == expected(bench)
+    await finish(bench)
+
+
+@pytest.mark.parametrize("line", [b"M3S500", b"M5", b"G1X5", b"M8", b"M30"])
+def test_how_long_a_line_may_wait_is_what_the_settings_say(line: bytes) -> None:
+    facts = {"$394": "3.0", "$539": "2.0", "$673": "1.5"}
+    wanted = {b"M3S500": 5.0, b"M5": 2.0, b"G1X5": 0.0, b"M8": 1.5, b"M30": 2.0}[line]
+    assert switching_s(line, GRBLHAL, facts) == wanted
+    assert switching_s(line, GRBLHAL, {"$394": "x", "$539": "", "$673": "-1"}) == 0.0
+    assert switching_s(line, GRBL, facts) == 0.0
