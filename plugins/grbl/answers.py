@@ -165,7 +165,7 @@ class Answers(Changing):
                 self._refuse(f"Grbl is in state {status.state}.", "Bring it to rest at the machine first.")
                 self._status_at_rest(status, now)
         elif self._phase is Phase.RUNNING:
-            self._status_in_run(status, now)
+            self._status_in_run(status, arrived_bytes, now)
         elif self._phase is Phase.HOLDING:
             at_rest = status.at_rest_in_hold or status.state in ("Alarm", "Door", "Sleep", "Check")
             if at_rest or (status.state == "Idle" and now - self._phase_since_s > HOLD_IDLE_S):
@@ -208,7 +208,7 @@ class Answers(Changing):
             self._fail("hold", f"Grbl is in state {status.state}; clear the fault", False, now)
             self._tell_ready()
 
-    def _status_in_run(self, status: Status, now: float) -> None:
+    def _status_in_run(self, status: Status, arrived_bytes: int | None, now: float) -> None:
         state = status.state
         if state == "Alarm":
             self._alarm(status.sub_state, now)
@@ -228,7 +228,7 @@ class Answers(Changing):
             self._idle_since_s = None
         elif self._synced:
             self._finished(now)
-        elif self._sender.window:
+        elif self._sender.window and self._oldest_arrived(arrived_bytes):
             self._idle_with_unanswered(now)
 
     def _ends_by_state(self, state: str, now: float) -> None:
@@ -244,6 +244,13 @@ class Answers(Changing):
         oldest = self._sender.window.oldest()
         stops = isinstance(oldest, tuple) and oldest[0].startswith((b"M0\n", b"M00\n", b"M1\n", b"M01\n"))
         return "program stop (M0)" if stops else "feed hold"
+
+    def _oldest_arrived(self, arrived_bytes: int | None) -> bool:
+        """Whether it had the oldest line when it told this. On a slow link a report answers a query that went out
+        seconds ago, before that line; it rests then because nothing came (seen with grblHAL's simulator)."""
+        sender = self._sender
+        need_bytes = sender.sent_bytes - sender.window.used_bytes + sender.oldest_bytes
+        return arrived_bytes is None or arrived_bytes >= need_bytes
 
     def _idle_with_unanswered(self, now: float) -> None:
         """Idle means that every line was parsed; only a dwell and a spindle that comes up look the same (README)."""
