@@ -95,6 +95,8 @@ class GrblSimulator(RealTimeBytes):
         )
         self.options = options
         self.macros_run = 0
+        self.held = False
+        """Somebody keeps the emergency stop pressed: it cannot be unlocked (grblHAL, system.c disable_lock)."""
         self.settings = read_settings(options.settings)
         self.offsets = Offsets()
         self.offsets.work[0] = (options.work_mm[0], options.work_mm[1], options.work_mm[2])

@@ -94,6 +94,8 @@ class System:
             machine.say("$N0=")
             machine.say("$N1=")
         elif text == "$X":
+            if machine.held:
+                raise Refused(50)
             if machine.critical:
                 raise Refused(79)
             if machine.state == "Alarm":

@@ -118,6 +118,24 @@ async def test_an_emergency_stop_has_the_number_of_its_firmware(firmware: str, n
     await finish(bench)
 
 
+@under_virtual_clock()
+async def test_clearing_a_fault_that_stays_is_no_success() -> None:
+    bench = await begun(subject("grblhal", settings="22=1,21=1"))
+    await bench.until_lines(8)
+    board_of(bench).held = True
+    bench.machine.inject("e-stop", bench.link.now_s())
+    bench.link.wake()
+    await bench.end()
+    with pytest.raises(MachineError, match="still locked"):
+        await bench.driver.clear_fault()
+    await bench.clock.sleep(5.0)
+    assert bench.recorder.activities[-1][0] is Activity.FAULT
+    board_of(bench).held = False
+    await bench.driver.clear_fault()
+    await bench.until(lambda: bench.recorder.now is Activity.IDLE, 5.0)
+    await finish(bench)
+
+
 # 0x85
 
 
