@@ -117,7 +117,7 @@ class GrblSimulator(RealTimeBytes):
         self.planner.flush(self.now_s)
         self.planner.place((0.0, 0.0, 0.0))
         self.probed: tuple[Point, bool] = ((0.0, 0.0, 0.0), False)
-        self.state = "Alarm" if self.settings[22] else "Idle"
+        self.state = "Alarm" if self.settings[22] or self.held else "Idle"
         self._silent_until_s: float | None = None
         if self.options.boot_s > 0:
             self._silent_until_s = self.now_s + self.options.boot_s

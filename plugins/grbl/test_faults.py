@@ -120,7 +120,7 @@ async def test_an_emergency_stop_has_the_number_of_its_firmware(firmware: str, n
 
 @under_virtual_clock()
 async def test_clearing_a_fault_that_stays_is_no_success() -> None:
-    bench = await begun(subject("grblhal", settings="22=1,21=1"))
+    bench = await begun(subject("grblhal"))
     await bench.until_lines(8)
     board_of(bench).held = True
     bench.machine.inject("e-stop", bench.link.now_s())
