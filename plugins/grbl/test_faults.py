@@ -576,3 +576,17 @@ def test_how_long_a_line_may_wait_is_what_the_settings_say(line: bytes) -> None:
     assert switching_s(line, GRBLHAL, facts) == wanted
     assert switching_s(line, GRBLHAL, {"$394": "x", "$539": "", "$673": "-1"}) == 0.0
     assert switching_s(line, GRBL, facts) == 0.0
+
+
+@pytest.mark.parametrize("firmware", FIRMWARES)
+@under_virtual_clock()
+async def test_rest_on_a_slow_link_is_no_lost_answer(firmware: str) -> None:
+    """It rests because the line is still on its way, and reports that come meanwhile answer older queries."""
+    bench = Bench(subject(firmware, program=b"G21 G90 G94\nG1 X-1 F600\nG1 X-2\nM30\n"))
+    await bench.connect()
+    bench.link.latency_s = 0.6
+    await bench.start()
+    kind, reason, _ = await bench.end()
+    assert kind is EndKind.FINISHED, reason
+    assert bench.program_lines() == expected(bench)
+    await finish(bench)
