@@ -25,6 +25,7 @@ from .ending import SILENT_S
 from .sender import Ask
 from .state import Phase
 from .status import MOVING, Status
+from .switching import switching_s
 
 GREETING_S = 10.0
 """A machine that moves when we come is listened to so long before the link counts as usable."""
@@ -176,7 +177,7 @@ class Answers(Changing):
                 self._refuse(f"Grbl is in state {status.state}.", "Bring it to rest at the machine first.")
                 self._status_at_rest(status, now)
         elif self._phase is Phase.RUNNING:
-            self._status_in_run(status, now)
+            self._status_in_run(status, arrived_bytes, now)
         elif self._phase is Phase.HOLDING:
             at_rest = status.at_rest_in_hold or status.state in ("Alarm", "Door", "Sleep", "Check")
             if at_rest or (status.state == "Idle" and now - self._phase_since_s > HOLD_IDLE_S):
@@ -230,7 +231,7 @@ class Answers(Changing):
             self._fail("hold", f"{self._in_state(status)}; clear the fault", False, now)
             self._tell_ready()
 
-    def _status_in_run(self, status: Status, now: float) -> None:
+    def _status_in_run(self, status: Status, arrived_bytes: int | None, now: float) -> None:
         state = status.state
         if state == "Alarm":
             self._alarm(status.sub_state, now)
@@ -252,7 +253,7 @@ class Answers(Changing):
             self._idle_since_s = None
         elif self._synced:
             self._finished(now)
-        elif self._sender.window:
+        elif self._sender.window and self._oldest_arrived(arrived_bytes):
             self._idle_with_unanswered(now)
 
     def _ends_by_state(self, state: str, now: float) -> None:
@@ -270,10 +271,18 @@ class Answers(Changing):
             return held or (shut if status.sub_state == 0 else "the safety door is open")
         return f"feed hold: {held}" if held else "feed hold"
 
+    def _oldest_arrived(self, arrived_bytes: int | None) -> bool:
+        """Whether it had the oldest line when it told this. On a slow link a report answers a query that went out
+        seconds ago, before that line; it rests then because nothing came (seen with grblHAL's simulator)."""
+        sender = self._sender
+        need_bytes = sender.sent_bytes - sender.window.used_bytes + sender.oldest_bytes
+        return arrived_bytes is None or arrived_bytes >= need_bytes
+
     def _idle_with_unanswered(self, now: float) -> None:
-        """Idle means that every line was parsed; only a dwell looks the same (see README)."""
+        """Idle means that every line was parsed; only a dwell and a spindle that comes up look the same (README)."""
         oldest = self._sender.window.oldest()
-        dwell_s = words.dwell_s(oldest[0] if isinstance(oldest, tuple) else oldest.text.encode() if oldest else b"")
+        line = oldest[0] if isinstance(oldest, tuple) else oldest.text.encode() if oldest else b""
+        dwell_s = words.dwell_s(line) + switching_s(line, self._dialect, self._facts)
         if self._idle_since_s is None:
             self._idle_since_s = now
         elif now - self._idle_since_s > LOST_ANSWER_S + dwell_s * DWELL_STRETCH:

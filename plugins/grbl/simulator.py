@@ -53,7 +53,8 @@ class GrblOptions:
     `firmware` is grbl, grblhal or fluidnc; an empty `version` and sizes of 0 are the firmware's usual ones. `echo`:
     each line is sent back as it was read. `legacy_rt`: `?!~` count everywhere (grblHAL's RT+). `auto_report_s`: it
     reports by itself and ignores queries (0: never). `crlf_link`: something on the way makes CR LF of every LF.
-    `dwell_stretch`: how much longer a dwell takes than it says.
+    `dwell_stretch`: how much longer a dwell takes than it says. `spindle_s`: how long grblHAL and FluidNC wait for
+    the spindle, on and off.
     """
 
     firmware: str = "grbl"
@@ -66,6 +67,7 @@ class GrblOptions:
     auto_report_s: float = 0.0
     crlf_link: bool = False
     dwell_stretch: float = 1.0
+    spindle_s: float = 0.0
     settings: str = ""
     work_mm: tuple[float, ...] = (0.0, 0.0, 0.0)
     start_mm: tuple[float, ...] = (0.0, 0.0, 0.0)
@@ -100,6 +102,8 @@ class GrblSimulator(RealTimeBytes):
         )
         self.options = options
         self.macros_run = 0
+        self.held = False
+        """Somebody keeps the emergency stop pressed: it cannot be unlocked (grblHAL, system.c disable_lock)."""
         self.settings = read_settings(options.settings)
         self.offsets = Offsets()
         self.offsets.work[0] = (options.work_mm[0], options.work_mm[1], options.work_mm[2])
@@ -121,7 +125,7 @@ class GrblSimulator(RealTimeBytes):
         self.planner.flush(self.now_s)
         self.planner.place((0.0, 0.0, 0.0))
         self.probed: tuple[Point, bool] = ((0.0, 0.0, 0.0), False)
-        self.state = "Alarm" if self.settings[22] else "Idle"
+        self.state = "Alarm" if self.settings[22] or self.held else "Idle"
         self._silent_until_s: float | None = None
         if self.options.boot_s > 0:
             self._silent_until_s = self.now_s + self.options.boot_s

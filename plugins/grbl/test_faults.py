@@ -11,7 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from fleetctl_plugins.grbl.dialects import GRBL, GRBLHAL
 from fleetctl_plugins.grbl.simulator import GrblSimulator, simulator
+from fleetctl_plugins.grbl.switching import switching_s
 from fleetctl_plugins.grbl.test_conformance import SUBJECT
 
 from fleetctl.driver.api import EndKind
@@ -133,6 +135,24 @@ async def test_an_emergency_stop_has_the_number_of_its_firmware(firmware: str, n
         await bench.driver.home()
     await bench.driver.clear_fault()
     await bench.until(lambda: bench.recorder.now is Activity.IDLE)
+    await finish(bench)
+
+
+@under_virtual_clock()
+async def test_clearing_a_fault_that_stays_is_no_success() -> None:
+    bench = await begun(subject("grblhal"))
+    await bench.until_lines(8)
+    board_of(bench).held = True
+    bench.machine.inject("e-stop", bench.link.now_s())
+    bench.link.wake()
+    await bench.end()
+    with pytest.raises(MachineError, match="still locked"):
+        await bench.driver.clear_fault()
+    await bench.clock.sleep(5.0)
+    assert bench.recorder.activities[-1][0] is Activity.FAULT
+    board_of(bench).held = False
+    await bench.driver.clear_fault()
+    await bench.until(lambda: bench.recorder.now is Activity.IDLE, 5.0)
     await finish(bench)
 
 
@@ -578,4 +598,41 @@ async def test_no_byte_of_ours_runs_a_macro_of_fluidnc() -> None:
     await bench.driver.resume()
     await bench.end()
     assert board_of(bench).macros_run == 0
+    await finish(bench)
+
+
+# A spindle that takes its time
+
+
+@pytest.mark.parametrize("firmware", ["grblhal", "fluidnc"])
+@under_virtual_clock()
+async def test_a_spindle_that_is_waited_for_is_no_lost_answer(firmware: str) -> None:
+    program = b"G21 G90 G94\nG0 X-1\nM3 S500\nG1 X-2 F600\nM5\nG0 X-3\nM3 S300\nG1 X-4\nM30\n"
+    bench = await begun(subject(firmware, program=program, spindle_s=5.0))
+    kind, reason, _ = await bench.end()
+    assert kind is EndKind.FINISHED, reason
+    assert bench.program_lines() == expected(bench)
+    await finish(bench)
+
+
+@pytest.mark.parametrize("line", [b"M3S500", b"M5", b"G1X5", b"M8", b"M30"])
+def test_how_long_a_line_may_wait_is_what_the_settings_say(line: bytes) -> None:
+    facts = {"$394": "3.0", "$539": "2.0", "$673": "1.5"}
+    wanted = {b"M3S500": 5.0, b"M5": 2.0, b"G1X5": 0.0, b"M8": 1.5, b"M30": 2.0}[line]
+    assert switching_s(line, GRBLHAL, facts) == wanted
+    assert switching_s(line, GRBLHAL, {"$394": "x", "$539": "", "$673": "-1"}) == 0.0
+    assert switching_s(line, GRBL, facts) == 0.0
+
+
+@pytest.mark.parametrize("firmware", FIRMWARES)
+@under_virtual_clock()
+async def test_rest_on_a_slow_link_is_no_lost_answer(firmware: str) -> None:
+    """It rests because the line is still on its way, and reports that come meanwhile answer older queries."""
+    bench = Bench(subject(firmware, program=b"G21 G90 G94\nG1 X-1 F600\nG1 X-2\nM30\n"))
+    await bench.connect()
+    bench.link.latency_s = 0.6
+    await bench.start()
+    kind, reason, _ = await bench.end()
+    assert kind is EndKind.FINISHED, reason
+    assert bench.program_lines() == expected(bench)
     await finish(bench)

@@ -233,6 +233,11 @@ class DriverSuite:
         await bench.driver.make_safe()
         await bench.clock.sleep(1.0)
         assert bench.machine.is_safe
+        if not self.subject.safe_in_pause:
+            assert (await bench.end())[0] is EndKind.CANCELLED
+            await bench.driver.close()
+            bench.finish()
+            return
         assert bench.recorder.ends == []
         await bench.clock.sleep(LONG_S)
         await bench.driver.resume()
