@@ -35,6 +35,7 @@ from streaming_rig import (
     agent,
     compiled_load,
     cpu_s,
+    mill_program,
     own_mb,
     program,
     store_program,
@@ -74,17 +75,20 @@ async def count(load: Load, under_test: AgentUnderTest, seconds: float) -> dict[
     }
 
 
-async def fleet(machines: int, rate: float, window: int, seconds: float) -> dict[str, Any]:
-    """One agent over so many machines; then all are stopped."""
+async def fleet(
+    machines: int, rate: float, window: int, seconds: float, driver: str = "marlin", agent_by: list[str] | None = None
+) -> dict[str, Any]:
+    """One agent over so many machines; then all are stopped. `agent_by` runs it instead of the interpreter."""
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         data = Path(folder)
         lines_s = rate or 300_000 / machines
-        sha256 = store_program(data, program(int(lines_s * (seconds + WARM_UP_S + 20))))
-        load = Load(data / "port", machines, rate, window)
+        made = mill_program if driver == "grbl" else program
+        sha256 = store_program(data, made(int(lines_s * (seconds + WARM_UP_S + 20))))
+        load = Load(data / "port", machines, rate, window, driver)
         try:
-            async with agent(data) as under_test:
+            async with agent(data, agent_by) as under_test:
                 empty_mb = own_mb(under_test.pid)
-                await under_test.hold(load.ports)
+                await under_test.hold(load.ports, driver)
                 await under_test.start(machines, sha256)
                 await asyncio.sleep(WARM_UP_S)
                 found = await count(load, under_test, seconds)
