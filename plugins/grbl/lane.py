@@ -114,6 +114,11 @@ class LanedGrblEngine(GrblEngine):
         self._progress_told = told
         return Progress(*told, self.lane.acknowledged_bytes)
 
+    def _tell_progress(self) -> None:
+        """Unless somebody asks soon: with each report there would else be one word more than anybody can use."""
+        if not self.lane.is_watched:
+            super()._tell_progress()
+
     def _catch_up(self) -> None:
         """Leave the lane; an answer that it took ends a suspicion that answers are lost."""
         self.lane.shut()

@@ -292,6 +292,19 @@ def test_never_more_is_in_flight_than_the_buffer_holds(firmware: str) -> None:
     assert host.by_lane == 200
 
 
+@pytest.mark.parametrize("watched", [True, False])
+def test_progress_is_told_with_a_report_unless_somebody_looks_soon(watched: bool) -> None:
+    engine = streaming(LanedGrblEngine(), b"G1X1.5\n" * 100).engine
+    assert isinstance(engine, LanedGrblEngine)
+    engine.lane.is_watched = watched
+    assert engine.lane.receive(b"ok\r\n", 100.0) == b"G1X1.5\n"
+    engine.receive(report("Run", None).encode() + b"\r\n", 100.0)
+    told = [event for event in engine.events() if isinstance(event, Progress)]
+    late = engine.progress()
+    assert (told, late) == (([], Progress(1, 19, 7)) if watched else ([Progress(1, 19, 7)], None))
+    assert engine.progress() is None
+
+
 def test_an_answer_too_many_is_for_the_engine() -> None:
     host = streaming(LanedGrblEngine(), b"G1 X1\nG1 X2\n")
     host.hear(b"ok\r\nok\r\nok\r\n")
