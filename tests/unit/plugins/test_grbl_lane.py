@@ -376,18 +376,24 @@ def test_bytes_lost_on_the_way_show_in_the_reports_also_while_the_lane_acts() ->
     assert "lines were lost" in str(host.told(PositionSuspect)[0])
 
 
-def test_the_program_stands_at_a_tool_change_whoever_sent_the_line_before() -> None:
+@pytest.mark.parametrize("modes", [MODES, MODES.replace("M5 M9", "M3 M8")])
+def test_the_program_stands_at_a_tool_change_whoever_sent_the_line_before(modes: str) -> None:
+    """With spindle and coolant on, lines of our own bring them back, and the program's stand behind the last of them."""
     hosts = []
     for engine in (GrblEngine(), LanedGrblEngine()):
         host = streaming(engine, b"G1X1.5\n" * 30 + b"T2M6\n" + b"G1X2.5\n" * 30, finished=True)
         drained(host)
         assert host.engine._sender.change is not None
         host.hear(b"ok\r\n")  # to G4P0.01
-        host.hear(MODES.encode() + b"\r\nok\r\n")
+        host.hear(modes.encode() + b"\r\nok\r\n")
+        while host.engine._sender.window:
+            host.hear(b"ok\r\n")  # to M5 and M9
         assert b"G1X2.5" not in host.bytes_out
         host.does("resume")
-        drained(host)
+        while not host.bytes_out.endswith(b"G4P0.01\n"):
+            host.hear(b"ok\r\n")
         assert host.bytes_out.count(b"G1X2.5\n") == 30
+        assert (b"M3\nG4P4\nM8\n" in host.bytes_out) is (modes != MODES)
         hosts.append(host)
     same(*hosts)
     assert hosts[1].by_lane > 40
