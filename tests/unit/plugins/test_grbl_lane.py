@@ -378,7 +378,7 @@ def test_bytes_lost_on_the_way_show_in_the_reports_also_while_the_lane_acts() ->
 
 @pytest.mark.parametrize("modes", [MODES, MODES.replace("M5 M9", "M3 M8")])
 def test_the_program_stands_at_a_tool_change_whoever_sent_the_line_before(modes: str) -> None:
-    """With spindle and coolant on, lines of our own bring them back, and the program's stand behind the last of them."""
+    """With spindle and coolant on, lines of our own bring them back, and the program's stand behind them."""
     hosts = []
     for engine in (GrblEngine(), LanedGrblEngine()):
         host = streaming(engine, b"G1X1.5\n" * 30 + b"T2M6\n" + b"G1X2.5\n" * 30, finished=True)
