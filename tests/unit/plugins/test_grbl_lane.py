@@ -64,7 +64,7 @@ OTHERS = (
     "G1 X1 L5",
     "",
     "; nothing",
-    "G1 X" + "1" * 70 + ".5",
+    "G1 X" + "1" * 80 + ".5",
     "G1 X1 ?",
 )
 
@@ -273,6 +273,19 @@ def test_the_lane_takes_what_is_plain_and_nothing_else() -> None:
     assert host.by_lane == 4
     host.hear(b"ok\r\n")
     assert host.by_lane == 5
+
+
+@pytest.mark.parametrize("line", MOVES + OTHERS)
+def test_only_plain_moves_are_sent_by_the_lane(line: str) -> None:
+    program = b"G1X1.5\n" * 40 + line.encode() + b"\n" + b"G1X2.5\n" * 40
+    hosts = [streaming(engine, program) for engine in (GrblEngine(), LanedGrblEngine())]
+    for _ in range(60):
+        for host in hosts:
+            host.hear(b"ok\r\n")
+        same(*hosts)
+    is_plain = line in MOVES or line in ("", "; nothing")
+    assert (hosts[1].steps == 0) is is_plain
+    assert hosts[1].by_lane > 20
 
 
 @pytest.mark.parametrize("firmware", sorted(FIRMWARES))
