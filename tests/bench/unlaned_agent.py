@@ -15,7 +15,7 @@ from fleetctl.cli import main as fleetctl
 
 def main() -> None:
     """Patch, then be the agent."""
-    grbl_driver.LanedGrblEngine = GrblEngine  # type: ignore[misc, assignment]
+    grbl_driver.LanedGrblEngine = GrblEngine  # type: ignore[attr-defined]
     sys.argv = sys.argv[2:]
     fleetctl()
 

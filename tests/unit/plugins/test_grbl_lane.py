@@ -185,7 +185,7 @@ SPOKEN = ("ok",) * 25 + ("ok\r\nok\nok\r\nok",) * 15 + STATES + RARE
 
 def controller_says(draw: st.DataObject, reference: GrblEngine, firmware: str) -> str:
     """One line from the controller, most of them answers."""
-    word = draw.draw(st.sampled_from(SPOKEN))
+    word: str = draw.draw(st.sampled_from(SPOKEN))
     if word not in STATES:
         return word
     held = reference._sender.window.used_bytes + draw.draw(st.sampled_from((0, 0, 0, -20, 30)))
