@@ -15,7 +15,7 @@ from fleetctl.cli import main as fleetctl
 
 def main() -> None:
     """Patch, then be the agent."""
-    grbl_driver.LanedGrblEngine = GrblEngine  # type: ignore[attr-defined]
+    grbl_driver.LanedGrblEngine = GrblEngine  # type: ignore[attr-defined, assignment]
     sys.argv = sys.argv[2:]
     fleetctl()
 
