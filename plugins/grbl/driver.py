@@ -11,7 +11,7 @@ from fleetctl.protocol.feeder import Feeder
 from fleetctl.protocol.jogging import limits_of
 from fleetctl.transport.base import Transport
 
-from .engine import GrblEngine
+from .lane import LanedGrblEngine
 from .state import DEFAULT_PLANNER_BLOCKS
 
 CAPABILITIES = Capabilities(
@@ -21,7 +21,7 @@ CAPABILITIES = Capabilities(
 
 def make(spec: MachineSpec, transport: Transport, clock: Clock, listener: Listener) -> Driver:
     """A driver for one machine; does no I/O."""
-    engine = GrblEngine()
+    engine = LanedGrblEngine()
     profile = spec.profile
     engine.expect_offsets(spec.work_offsets_mm)
     engine.expect(

@@ -52,6 +52,9 @@ class Ending(GrblState):
             self._sender.end()
             self._sender.asks.append(Ask(SYNC, self._sync_answered))
             self._sender.fill()
+        self._tell_progress()
+
+    def _tell_progress(self) -> None:
         progress = (self._acknowledged_line, self._sender.sent_line)
         if self._in_run and progress != self._progress_told:
             self._progress_told = progress

@@ -6,7 +6,7 @@ import random
 
 import pytest
 from fleetctl_plugins.grbl import standing
-from fleetctl_plugins.grbl.engine import GrblEngine
+from fleetctl_plugins.grbl.lane import LanedGrblEngine
 from fleetctl_plugins.grbl.status import StatusReader
 from fleetctl_plugins.marlin import words as marlin_words
 from fleetctl_plugins.marlin.lane import LanedMarlinEngine
@@ -78,7 +78,7 @@ NOISE = (b"\x00", b"\xff", b"\xfe\xff", b"9" * 400, b"-", b",", b"[" * 3000, b"e
 
 
 def engine_of(name: str) -> Engine:
-    return {"marlin": LanedMarlinEngine, "grbl": GrblEngine, "tinyg": TinygEngine}[name]()
+    return {"marlin": LanedMarlinEngine, "grbl": LanedGrblEngine, "tinyg": TinygEngine}[name]()
 
 
 def spoiled(chance: random.Random, piece: bytes) -> bytes:
