@@ -33,7 +33,7 @@ from fleetctl.transport.memory import MemoryMachine, MemoryTransport
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "captures"
 SECONDS = 40.0
 
-PRINT = b"; a few moves\nG90\nM82\nG1 Z5 F600\n" + b"".join(
+PRINT = b"; a few moves\nM302 S0\nG90\nM82\nG1 Z5 F600\n" + b"".join(
     b"G1 X%d Y%d E%d F2400\n" % (20 + 30 * (i % 2), 20 + i, i) for i in range(30)
 )
 CUT = b"G21 G90 G94\nM3 S5000\n" + b"".join(b"G1 X-%d Y-%d F1500\n" % (5 + 9 * (i % 2), 5 + i) for i in range(20))

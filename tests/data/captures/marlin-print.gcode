@@ -1,4 +1,5 @@
 ; a few moves
+M302 S0
 G90
 M82
 G1 Z5 F600
