@@ -8,6 +8,7 @@ coordinate system at 0, so all systems are one here: a place is what is printed 
 from __future__ import annotations
 
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -65,7 +66,12 @@ def run(program: bytes, folder: Path, *, limit_s: float = 10.0) -> Canon | None:
         (folder / left).unlink(missing_ok=True)
     try:
         done = subprocess.run(
-            [str(BINARY), "-g", str(path)], cwd=folder, capture_output=True, timeout=limit_s, check=False
+            [str(BINARY), "-g", str(path)],
+            cwd=folder,
+            env=os.environ | {"HOME": str(folder)},  # where it maps its tool table: two at a time spoil each other's
+            capture_output=True,
+            timeout=limit_s,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return None
