@@ -1,7 +1,8 @@
 """The controller's part of jogging: one hand at a time on each machine, heartbeats passed on while they are fresh.
 
 A heartbeat goes to the agent at once, is never sent again, and is kept only until the next may go out (`EVERY_S`), by
-the newest of its hand; what cannot be sent is dropped, and the machine comes to rest by itself. Must not know how a person's frames arrive, nor what a machine makes of them.
+the newest of its hand; what cannot be sent is dropped, and the machine comes to rest by itself. Must not know how a
+person's frames arrive, nor what a machine makes of them.
 """
 
 from __future__ import annotations
