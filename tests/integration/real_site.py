@@ -23,6 +23,9 @@ from typing import Any
 from fleetctl_plugins.grbl.simulator import as_executed as grbl_lines
 from fleetctl_plugins.marlin.simulator import as_executed as marlin_lines
 
+import fleetctl
+from fleetctl.model.messages import PROTOCOL_VERSION
+
 WAIT_S = 40.0
 POLL_S = 0.05
 SPEEDUP = 20.0
@@ -130,6 +133,12 @@ class RealMachine:
         self.process.wait(10)
 
 
+def _edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
 class RealSite:
     """One data directory with its processes."""
 
@@ -138,6 +147,7 @@ class RealSite:
         self.data = home / "data"
         self.machines: dict[str, RealMachine] = {}
         self.controller: subprocess.Popen[bytes] | None = None
+        self.tree: Path | None = None
 
     # Processes
 
@@ -159,7 +169,10 @@ class RealSite:
         (self.data / "address").unlink(missing_ok=True)
         command = [sys.executable, "-m", "fleetctl", "serve", "--data", str(self.data), "--listen", "127.0.0.1:0"]
         with (self.home / "controller.log").open("ab") as log:
-            self.controller = subprocess.Popen(command, stdout=log, stderr=log)
+            elsewhere = {} if self.tree is None else {"PYTHONPATH": str(self.tree)}
+            self.controller = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=self.tree, env=os.environ | elsewhere
+            )
         wait_for("the controller's address", (self.data / "address").exists)
         wait_for("an answer of the controller", self.answers)
 
@@ -169,6 +182,21 @@ class RealSite:
         except OSError:
             return False
         return True
+
+    def install(self, version: str, protocol: int | None = None) -> None:
+        """From the next start on the daemon is another version, in a tree of its own; `protocol`: and speaks that."""
+        self.tree = self.home / f"fleetctl-{version}"
+        package = self.tree / "fleetctl"
+        shutil.copytree(Path(fleetctl.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+        _edit(package / "__init__.py", f'__version__ = "{fleetctl.__version__}"', f'__version__ = "{version}"')
+        if protocol is not None:
+            old = f"PROTOCOL_VERSION = {PROTOCOL_VERSION}\n"
+            _edit(package / "model" / "messages.py", old, f"PROTOCOL_VERSION = {protocol}\n")
+
+    def terminate_controller(self) -> None:
+        assert self.controller is not None
+        self.controller.terminate()
+        assert self.controller.wait(20) == 0
 
     def kill_controller(self) -> None:
         assert self.controller is not None
