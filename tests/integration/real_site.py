@@ -148,6 +148,8 @@ class RealSite:
         self.machines: dict[str, RealMachine] = {}
         self.controller: subprocess.Popen[bytes] | None = None
         self.tree: Path | None = None
+        self.plugins: Path | None = None
+        """A folder with plug-ins that are installed besides."""
 
     # Processes
 
@@ -169,7 +171,8 @@ class RealSite:
         (self.data / "address").unlink(missing_ok=True)
         command = [sys.executable, "-m", "fleetctl", "serve", "--data", str(self.data), "--listen", "127.0.0.1:0"]
         with (self.home / "controller.log").open("ab") as log:
-            elsewhere = {} if self.tree is None else {"PYTHONPATH": str(self.tree)}
+            folders = [str(folder) for folder in (self.tree, self.plugins) if folder is not None]
+            elsewhere = {"PYTHONPATH": os.pathsep.join(folders)} if folders else {}
             self.controller = subprocess.Popen(
                 command, stdout=log, stderr=log, cwd=self.tree, env=os.environ | elsewhere
             )
@@ -210,19 +213,20 @@ class RealSite:
     def kill_agent(self) -> None:
         os.kill(self.agent_pid, signal.SIGKILL)
 
-    def add_machine(self, name: str, driver: str) -> RealMachine:
-        """Start a simulator and put it on record, cleared."""
+    def add_machine(self, name: str, driver: str, by: str = "", **more: Any) -> RealMachine:
+        """Start a simulator and put it on record, cleared; `by` another driver than its own, `more` said besides."""
         machine = self.machines[name] = RealMachine(self, name, driver)
         mill = driver == "grbl"
         self.post(
             "machines",
             {
                 "name": name,
-                "driver": driver,
+                "driver": by or driver,
                 "port": str(machine.port),
                 "profile": "generic-mill-3018" if mill else "generic-220",
                 "setup": {"offsets_mm": {"G54": [-250, -150, -20]}} if mill else {},
                 "unattended": mill,
+                **more,
             },
         )
         wait_for(f"{name} online", lambda: self.machine(name)["link"] == "online")

@@ -3,7 +3,7 @@ events come afterwards.
 
 What is measured is the machines' side: the gaps between lines as they arrive there, around the end and the new start,
 beside the gaps of a quiet time just before on the same computer. An upgrade is the same daemon in a tree of its own
-under another version, and once with another protocol besides: the agent of the old one goes on until its runs are over.
+under another version, and once with another protocol besides: the agent of the old one goes on until its runs end.
 """
 
 from __future__ import annotations
