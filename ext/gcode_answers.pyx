@@ -9,6 +9,7 @@ from fleetctl._ext.gcode_columns cimport history_columns
 from fleetctl._ext.gcode_rapid cimport lower
 from fleetctl._ext.gcode_trace cimport *
 from fleetctl._ext.gcode_types cimport *
+from fleetctl._ext.gcode_use cimport use_if_any
 
 from fleetctl._ext.gcode_columns import FEATURE_NAMES
 
@@ -94,7 +95,7 @@ cdef object as_low(Range* r):
     return (r.low / 1e6, r.low_line)
 
 
-cdef object as_use(Use* use):
+cdef object as_use(const Use* use):
     return (use.first_line, use.count, use.first_column)
 
 
@@ -172,15 +173,20 @@ cdef object rapid_rows(Core* s):
     return found
 
 
+cdef int add_words(dict found, str letter, const UseTable* table) except -1:
+    cdef const Use* use
+    for code in range(table.top + 1):
+        use = use_if_any(table, code)
+        if use != NULL and use.count:
+            found[word_name(letter, code)] = as_use(use)
+    return 0
+
+
 cdef object word_rows(Core* s):
     """What `Scanner.words` answers."""
     found = {}
-    for i in range(s.g_top + 1):
-        if s.g_use[i].count:
-            found[word_name("G", i)] = as_use(&s.g_use[i])
-    for i in range(s.m_top + 1):
-        if s.m_use[i].count:
-            found[word_name("M", i)] = as_use(&s.m_use[i])
+    add_words(found, "G", &s.g_use)
+    add_words(found, "M", &s.m_use)
     if s.t_use.count:
         found["T"] = as_use(&s.t_use)
     return found

@@ -35,6 +35,7 @@ from fleetctl._ext.gcode_text cimport read_line
 from fleetctl._ext.gcode_trace cimport *
 from fleetctl._ext.gcode_types cimport *
 from fleetctl._ext.gcode_unknown cimport execute_computed
+from fleetctl._ext.gcode_use cimport free_uses
 from fleetctl._ext.gcode_velocity cimport velocity_command
 
 from fleetctl._ext.gcode_answers import (
@@ -112,7 +113,6 @@ cdef void begin(Core* s) noexcept nogil:
     s.old_z_return = not s.reads & READ_RETRACT_TO_R
     s.wcs = FRAME_G54 if cnc else FRAME_MACHINE
     s.tool_count = 1
-    s.g_top = 30
     s.trace.layers.kind = LAYER_BY_NOTHING
     s.trace.objects.kind = OBJECT_BY_NOTHING
     s.trace.objects.at = -1
@@ -341,10 +341,6 @@ cdef class Scanner:
         self.carry = <uint8_t*> malloc(LINE_CAP + 16)
         if self.s == NULL or self.q == NULL or self.carry == NULL:
             raise MemoryError
-        self.s.g_use = <Use*> calloc(MAX_G, sizeof(Use))
-        self.s.m_use = <Use*> calloc(MAX_M, sizeof(Use))
-        if self.s.g_use == NULL or self.s.m_use == NULL:
-            raise MemoryError
         self.s.reads = reads
         begin(self.s)
         self.q.enabled = plan
@@ -372,8 +368,8 @@ cdef class Scanner:
 
     def __dealloc__(self):
         if self.s != NULL:
-            free(self.s.g_use)
-            free(self.s.m_use)
+            free_uses(&self.s.g_use)
+            free_uses(&self.s.m_use)
             free_program(self.s.program)
             free(self.s.trace.layers.row)
             free(self.s.trace.objects.row)

@@ -27,6 +27,7 @@ from fleetctl._ext.gcode_printer cimport from_stored, homing_move, lose_all, mov
 from fleetctl._ext.gcode_spline cimport bezier_curve, collect_pole, end_nurbs
 from fleetctl._ext.gcode_trace cimport seldom
 from fleetctl._ext.gcode_types cimport *
+from fleetctl._ext.gcode_use cimport use_of
 
 
 cdef inline bint is_motion(Core* s, int32_t g) noexcept nogil:
@@ -217,13 +218,13 @@ cdef inline void g_words(Core* s, Planner* q, bint* machine, bint* consumed, bin
     """All G words but motion itself, in two passes: modes first, then what uses the axis words."""
     cdef Words* w = &s.w
     cdef int32_t i, g, motions = 0
+    cdef Use* use
     s.modes.last_motion = s.motion
     for i in range(w.ng):
         g = w.g[i]
-        if rarely(count_use(&s.g_use[g], s.line)):
-            s.g_use[g].first_column = column_of(s, LETTER_G, i)
-            if g > s.g_top:
-                s.g_top = g
+        use = use_of(s, &s.g_use, g)
+        if rarely(count_use(use, s.line)):
+            use.first_column = column_of(s, LETTER_G, i)
         if is_motion(s, g):
             motions += 1
             s.motion = -1 if g == 800 else g
@@ -247,16 +248,16 @@ cdef inline void general(Core* s, Planner* q) noexcept nogil:
     """Any line; `execute` keeps plain motion away from here."""
     cdef Words* w = &s.w
     cdef int32_t i
+    cdef Use* use
     cdef bint machine = False, consumed = False, printer_only = False, motion_word = False
     cdef bint cnc = s.reads & READ_CNC
     cdef bint moves
     if s.program != NULL and w.mask & (BIT_H | BIT_L | BIT_T) and not whole_words(s):
         return
     for i in range(w.nm):
-        if count_use(&s.m_use[w.m[i]], s.line):
-            s.m_use[w.m[i]].first_column = column_of(s, LETTER_M, i)
-            if w.m[i] > s.m_top:
-                s.m_top = w.m[i]
+        use = use_of(s, &s.m_use, w.m[i])
+        if count_use(use, s.line):
+            use.first_column = column_of(s, LETTER_M, i)
     if cnc:
         spindle_words(s, q)
     elif w.mask & BIT_T and w.ng == 0 and w.nm == 0 and not w.flags & BIT_T:
@@ -322,6 +323,7 @@ cdef inline void obey(Core* s, Planner* q) noexcept nogil:
     """The words of one line that has any; plain G0/G1 lines of printers and mills go straight through."""
     cdef Words* w = &s.w
     cdef int32_t g, letter
+    cdef Use* use
     cdef uint32_t fresh = w.mask & ~s.letters_seen
     if fresh:
         s.letters_seen |= fresh
@@ -338,8 +340,9 @@ cdef inline void obey(Core* s, Planner* q) noexcept nogil:
         if w.ng:
             g = w.g[0]
             if g == 0 or g == 10:
-                if rarely(count_use(&s.g_use[g], s.line)):
-                    s.g_use[g].first_column = column_of(s, LETTER_G, 0)
+                use = use_of(s, &s.g_use, g)
+                if rarely(count_use(use, s.line)):
+                    use.first_column = column_of(s, LETTER_G, 0)
                 s.motion = g
                 if w.mask & BIT_F:
                     take_feed(s)
@@ -349,8 +352,9 @@ cdef inline void obey(Core* s, Planner* q) noexcept nogil:
                     straight(s, q, g == 0, False)
                 return
             if g == 20 or g == 30:
-                if rarely(count_use(&s.g_use[g], s.line)):
-                    s.g_use[g].first_column = column_of(s, LETTER_G, 0)
+                use = use_of(s, &s.g_use, g)
+                if rarely(count_use(use, s.line)):
+                    use.first_column = column_of(s, LETTER_G, 0)
                 s.motion = g
                 if w.mask & BIT_F:
                     take_feed(s)

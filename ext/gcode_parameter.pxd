@@ -13,6 +13,7 @@ from libc.string cimport memcmp, memcpy, strlen
 from fleetctl._ext.gcode_note cimport note
 from fleetctl._ext.gcode_program cimport *
 from fleetctl._ext.gcode_types cimport *
+from fleetctl._ext.gcode_use cimport use_if_any
 
 # Named parameters that LinuxCNC itself provides; all are read-only.
 cdef enum:
@@ -123,7 +124,13 @@ cdef inline void give(Value* out, double number, bint known, int32_t why) noexce
 
 
 cdef inline bint used(Core* s, int32_t g) noexcept nogil:
-    return s.g_use[g].count > 0
+    cdef const Use* use = use_if_any(&s.g_use, g)
+    return use != NULL and use.count > 0
+
+
+cdef inline bint used_m(Core* s, int32_t m) noexcept nogil:
+    cdef const Use* use = use_if_any(&s.m_use, m)
+    return use != NULL and use.count > 0
 
 
 cdef inline void position_value(Core* s, int a, bint machine, Value* out) noexcept nogil:
@@ -174,7 +181,7 @@ cdef inline void mode_value(Core* s, int32_t kind, Value* out) noexcept nogil:
     elif kind == NAMED_IJK_ABSOLUTE:
         give(out, s.arc_absolute != 0, used(s, 901) or used(s, 911), WHY_MODE)
     elif kind == NAMED_SPINDLE_ON:
-        give(out, s.spindle != 0, s.m_use[30].count + s.m_use[40].count + s.m_use[50].count > 0, WHY_MODE)
+        give(out, s.spindle != 0, used_m(s, 30) or used_m(s, 40) or used_m(s, 50), WHY_MODE)
     elif kind == NAMED_FEED:
         # Back to the decimals that the F word was written with.
         give(out, <double> llround(s.feed * 60e6 / (25.4 if s.inch else 1.0)) / 1e6,

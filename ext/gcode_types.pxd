@@ -201,6 +201,7 @@ cdef enum:
     NAME_ARENA = 16384
     MAX_G = 10000       # G0 .. G999.9, times ten
     MAX_M = 100000      # M0 .. M9999.9, times ten
+    USE_PAGE = 1024     # entries of a table of words that come at a time
     MAX_FANS = 16
     MAX_KEPT = 512
     LAYER_MARKERS = 5
@@ -222,6 +223,10 @@ cdef struct Use:
     int64_t first_line
     int64_t count
     int64_t first_column
+
+cdef struct UseTable:
+    Use* page[100]          # of USE_PAGE codes each; enough for MAX_M
+    int32_t top             # no greater code was used
 
 cdef struct Range:
     int64_t low
@@ -395,11 +400,10 @@ cdef struct Core:
     int32_t last_line_cut
     int64_t letter_line[32]
     Mark hazard[HAZARD_COUNT]
-    Use* g_use
-    Use* m_use
-    int32_t g_top           # no greater code than these was used, but for plain motion
-    int32_t m_top
+    UseTable g_use
+    UseTable m_use
     Use t_use
+    Use nobodys_use         # for want of memory
     NameTable extended
     NameTable objects
     Trace trace

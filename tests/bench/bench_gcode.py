@@ -38,7 +38,8 @@ AS_THE_YARDSTICK = MotionLimits(
     max_accel_mm_s2=(1000.0,) * 4,
     junction_deviation_mm=0.01,
 )
-"""What the yardstick takes where a file says nothing, as mills' do; printers' files and Marlin's defaults say it."""
+"""What the yardstick takes where a file says nothing; sliced files say it. Then both come to the same time (the
+pockets within 0.4 %, the finishing pass within 0.1 %), so that it is the same job."""
 
 
 def say(text: str) -> None:
@@ -61,22 +62,26 @@ def compiled_yardstick() -> Path:
     return target
 
 
-def core_stages(program: Program, data: memoryview) -> dict[str, Callable[[], object]]:
+def core_stages(program: Program, data: memoryview) -> dict[str, Callable[[], gcode_core.Scanner | None]]:
     """What the core does for each stage."""
     dialect = DIALECTS[program.dialect]
 
-    def facts() -> None:
-        feed(gcode_core.Scanner(dialect.reads, False, False))
+    def tokens() -> None:
+        gcode_core.count_words(data, dialect.reads)
 
-    def planned() -> None:
-        feed(scanner(dialect, AS_THE_YARDSTICK if program.cnc else None))
+    def facts() -> gcode_core.Scanner:
+        return feed(gcode_core.Scanner(dialect.reads, False, False))
 
-    def feed(scan: gcode_core.Scanner) -> None:
+    def planned() -> gcode_core.Scanner:
+        return feed(scanner(dialect, None if program.says_limits else AS_THE_YARDSTICK))
+
+    def feed(scan: gcode_core.Scanner) -> gcode_core.Scanner:
         for start in range(0, len(data), BLOCK_BYTES):
             scan.feed(data[start : start + BLOCK_BYTES])
         scan.finish()
+        return scan
 
-    return {"tokens": lambda: gcode_core.count_words(data, dialect.reads), "facts": facts, "time": planned}
+    return {"tokens": tokens, "facts": facts, "time": planned}
 
 
 def cpu_s(work: Callable[[], object]) -> float:
@@ -99,6 +104,7 @@ def measure(program: Program, yardstick: Path) -> dict[str, object]:
     stages = core_stages(program, memoryview(data))
     ours: dict[str, list[float]] = {stage: [] for stage in STAGES}
     theirs: dict[str, list[float]] = {stage: [] for stage in STAGES}
+    arcs_uncut: list[float] = []
     for _ in range(ROUNDS):
         command = [str(yardstick), str(program.path), "1", "1" if program.cnc else "0"]
         printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -106,6 +112,9 @@ def measure(program: Program, yardstick: Path) -> dict[str, object]:
         for number, stage in enumerate(STAGES, 1):
             theirs[stage].append(size / figures[f"stage_{number}"][0])
             ours[stage].append(size / cpu_s(stages[stage]))
+        arcs_uncut.append(ours["time"][-1] * figures["stage_4"][0] / size)
+    planned = stages["time"]()
+    assert planned is not None
     return {
         "size_mb": round(size, 1),
         "core_mb_per_cpu_s": {stage: spread(ours[stage]) for stage in STAGES},
@@ -113,6 +122,8 @@ def measure(program: Program, yardstick: Path) -> dict[str, object]:
         "ratio": {
             stage: spread([a / b for a, b in zip(ours[stage], theirs[stage], strict=True)]) for stage in STAGES
         },
+        "ratio_of_time_with_arcs_as_one_move": spread(arcs_uncut),
+        "planned_s": {"core": round(planned.totals()["motion_s"], 1), "yardstick": figures["planned_s"]},
     }
 
 

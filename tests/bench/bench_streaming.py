@@ -34,10 +34,12 @@ from streaming_rig import (
     Load,
     agent,
     compiled_load,
+    compiled_stopwatch,
     cpu_s,
     own_mb,
     program,
     store_program,
+    timed,
 )
 from streaming_site import busy_site
 
@@ -104,23 +106,23 @@ async def fleet(machines: int, rate: float, window: int, seconds: float) -> dict
 
 
 async def inside(machines: int, rate: float, seconds: float) -> dict[str, float]:
-    """How long a line takes inside the agent, by a stop watch in it; microseconds."""
+    """How long a line takes inside the agent, by a stop watch around its system calls; microseconds."""
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         data = Path(folder)
         sha256 = store_program(data, program(int(rate * (seconds + WARM_UP_S + 20))))
         load = Load(data / "port", machines, rate, 1)
+        told = data / "inside.json"
         try:
-            async with agent(data, [sys.executable, str(HERE / "probed_agent.py")]) as under_test:
+            async with agent(data, environment=timed(told, machines)) as under_test:
                 await under_test.hold(load.ports)
                 await under_test.start(machines, sha256)
                 await asyncio.sleep(WARM_UP_S)
                 os.kill(under_test.pid, signal.SIGUSR1)
                 await asyncio.sleep(seconds)
                 os.kill(under_test.pid, signal.SIGUSR2)
-                target = data / "inside.json"
-                while not target.exists():  # noqa: ASYNC110  another process writes it
+                while not told.exists():  # noqa: ASYNC110  another process writes it
                     await asyncio.sleep(0.05)
-                found: dict[str, float] = json.loads(target.read_text())
+                found: dict[str, float] = json.loads(told.read_text())
                 return found
         finally:
             load.close()
@@ -213,9 +215,11 @@ def main() -> None:
     parser.add_argument("--no-site", action="store_true")
     wanted = parser.parse_args()
     compiled_load()
+    compiled_stopwatch()
     found: dict[str, Any] = {"fleet": beside_a_bare_loop(wanted)}
     say("Inside the agent")
-    found["inside_us"] = asyncio.run(inside(wanted.machines, wanted.rate, wanted.seconds))
+    timings = [asyncio.run(inside(wanted.machines, wanted.rate, wanted.seconds)) for _ in range(wanted.rounds)]
+    found["inside_us"] = {share: spread(each[share] for each in timings) for share in ("p50", "p90", "p99", "p999")}
     say("Windowed")
     windowed = [asyncio.run(fleet(WINDOWED_MACHINES, 0, WINDOW, wanted.seconds / 2)) for _ in range(wanted.rounds)]
     found["windowed"] = {

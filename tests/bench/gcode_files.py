@@ -33,12 +33,13 @@ SLICER = (
 
 @dataclass(frozen=True)
 class Program:
-    """One program to measure."""
+    """One program to measure. `says_limits`: the file sets the limits of motion, as slicers' do."""
 
     name: str
     path: Path
     dialect: str
     cnc: bool = False
+    says_limits: bool = False
 
 
 def programs(folder: Path) -> list[Program]:
@@ -80,7 +81,7 @@ def sliced(name: str, model: Path, path: Path, layer_mm: str, fill: str, resolut
         subprocess.run([*SLICER, *settings, "-o", str(target), str(model)], check=True, capture_output=True)
 
     kept(path, run)
-    return Program(name, path, "marlin")
+    return Program(name, path, "marlin", says_limits=True)
 
 
 def rippled_ball(radius_mm: float, steps: int) -> bytes:

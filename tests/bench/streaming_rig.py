@@ -40,6 +40,7 @@ from fleetctl.model.messages import (
 )
 from fleetctl.model.profile import PROFILES
 from fleetctl.transport.peer import StreamPeerLink, connect_peer
+from fleetctl.transport.port_set import AT_ONCE
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parents[1] / "build" / "bench"
@@ -51,6 +52,25 @@ def compiled_load() -> Path:
     target = BUILD / "machines"
     subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-o", str(target), str(HERE / "machines.c")], check=True)
     return target
+
+
+def compiled_stopwatch() -> Path:
+    """The stop watch that is loaded before a process, compiled."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    target = BUILD / "stopwatch.so"
+    options = ["-O2", "-Wall", "-Wextra", "-shared", "-fPIC"]
+    subprocess.run(["gcc", *options, "-o", str(target), str(HERE / "stopwatch.c"), "-ldl"], check=True)
+    return target
+
+
+def timed(told: Path, machines: int) -> dict[str, str]:
+    """An environment in which a process is timed; on SIGUSR2 it writes what was found to `told`."""
+    rounds = str(-(-machines // AT_ONCE))
+    return os.environ | {
+        "LD_PRELOAD": str(BUILD / "stopwatch.so"),
+        "STOPWATCH_TO": str(told),
+        "STOPWATCH_ROUNDS": rounds,
+    }
 
 
 def program(lines: int) -> bytes:
@@ -224,11 +244,15 @@ def store_program(data: Path, content: bytes) -> str:
 
 
 @contextlib.asynccontextmanager
-async def agent(data: Path, wrapper: list[str] | None = None) -> AsyncIterator[AgentUnderTest]:
+async def agent(
+    data: Path, wrapper: list[str] | None = None, environment: dict[str, str] | None = None
+) -> AsyncIterator[AgentUnderTest]:
     """A real agent with its journal in `data`; `wrapper` runs it (a profiler) instead of the interpreter."""
     command = [*(wrapper or [sys.executable]), "-m", "fleetctl", "agent", "--data", str(data)]
     with (data / "agent.log").open("ab") as log:
-        process = await asyncio.to_thread(subprocess.Popen, command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = await asyncio.to_thread(
+            subprocess.Popen, command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
+        )
     try:
         link = await _connected(data, process)
     except BaseException:
