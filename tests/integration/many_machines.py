@@ -1,9 +1,9 @@
 """A process with many simulated printers behind pseudo-terminals, one thread each, that notes when each line came.
 
 Run as `python -m tests.integration.many_machines COUNT FOLDER`: links FOLDER/0.tty, 1.tty and so on; a line on
-standard output says that all are there. On SIGTERM it writes FOLDER/arrivals.json: for each machine when each line of
-a program came in (seconds of the monotonic clock, which all processes share), and the line. FOLDER/beats.json says when
-a thread of it had its turn that wanted one every 20 ms: how late the machines themselves were.
+standard output says that all are there. On SIGTERM it writes FOLDER/arrivals.json: for each machine when each line
+of a program came in (seconds of the monotonic clock, which all processes share), and the line. FOLDER/beats.json says
+when a thread of it had its turn that wanted one every 20 ms: how late the machines themselves were.
 """
 
 from __future__ import annotations

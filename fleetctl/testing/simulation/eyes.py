@@ -44,7 +44,7 @@ class Eyes:
             " JOIN machines m ON m.id = r.machine_id WHERE r.active AND m.name = ?",
             (machine,),
         ).fetchone()
-        return None if row is None else ActiveRun(*row[:4], started=bool(row[4]), resumes=row[5])
+        return None if row is None else ActiveRun(row[0], row[1], row[2], row[3], bool(row[4]), row[5])
 
     def parent(self, sha256: str) -> str | None:
         """The hash of the program that this one was made of."""
