@@ -9,6 +9,9 @@ cdef class Feeder:
     cdef bint _remove_spaces, _text_commands, _finished, _ready, _is_message, _cut_short
     cdef unsigned long long _source_line, _offset
     cdef object _fault
+    cdef bint _keeps_notes
+    cdef dict _notes
+    cdef bytes _note_before
 
     cdef bint _wants_data(self) noexcept
     cdef bint _prepare(self) except -1
@@ -18,6 +21,7 @@ cdef class Feeder:
     cdef bint _carries_text(self, unsigned char* raw, Py_ssize_t size) noexcept
     cdef void _copy_text(self, unsigned char* raw, Py_ssize_t size, bint numbered) noexcept
     cdef bint _sets_line_number(self) noexcept
+    cdef void _keep_note(self, const unsigned char* raw, Py_ssize_t size)
     cdef bint _frame_next(self, unsigned long long number, Py_ssize_t* size) except -1
     cdef tuple _given(self, const char* line, Py_ssize_t size)
     cdef list _lines_or_fault(self, list lines, Py_ssize_t limit)

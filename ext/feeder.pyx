@@ -17,6 +17,7 @@ from fleetctl.errors import ForbiddenByte, LineTooLong
 cdef enum:
     RAW_LINE_LIMIT_BYTES = 65536
     LOW_WATER_BYTES = 16384
+    NOTE_LIMIT_BYTES = 240
 
 def frame_line(unsigned long long number, bytes line not None):
     """`line` (without line end) as Marlin wants it numbered: `N<number> <line>*<checksum>` and a line end.
@@ -42,17 +43,22 @@ cdef class Feeder:
     blanks inside a line too (Grbl counts them against its receive buffer); else one blank is kept between words.
     `text_commands` lets M0, M1, M23, M117, M118 and M486 carry free text, as Marlin does; never set it for a
     controller with real-time bytes. Command words are sent in upper case.
+    `keep_notes` keeps what stands beside M0, M1 and M6 for a person to read, until `note_at` asks for it.
 
     Lines taken come in order, exactly once. What cannot be sent raises ForbiddenByte or LineTooLong with the source
     line; lines before it are given out first, and afterwards every `take` raises the same error again.
     """
 
-    def __cinit__(self, *, Py_ssize_t line_limit_bytes, bint remove_spaces=False, bint text_commands=False):
+    def __cinit__(self, *, Py_ssize_t line_limit_bytes, bint remove_spaces=False, bint text_commands=False,
+                  bint keep_notes=False):
         if line_limit_bytes < 1:
             raise ValueError("line_limit_bytes must be at least 1")
         self._limit = line_limit_bytes
         self._remove_spaces = remove_spaces
         self._text_commands = text_commands
+        self._keeps_notes = keep_notes
+        self._notes = {}
+        self._note_before = b""
         self._capacity = 4096
         self._buffer = <char*>malloc(self._capacity)
         self._line = <char*>malloc(RAW_LINE_LIMIT_BYTES + FRAME_EXTRA_BYTES)
@@ -120,6 +126,11 @@ cdef class Feeder:
     def offset_bytes(self):
         """Bytes of the program behind us: up to the end of the last line looked at."""
         return self._offset
+
+    def note_at(self, unsigned long long source_line):
+        """The beginning of this line as it was written if it holds M0, M1 or M6; where it has no comment, that of the
+        line of comment right before it. At most 240 bytes; empty for any other line. It is forgotten."""
+        return self._notes.pop(source_line, b"")
 
     def take(self, Py_ssize_t limit):
         """Up to `limit` lines as (line with line end, source line, bytes of the program up to its end)."""
@@ -230,7 +241,33 @@ cdef class Feeder:
         if self._text_commands and self._carries_text(raw + at, size - at):
             self._copy_text(raw + at, size - at, numbered)
             return True
-        return self._copy_words(raw, at, size)
+        if not self._copy_words(raw, at, size):
+            return False
+        if self._keeps_notes:
+            self._keep_note(raw, size)
+        return True
+
+    cdef void _keep_note(self, const unsigned char* raw, Py_ssize_t size):
+        """Remembers what stands beside a line at which a person may be waited for."""
+        cdef Py_ssize_t at = 0
+        cdef bint waits = False
+        if self._line_size == 0:
+            if size > 0:
+                self._note_before = (<const char*>raw)[:min(size, NOTE_LIMIT_BYTES)]
+            return
+        while at + 1 < self._line_size and not waits:
+            if self._line[at] == 77:  # M
+                at += 1
+                while at + 1 < self._line_size and self._line[at] == 48 and is_digit(self._line[at + 1]):
+                    at += 1
+                waits = self._line[at] in (48, 49, 54) and not (
+                    at + 1 < self._line_size and is_digit(self._line[at + 1])
+                )
+            at += 1
+        if waits:
+            own = (<const char*>raw)[:min(size, NOTE_LIMIT_BYTES)]
+            self._notes[self._source_line] = own if b"(" in own or b";" in own else self._note_before
+        self._note_before = b""
 
     cdef bint _copy_words(self, unsigned char* raw, Py_ssize_t at, Py_ssize_t size) except -1:
         """Copies command words without comments and blanks, in upper case; False after a fault."""
@@ -281,7 +318,8 @@ cdef class Feeder:
         return self._is_message or code == 23 or code == 486
 
     cdef void _copy_text(self, unsigned char* raw, Py_ssize_t size, bint numbered) noexcept:
-        """Copies a line with free text: case and signs kept, everything outside ASCII folded to Latin letters."""
+        """Copies a line with free text: case and signs kept, everything outside ASCII folded to Latin letters,
+        a backslash to a slash, M110 to m110."""
         cdef Py_ssize_t at = 0, length = 0
         cdef unsigned char c
         cdef char* out = self._line
@@ -297,10 +335,19 @@ cdef class Feeder:
                 c = folded(raw, at - 1, size, &at)
             elif c < 32 or c == 127:
                 c = 32 if c == 9 else 95
+            elif c == 92:
+                # Marlin drops a backslash before it checks the sum (queue.cpp, process_stream_char), and would ask
+                # for such a line for ever.
+                c = 47
             out[length] = c
             length += 1
         while length > 0 and out[length - 1] == 32:
             length -= 1
+        for at in range(1, length - 3):
+            # Marlin looks for these letters anywhere in a numbered line, and would count anew from an N behind them
+            # or before (queue.cpp, get_serial_commands).
+            if out[at] == 77 and out[at + 1] == 49 and out[at + 2] == 49 and out[at + 3] == 48:
+                out[at] = 109
         self._line_size = length
 
     cdef bint _sets_line_number(self) noexcept:

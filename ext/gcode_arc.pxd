@@ -7,7 +7,7 @@ radius: Grbl over 0.5 mm, or over 0.005 mm and 0.1 % of the radius (gc_execute_l
 takes the radius of the start and goes straight to the end from where that leads.
 """
 
-from libc.math cimport M_PI, atan2, ceil, fabs, floor, fmax, llround, sqrt
+from libc.math cimport M_PI, atan2, fabs, floor, fmax, sqrt
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 from fleetctl._ext.gcode_chord cimport Curve, plan_curve
@@ -30,6 +30,11 @@ cdef inline double distance(double x, double y) noexcept nogil:
     return sqrt(x * x + y * y)
 
 
+cdef inline int64_t to_micro(double mm) noexcept nogil:
+    """Rounded half away from zero; a call of llround takes longer than all else here."""
+    return <int64_t> (mm * 1e6 + (0.5 if mm >= 0.0 else -0.5))
+
+
 cdef struct Arc:
     int32_t p           # first axis of the plane, 0..2
     int32_t q
@@ -38,7 +43,6 @@ cdef struct Arc:
     double cq
     double radius
     double end_radius   # LinuxCNC goes over to it evenly; elsewhere the same as `radius`
-    double start        # angle, radians
     double sweep        # radians, positive is counter-clockwise
 
 
@@ -119,7 +123,6 @@ cdef inline bint shape(Core* s, Arc* arc, double x, double y, bint clockwise, bi
     if s.reads & READ_ARC_SPIRALS and (arc.radius < 0.00127 or end_radius < 0.00127):
         return False        # LinuxCNC: zero radius (found with rs274)
     close_radii(s, arc, end_radius)
-    arc.start = atan2(-arc.cq, -arc.cp)
     if x == 0.0 and y == 0.0:
         arc.sweep = -2.0 * M_PI if clockwise else 2.0 * M_PI
     else:
@@ -139,37 +142,63 @@ cdef inline bint shape(Core* s, Arc* arc, double x, double y, bint clockwise, bi
     return True
 
 
-cdef inline void bulge(Core* s, Arc* arc, int64_t p0, int64_t q0, bint work) noexcept nogil:
-    """The quadrant points inside the sweep count for the bounds; p0, q0 is the start in micro mm."""
-    cdef double low = arc.start if arc.sweep > 0.0 else arc.start + arc.sweep
-    cdef double high = low + fabs(arc.sweep)
-    # Rounding may not cost a quadrant point that lies at an end of the arc.
-    cdef int64_t k = <int64_t> ceil(low / (0.5 * M_PI) - 1e-9)
-    cdef int64_t last = k + 3
+cdef inline double start_angle(Arc* arc) noexcept nogil:
+    """Where the arc begins, seen from its centre; radians."""
+    return atan2(-arc.cq, -arc.cp)
+
+
+cdef inline uint32_t sides_passed(Arc* arc, double x, double y) noexcept nogil:
+    """The sides of the circle that the arc passes, as bits: +p, +q, -p, -q. It ends x, y mm from its start.
+
+    A side lies inside an arc of up to half a turn if it lies left of the first radius and right of the last, inside a
+    longer one if either. Rounding may not cost a side that lies at an end of the arc.
+    """
+    cdef bint clockwise = arc.sweep < 0.0
+    cdef double u = x - arc.cp if clockwise else -arc.cp
+    cdef double v = y - arc.cq if clockwise else -arc.cq
+    cdef double first = -1e-9 * (arc.end_radius if clockwise else arc.radius)
+    cdef double w = -arc.cp if clockwise else x - arc.cp
+    cdef double z = -arc.cq if clockwise else y - arc.cq
+    cdef double last = -1e-9 * (arc.radius if clockwise else arc.end_radius)
+    cdef uint32_t left = (-v >= first) | (u >= first) << 1 | (v >= first) << 2 | (-u >= first) << 3
+    cdef uint32_t right = (z >= last) | (-w >= last) << 1 | (-z >= last) << 2 | (w >= last) << 3
+    if fabs(arc.sweep) >= 2.0 * M_PI:
+        return 15
+    return left & right if fabs(arc.sweep) <= M_PI else left | right
+
+
+cdef inline double radius_at(Arc* arc, int32_t side) noexcept nogil:
+    """The radius where a spiral passes a side; of one of several turns, which passes it more than once, the greatest."""
+    cdef double turned
+    if fabs(arc.sweep) > 2.0 * M_PI or fabs(arc.end_radius - arc.radius) < 1e-6:
+        return fmax(arc.radius, arc.end_radius)
+    turned = side * (0.5 * M_PI) - start_angle(arc)
+    turned -= 2.0 * M_PI * floor(turned / (2.0 * M_PI) + 1e-9)      # counter-clockwise from the start, 0 to a turn
+    if arc.sweep < 0.0 and turned > 0.0:
+        turned -= 2.0 * M_PI
+    turned /= arc.sweep
+    if not 0.0 < turned < 1.0:
+        turned = <double> (turned > 0.5)
+    return arc.radius + (arc.end_radius - arc.radius) * turned
+
+
+cdef inline void bulge(Core* s, Arc* arc, int64_t p0, int64_t q0, double x, double y, bint work) noexcept nogil:
+    """The sides that the arc passes count for the bounds; p0, q0 is the start in micro mm, x, y mm lead to the end."""
+    cdef uint32_t sides = sides_passed(arc, x, y)
     cdef int32_t side, axis
     cdef int64_t value
-    cdef double radius, turned
-    # A spiral of several turns passes a side more than once: its greatest radius is at one end of the arc.
-    if arc.end_radius != arc.radius and fabs(arc.sweep) > 2.0 * M_PI:
-        arc.radius = arc.end_radius = fmax(arc.radius, arc.end_radius)
-    while k <= last and k * (0.5 * M_PI) <= high + 1e-9:
-        side = <int32_t> (k & 3)
-        radius = arc.radius
-        if arc.end_radius != radius:
-            turned = (k * (0.5 * M_PI) - arc.start) / arc.sweep
-            radius += (arc.end_radius - radius) * (turned if 0.0 < turned < 1.0 else <double> (turned > 0.5))
-        if side == 0 or side == 2:
-            axis = arc.p
-            value = p0 + llround((arc.cp + (radius if side == 0 else -radius)) * 1e6)
-        else:
-            axis = arc.q
-            value = q0 + llround((arc.cq + (radius if side == 1 else -radius)) * 1e6)
+    cdef double radius
+    for side in range(4):
+        if not sides >> side & 1:
+            continue
+        radius = arc.radius if arc.end_radius == arc.radius else radius_at(arc, side)
+        axis = arc.q if side & 1 else arc.p
+        value = (q0 if side & 1 else p0) + to_micro((arc.cq if side & 1 else arc.cp) + (radius if side < 2 else -radius))
         touch(&s.frames[s.frame[axis]].motion[axis], value, s.line)
         if work:
             touch(&s.frames[s.frame[axis]].work[axis], value, s.line)
             if seldom(s.trace.objects.at >= 0) and s.frame[axis] != FRAME_START:
                 object_touch(s, axis, value)
-        k += 1
 
 
 cdef inline void plan_arc(Core* s, Planner* q, Arc* arc, double rise, int64_t pushed) noexcept nogil:
@@ -233,7 +262,7 @@ cdef inline void curve(Core* s, Planner* q, bint clockwise, bint machine) noexce
     begin_here(s, arc.q)
     if work and not s.in_work:
         work_here(s)
-    bulge(s, &arc, start_p, start_q, work)
+    bulge(s, &arc, start_p, start_q, x, y, work)
     level = target[2] == s.pos[2] or frame[2] != s.frame[2]
     for a in range(3):
         if s.w.mask & (<uint32_t> BIT_X << a):
@@ -253,6 +282,6 @@ cdef inline void curve(Core* s, Planner* q, bint clockwise, bint machine) noexce
         along[arc.p] = <double> start_p * 1e-6
         along[arc.q] = <double> start_q * 1e-6
         along[arc.l] = <double> s.pos[arc.l] * 1e-6 - rise
-        path_arc(s, arc.p, arc.q, arc.l, along, arc.cp, arc.cq, arc.start, arc.sweep)
+        path_arc(s, arc.p, arc.q, arc.l, along, arc.cp, arc.cq, start_angle(&arc), arc.sweep)
     if q.enabled:
         plan_arc(s, q, &arc, rise, pushed)

@@ -119,6 +119,12 @@ cdef inline bint digits_go_on(const uint8_t* p) noexcept nogil:
     return 48 <= p[0] <= 57 or p[0] == 46
 
 
+cdef inline bint all_digits(int64_t size, int64_t value) noexcept nogil:
+    """Had a number of `size` bytes nothing but digits, the first no 0? With a point it would be smaller. It may say
+    no where it is so."""
+    return 0 < size <= 7 and value >= fleetctl_pow10[size - 1] * 1000000
+
+
 cdef inline int32_t digits_from(const uint8_t* p) noexcept nogil:
     """Bytes of a letter and the digits that follow it at once, at `p`; 0 if none do."""
     cdef const uint8_t* q = p

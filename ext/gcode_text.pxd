@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from fleetctl._ext.gcode_evaluate cimport (
     computed_setting, computed_value, evaluates, polar_word, refused_line, starts_value, word_of_flow)
 from fleetctl._ext.gcode_note cimport note, note_name
-from fleetctl._ext.gcode_number cimport careful_number, digits_from, digits_go_on, plain_number
+from fleetctl._ext.gcode_number cimport all_digits, careful_number, digits_from, digits_go_on, plain_number
 from fleetctl._ext.gcode_resume cimport resume_name, resume_text
 from fleetctl._ext.gcode_object cimport object_command, object_m486
 from fleetctl._ext.gcode_parameter cimport object_to
@@ -321,7 +321,7 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
             if value < 0 and bit & BITS_NEVER_NEGATIVE:
                 note(s, HAZ_NEGATIVE_NUMBER, at - start + 1)
             if bit & BITS_ODD:
-                if letter == LETTER_G and p == at + 2 and (w.mask | <uint32_t> w.ng) == 0:
+                if letter == LETTER_G and p == at + 2 and (w.mask & ~<uint32_t> BIT_N | <uint32_t> w.ng) == 0:
                     w.g[0] = (at[1] - 48) * 10          # the commonest of all first words
                     w.ng = 1
                 elif letter == LETTER_N and w.mask == 0 and w.ng == 0 and w.nm == 0:
@@ -329,7 +329,8 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
                     w.value[LETTER_N] = value
                     s.cut.at[LETTER_N] = at
                     if at - start == w.blanks:
-                        w.numbered = digits_from(at + 1)        # taken off before the line is sent
+                        # Taken off before the line is sent; as a whole where all of it are digits.
+                        w.numbered = <int32_t> (p - at) if all_digits(p - at - 1, value) else digits_from(at + 1)
                 else:
                     p = keep_odd_word(s, letter, value, at, p, start)
             else:

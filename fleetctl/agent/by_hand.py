@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, TypeVar
 
 from fleetctl.agent.jogging import bounds, jogs
-from fleetctl.driver.api import Driver, Heats, Probes, SetsWorkOffsets, TakesOverrides
+from fleetctl.driver.api import Driver, Heats, Probes, SetsOffsetOrigins, SetsWorkOffsets, TakesOverrides
 from fleetctl.errors import MachineBusy, MachineError, UsageError
 from fleetctl.model.deeds import Heat, JogStep, Override, Probe, SetWorkOffset
 from fleetctl.model.messages import Verb
@@ -32,10 +32,10 @@ async def jog_step(verb: Verb, session: Session, driver: Driver) -> list[str]:
     """One bounded move."""
     step = _deed(verb, JogStep)
     mover = jogs(session, driver)
-    session.jog_hand.hold()
-    await mover.jog_step(
-        {str(axis): mm for axis, mm in step.distance_mm.items()}, step.feed_mm_s, within=bounds(session)
-    )
+    with session.jog_hand.doing():
+        await mover.jog_step(
+            {str(axis): mm for axis, mm in step.distance_mm.items()}, step.feed_mm_s, within=bounds(session)
+        )
     return []
 
 
@@ -72,12 +72,17 @@ async def set_work_offset(verb: Verb, session: Session, driver: Driver) -> Value
     """The tool stands where the frame's coordinates are to be these."""
     asked = _deed(verb, SetWorkOffset)
     _no_run(session)
-    session.jog_hand.hold()
-    return dict(
-        await _offsets(session, driver).set_work_offset(
-            asked.frame, {str(axis): mm for axis, mm in asked.axes_mm.items()}
-        )
-    )
+    setter = _offsets(session, driver)
+    if asked.origin_mm:
+        if asked.axes_mm:
+            raise UsageError("Say what is here, or where zero is, and not both.")
+        if not isinstance(setter, SetsOffsetOrigins):
+            raise _cannot(session, "set an offset from a probe")
+        origin_mm = {str(axis): mm for axis, mm in asked.origin_mm.items()}
+        return dict(await setter.set_offset_origin(asked.frame, origin_mm))
+    with session.jog_hand.doing():
+        axes_mm = {str(axis): mm for axis, mm in asked.axes_mm.items()}
+        return dict(await setter.set_work_offset(asked.frame, axes_mm))
 
 
 async def probe(verb: Verb, session: Session, driver: Driver) -> Values:
@@ -86,11 +91,16 @@ async def probe(verb: Verb, session: Session, driver: Driver) -> Values:
     _no_run(session)
     if not driver.capabilities.probe or not isinstance(driver, Probes):
         raise _cannot(session, "probe")
-    session.jog_hand.hold()
-    found = await driver.probe(
-        asked.axis, asked.direction, asked.distance_mm, asked.feed_mm_s, within=bounds(session)
-    )
-    session.jog_hand.hold()
+    if (session.spindle_rpm or 0.0) > 0:
+        raise MachineError(
+            "The spindle turns: it would take the probe along.",
+            machine=session.name,
+            hint="Switch it off first (M5).",
+        )
+    with session.jog_hand.doing():
+        found = await driver.probe(
+            asked.axis, asked.direction, asked.distance_mm, asked.feed_mm_s, within=bounds(session)
+        )
     return {axis: (mm,) for axis, mm in found.items()}
 
 

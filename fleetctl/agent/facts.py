@@ -53,6 +53,11 @@ class Facts:
             self._told = now
             self._shared.reports.machine(self._machine_id, *now)
 
+    @property
+    def shows_by_hand(self) -> bool:
+        """Whether it was told that somebody moves the machine."""
+        return bool(self.by_hand) and self._told is not None and self._told.reason == self.by_hand
+
     def obstacle(self) -> str:
         """What of the machine stands in the way of a run: one clause, empty when nothing does."""
         if self.link is not Link.ONLINE:

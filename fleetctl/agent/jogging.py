@@ -8,6 +8,8 @@ by itself (`protocol.jogging`); nothing here keeps it going. Must not know any f
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from fleetctl.agent.wire import JogAsked
@@ -28,6 +30,9 @@ HANDS_OFF_S = 3.0
 MOVES_MOST_S = 60.0
 """What moves longer after that is not moved by this hand."""
 
+SHOWN_AFTER_S = 0.5
+"""A firmware that refuses a jog says so sooner; until then, and until it moves, nobody is told that it is moved."""
+
 
 class JogHand:
     """The hand on one machine's keys."""
@@ -37,6 +42,7 @@ class JogHand:
         self._session = session
         self._hands_off: asyncio.TimerHandle | None = None
         self._held_s = 0.0
+        self._shown: asyncio.TimerHandle | None = None
 
     def take(self, jog: Jog, wall_s: float) -> str:
         """Obey one heartbeat; why not, or nothing. What the driver raises besides ends the link."""
@@ -49,12 +55,13 @@ class JogHand:
             driver = self._driver(stops)
             if driver is None:
                 return ""
-            if not stops:
-                self.hold()
             velocity_mm_s, within = {} if stops else jog.velocity_mm_s, bounds(session)
             session.wire.by_hand("jog", JogAsked(velocity_mm_s=velocity_mm_s, valid_s=valid_s, within=within))
             driver.jog(velocity_mm_s, valid_s, within=within)
+            if not stops:
+                self.hold()
         except FleetctlError as error:
+            self.refused()
             return str(error)
         except Exception as error:  # noqa: BLE001 - the boundary of a session: a driver may raise anything
             session.break_link(error)
@@ -72,12 +79,31 @@ class JogHand:
         return jogs(session, driver)
 
     def hold(self) -> None:
-        """Somebody moves the machine now: nothing starts on it for a while."""
+        """Somebody is about to move the machine: nothing starts on it for a while. It is told when
+        the driver says that it moves, and soon in any case."""
         self._held_s = self._session.now_s()
         self._wait()
         if not self._session.facts.by_hand:
             self._session.facts.by_hand = BY_HAND
-            self._session.facts.tell()
+            self._shown = asyncio.get_running_loop().call_later(SHOWN_AFTER_S, self._session.facts.tell)
+
+    @contextlib.contextmanager
+    def doing(self) -> Iterator[None]:
+        """Around a deed that may move the machine and may be refused."""
+        self.hold()
+        try:
+            yield
+        except BaseException:
+            self.refused()
+            raise
+        self.hold()
+        self._session.facts.tell()
+
+    def refused(self) -> None:
+        """It was not done. Where nobody was told that somebody moves the machine, it did not move, and it is the
+        queue's; else a hand may still be in it."""
+        if not self._session.facts.shows_by_hand:
+            self.let_go()
 
     def _wait(self) -> None:
         if self._hands_off is not None:
@@ -95,9 +121,10 @@ class JogHand:
 
     def let_go(self) -> None:
         """The machine is the queue's again."""
-        if self._hands_off is not None:
-            self._hands_off.cancel()
-            self._hands_off = None
+        for timer in (self._hands_off, self._shown):
+            if timer is not None:
+                timer.cancel()
+        self._hands_off = self._shown = None
         if self._session.facts.by_hand:
             self._session.facts.by_hand = ""
             self._session.facts.tell()

@@ -97,6 +97,11 @@ class Session:
         """Whether a run is in hand, or one that ended badly is still being made safe."""
         return self.hand is not None or self.safing.under_way
 
+    @property
+    def spindle_rpm(self) -> float | None:
+        """How fast the spindle turns, as the machine told it last."""
+        return self._readings.telemetry.spindle_rpm
+
     def now_s(self) -> float:
         """The clock of deadlines."""
         return self._shared.clock.monotonic()

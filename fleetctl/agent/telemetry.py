@@ -80,4 +80,6 @@ class Readings:
             read_at_s=self._read_at_s,
             overrides_percent=self.telemetry.overrides_percent,
             message=self.telemetry.message,
+            switches_closed=self.telemetry.switches_closed,
+            accessories_on=self.telemetry.accessories_on,
         )

@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from fleetctl.api.grouping import groups
-from fleetctl.api.operate import operate_context
+from fleetctl.api.operate import operate_context, probe_context
 from fleetctl.api.pages import ended, job_context, machine_context, part_context, run_context
 from fleetctl.api.permission import Permission
 from fleetctl.api.routing import Call, Routes
@@ -58,6 +58,10 @@ async def _operate(call: Call[None], subject: str, _floor: FloorShape) -> Contex
     return await operate_context(call, subject)
 
 
+async def _operate_probe(call: Call[None], subject: str, _floor: FloorShape) -> Context:
+    return await probe_context(call, subject)
+
+
 async def _job(call: Call[None], subject: str, _floor: FloorShape) -> Context:
     return await job_context(call, subject)
 
@@ -90,6 +94,7 @@ KINDS: dict[str, tuple[str, Loader]] = {
     "operate-heat": ("_operate_heat.html", _operate),
     "operate-speed": ("_operate_speed.html", _operate),
     "operate-offsets": ("_operate_offsets.html", _operate),
+    "operate-probe": ("_operate_probe.html", _operate_probe),
     "operate-macros": ("_operate_macros.html", _operate),
     "job": ("_job.html", _job),
     "run": ("_run.html", _run),

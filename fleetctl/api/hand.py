@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from fleetctl.api.reading import heater as heater_name
+from fleetctl.errors import UsageError
 from fleetctl.fleet.shapes import FloorShape, MachineShape
 from fleetctl.fleet.temperatures import TemperatureColumns
 from fleetctl.model.deeds import BY_HAND
@@ -100,6 +101,54 @@ def rows(columns: TemperatureColumns) -> list[tuple[float, list[tuple[float, flo
         pairs = [(of.now_degc[index], of.target_degc[index]) for of in columns.heaters.values()]
         found.append((at_s, [None if now is None or target is None else (now, target) for now, target in pairs]))
     return found
+
+
+class ProbeLimits(NamedTuple):
+    """What a probe by hand may do, and what the form begins with, mm and mm/s."""
+
+    distance_mm: float = 10.0
+    distance_most_mm: float = 100.0
+    feed_mm_s: float = 1.0
+    feed_most_mm_s: float = 10.0
+    least: float = 0.1
+
+
+PROBE = ProbeLimits()
+"""The longest way and the fastest feed are those of the driver (plugins/grbl/probing.py)."""
+
+DIRECTIONS = {("Z", -1): "down", ("Z", 1): "up"}
+
+
+def way_of(axis: str, direction: int) -> str:
+    """Where a probe goes, for people: `Z down`, `X towards plus`."""
+    sign = "plus" if direction > 0 else "minus"
+    return f"{axis} {DIRECTIONS.get((axis, direction), f'towards {sign}')}"
+
+
+def check_probe(axis: str, direction: int, distance_mm: float, feed_mm_s: float) -> None:
+    """Raises UsageError for a probe that would be refused, so that nobody is asked to confirm it."""
+    if axis not in ("X", "Y", "Z") or direction not in (-1, 1):
+        raise UsageError("A probe moves X, Y or Z, in direction -1 or 1.")
+    if not PROBE.least <= distance_mm <= PROBE.distance_most_mm:
+        raise UsageError(f"A probe moves {PROBE.least:g} to {PROBE.distance_most_mm:g} mm.")
+    if not PROBE.least <= feed_mm_s <= PROBE.feed_most_mm_s:
+        raise UsageError(f"A probe moves at {PROBE.least:g} to {PROBE.feed_most_mm_s:g} mm/s.")
+
+
+def why_no_probe(m: MachineShape, floor: FloorShape) -> str:
+    """Why the machine cannot probe now; empty when it can."""
+    if reason := why_not(m, floor):
+        return reason
+    if m.position != "known":
+        return "Nobody knows where the tool is: home it first, or what the probe finds means nothing."
+    if m.spindle_rpm:
+        return "The spindle turns: switch it off first (M5)."
+    for word in m.switches_closed or ():
+        if word in ("probe", "tool setter"):
+            return f"The {word} is closed already: take it off what it touches, or look at its cable."
+        if word == "probe not connected":
+            return "The probe is not connected."
+    return ""
 
 
 class Override(NamedTuple):

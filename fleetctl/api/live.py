@@ -17,7 +17,7 @@ import msgspec
 
 from fleetctl.api import sse
 from fleetctl.api.reading import live_values
-from fleetctl.errors import FleetctlError, NotFound
+from fleetctl.errors import FleetctlError
 from fleetctl.fleet.bus import Overrun
 from fleetctl.fleet.controller import Controller
 from fleetctl.fleet.shapes import EventShape, MachineShape
@@ -86,6 +86,8 @@ class LiveHub:
             try:
                 async for event in subscription:
                     events = [event, *await _more(subscription)]
+                    if not self._clients:
+                        continue  # a page that comes later begins with the number of the newest event
                     about = await self._about(events)
                     change = {"seq": events[-1].sequence, "about": sorted(about)}
                     self._send(sse.frame(msgspec.json.encode(change), event="c"))
@@ -100,30 +102,25 @@ class LiveHub:
         and what happened, such as `machine.added`."""
         about: set[str] = set()
         for event in events:
-            mentioned = {event.subject, *_texts(msgspec.json.decode(event.data))}
-            for code in tuple(mentioned):
-                mentioned.update(await self._related(code))
-            about |= mentioned | {event.kind, f"#{event.kind.partition('.')[0]}"}
+            about |= {event.subject, *_texts(msgspec.json.decode(event.data))}
+        about |= await self._related(about)
+        for event in events:
+            about |= {event.kind, f"#{event.kind.partition('.')[0]}"}
         return about
 
-    async def _related(self, code: str) -> tuple[str, ...]:
-        """Machine, job and run of a run or part, by its code; these never change, so they are kept."""
-        if code in self._relations or code[:2] not in ("R-", "P-"):
-            return self._relations.get(code, ())
-        try:
-            if code.startswith("R-"):
-                run = await self._controller.views.run(code)
-                related: tuple[str, ...] = (run.machine, run.job)
-            else:
-                part = await self._controller.views.part(code)
-                related = (part.machine, part.job, part.run)
-        except NotFound:
-            return ()
-        except FleetctlError:
-            return ("*",)
-        if len(self._relations) >= KNOWN_LIMIT:
+    async def _related(self, mentioned: set[str]) -> set[str]:
+        """Machines, jobs and runs of the runs and parts among what was mentioned; these never change, so they are
+        kept, and the others are read together."""
+        codes = {code for code in mentioned if code[:2] in ("R-", "P-")}
+        if unknown := sorted(codes - self._relations.keys()):
+            try:
+                found = await self._controller.views.belongings(unknown)
+            except FleetctlError:
+                return {"*"}
+            self._relations |= found
+        related = {other for code in codes for other in self._relations.get(code, ())}
+        while len(self._relations) > KNOWN_LIMIT:
             self._relations.pop(next(iter(self._relations)))
-        self._relations[code] = related
         return related
 
     async def _follow_values(self) -> None:

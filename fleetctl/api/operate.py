@@ -13,6 +13,7 @@ from fleetctl.api.routing import Call, Routes
 from fleetctl.api.security import check_permission
 from fleetctl.errors import FleetctlError
 from fleetctl.fleet.shapes import WorkOffsetsShape
+from fleetctl.model.deeds import AxisName
 from fleetctl.model.messages import CaptureState, ConsoleLines
 
 routes = Routes("operate")
@@ -34,7 +35,7 @@ async def operate(call: Call[None]) -> web.Response:
     lines, capture = await _of_the_agent(call, name)
     return await call.page(
         "operate.html",
-        **await operate_context(call, name),
+        **await probe_context(call, name),
         heaters=list(columns.heaters),
         rows=hand.rows(columns),
         console=lines.entries,
@@ -43,9 +44,33 @@ async def operate(call: Call[None]) -> web.Response:
     )
 
 
+class ProbeQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The probe that a person thinks of."""
+
+    axis: AxisName = "Z"
+    direction: int = -1
+    distance_mm: float
+    feed_mm_s: float
+
+
+@routes.route("GET", "/machines/{name}/operate/probe", permission=Permission.OPERATE)
+async def confirm_probe(call: Call[None]) -> web.Response:
+    """Say what a probe would do, and what can go wrong, before a person starts it."""
+    asked = call.ask(ProbeQuery)
+    hand.check_probe(asked.axis, asked.direction, asked.distance_mm, asked.feed_mm_s)
+    return await call.page("probe.html", asked=asked, **await operate_context(call, call.path["name"]))
+
+
 async def operate_context(call: Call[None], name: str) -> dict[str, Any]:
     """What each part of the panel shows."""
     return {"m": await call.controller.views.machine(name), "panel": await call.controller.panels.panel(name)}
+
+
+async def probe_context(call: Call[None], name: str) -> dict[str, Any]:
+    """The same, and what probes found, for the parts that show it."""
+    shown = await operate_context(call, name)
+    probes = await call.controller.operating.measurements(name) if "probe" in shown["m"].can else ()
+    return {**shown, "probes": probes}
 
 
 async def _stored_offsets(call: Call[None], name: str) -> WorkOffsetsShape | str:

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 from aiohttp import WSMsgType, web
 
-from fleetctl.api.machines import ONE
+from fleetctl.api.machines import ONE, seen
 from fleetctl.api.permission import Permission
 from fleetctl.api.routing import Call, Empty, Routes
 from fleetctl.api.security import check_origin, identify
 from fleetctl.errors import FleetctlError, NotPermitted, UsageError
 from fleetctl.fleet.jogging import JogChannel
-from fleetctl.fleet.shapes import ProbeShape, WorkOffsetsShape
+from fleetctl.fleet.shapes import MeasurementShape, ProbeShape, WorkOffsetsShape
 from fleetctl.model.deeds import AxisName, Heat, JogStep, OverrideName, Probe, SetWorkOffset
 from fleetctl.model.deeds import Override as OverrideDeed
 
@@ -68,10 +68,12 @@ class HeatRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkOffsetRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the tool is now gets these coordinates in that frame (`G54`), mm by axis."""
+    """Where the tool is now gets these coordinates in that frame (`G54`), mm by axis; or, with `origin_mm` instead,
+    zero of these axes lies at these machine coordinates."""
 
     frame: str = "G54"
-    axes_mm: dict[AxisName, float]
+    axes_mm: dict[AxisName, float] = {}
+    origin_mm: dict[AxisName, float] = {}
 
 
 class ProbeRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +83,22 @@ class ProbeRequest(msgspec.Struct, frozen=True, kw_only=True):
     direction: int = -1
     distance_mm: float
     feed_mm_s: float
+    version: int | None = None
+    """The machine's version that was seen; a late tap probes nothing."""
+
+
+class OffsetFromProbe(msgspec.Struct, frozen=True, kw_only=True):
+    """The place that measurement `number` found gets this coordinate on its axis in that frame, mm: 0, or the
+    thickness of the plate that was touched."""
+
+    number: int
+    frame: str = "G54"
+    coordinate_mm: float = 0.0
+
+
+def probe_panel(call: Call[Any], _answer: object) -> str:
+    """Where a person sees what a probe found."""
+    return f"/machines/{call.path['name']}/operate#probe"
 
 
 @routes.route(
@@ -197,11 +215,18 @@ async def work_offsets(call: Call[None]) -> WorkOffsetsShape:
 )
 async def set_work_offset(call: Call[WorkOffsetRequest]) -> WorkOffsetsShape:
     """Give the place where the tool is now coordinates in a frame; on the machine and in the set-up on record."""
-    wanted = SetWorkOffset(frame=call.body.frame, axes_mm=call.body.axes_mm)
+    wanted = SetWorkOffset(frame=call.body.frame, axes_mm=call.body.axes_mm, origin_mm=call.body.origin_mm)
     return await call.controller.operating.set_work_offset(call.path["name"], wanted, call.actor)
 
 
-@routes.route("POST", f"{ONE}/probe", permission=Permission.OPERATE, body=ProbeRequest, answer=ProbeShape)
+@routes.route(
+    "POST",
+    f"{ONE}/probe",
+    permission=Permission.OPERATE,
+    body=ProbeRequest,
+    answer=ProbeShape,
+    page=probe_panel,
+)
 async def probe(call: Call[ProbeRequest]) -> ProbeShape:
     """Move until contact; where that was is a measurement and goes on record."""
     asked = call.body
@@ -213,4 +238,26 @@ async def probe(call: Call[ProbeRequest]) -> ProbeShape:
         distance_mm=asked.distance_mm,
         feed_mm_s=asked.feed_mm_s,
     )
-    return await call.controller.operating.probe(call.path["name"], wanted, call.actor)
+    return await call.controller.operating.probe(await seen(call), wanted, call.actor)
+
+
+@routes.route("GET", f"{ONE}/probe", permission=Permission.VIEW, answer=list[MeasurementShape])
+async def measurements(call: Call[None]) -> list[MeasurementShape]:
+    """What the newest probes found, with their time, newest first."""
+    return list(await call.controller.operating.measurements(call.path["name"]))
+
+
+@routes.route(
+    "POST",
+    f"{ONE}/work-offsets/from-probe",
+    permission=Permission.OPERATE,
+    body=OffsetFromProbe,
+    answer=WorkOffsetsShape,
+    page=probe_panel,
+)
+async def set_offset_from_probe(call: Call[OffsetFromProbe]) -> WorkOffsetsShape:
+    """Set a work offset from what a probe found; on the machine and in the set-up on record."""
+    asked = call.body
+    return await call.controller.operating.set_offset_from_probe(
+        call.path["name"], asked.number, asked.frame, asked.coordinate_mm, call.actor
+    )

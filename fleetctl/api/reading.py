@@ -104,6 +104,11 @@ def work_positions(machine: MachineShape) -> dict[str, tuple[float, float, float
     return {frame: (x_mm - x, y_mm - y, z_mm - z) for frame, (x, y, z) in machine.setup.offsets_mm.items()}
 
 
+def named(words: tuple[str, ...]) -> str:
+    """Inputs that are active, or what is switched on, for people."""
+    return ", ".join(words) or "none"
+
+
 def shape_key(machine: MachineShape) -> str:
     """A key that changes with what the machine can do and asks: a page that has no node of it draws its part anew."""
     return f"s-{zlib.crc32(repr((machine.can, machine.prompt)).encode()) & 0xFFFF:04x}"
@@ -118,6 +123,10 @@ def live_values(machine: MachineShape) -> dict[str, str]:
         values |= {f"w-{frame}": place(*at) + old for frame, at in work_positions(machine).items()}
     if machine.spindle_rpm is not None:
         values["rpm"] = f"{machine.spindle_rpm:.0f} rpm" + old
+    if machine.switches_closed is not None:
+        values["pins"] = named(machine.switches_closed) + old
+    if machine.accessories_on is not None:
+        values["on"] = named(machine.accessories_on) + old
     values |= {f"o-{what}": f"{percent:.0f} %" for what, percent in machine.overrides_percent.items()}
     values[shape_key(machine)] = ""
     if machine.run is not None:

@@ -59,6 +59,7 @@ class Templates:
             place=reading.place,
             work_positions=reading.work_positions,
             shape_key=reading.shape_key,
+            named=reading.named,
             OLD=reading.OLD,
             PHRASE={
                 "job": {state.value: text for state, text in job.PHRASE.items()},

@@ -1,4 +1,4 @@
-"""`fleetctl machine jog`, `heat`, `override`, `offsets`, `probe`: what a person does by hand at one machine."""
+"""`fleetctl machine jog`, `heat`, `override`, `offsets`, `probe`, `answer`: what a person does at one machine."""
 
 from __future__ import annotations
 
@@ -121,6 +121,37 @@ async def probe_machine(
     say(f"Contact at {point(found.contact_mm)} (machine coordinates).")
     for frame, place in sorted(found.work_mm.items()):
         say(f"In {frame}: {point(place)}.")
+
+
+@machine.command("answer")
+@name_argument
+@click.argument("choice", required=False)
+@with_daemon
+async def answer_machine(client: Client, name: str, choice: str | None) -> None:
+    """Answer what the firmware asks (filament change, M0), with one of its choices by name or number from 1.
+
+    Without a choice it only says what is asked.
+    """
+    prompt = decode(await client.get(f"machines/{name}"), MachineShape).prompt
+    if prompt is None:
+        raise UsageError(f"{name} asks nothing.", hint="If its run waits, `fleetctl run resume` goes on.")
+    choices = prompt.choices or ("Go on",)
+    offered = ", ".join(f"{number} {text}" for number, text in enumerate(choices, 1))
+    if choice is None:
+        say(f"{name} asks: {prompt.text}. Answers: {offered}.")
+        return
+    await client.post(f"machines/{name}/prompt", {"choice": chosen(choice, choices), "asked": prompt.text})
+    say(f"{name} was answered.")
+
+
+def chosen(choice: str, choices: tuple[str, ...]) -> int:
+    """Which of the choices, counted from 0: by its text, else by its number from 1. Raises UsageError."""
+    texts = [text.lower() for text in choices]
+    if choice.lower() in texts:
+        return texts.index(choice.lower())
+    if choice.isdecimal() and choice.isascii() and 1 <= int(choice) <= len(choices):
+        return int(choice) - 1
+    raise UsageError(f"{choice!r} is no answer here.", hint=f"There are: {', '.join(choices)}.")
 
 
 def numbers(values: tuple[str, ...], *, upper: bool = True) -> dict[str, float]:

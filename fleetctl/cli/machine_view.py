@@ -6,7 +6,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from fleetctl.api.reading import OLD, heater, temperature
+from fleetctl.api.reading import OLD, heater, named, temperature
 from fleetctl.cli.output import QUIET, facts, sentence, style_of, table
 from fleetctl.cli.part import part_table
 from fleetctl.fleet.shapes import MachineShape
@@ -28,12 +28,18 @@ def machine_table(machines: list[MachineShape]) -> Table | Text:
         made.add_row(
             each.name,
             Text(each.word, style=style_of(need_of(each))),
-            Text(each.sentence),
+            _sentence(each),
             each.run.code if each.run else "",
             f"{each.run.progress.fraction:.0%}" if each.run else "",
             each.setup.material,
         )
     return made
+
+
+def _sentence(shown: MachineShape) -> Text:
+    """The state in words, and which inputs are active, for a probe or a limit may be why it does not go on."""
+    active = shown.switches_closed or ()
+    return Text.assemble(shown.sentence, (f" · active: {named(active)}", QUIET) if active else "")
 
 
 def machine_card(shown: MachineShape) -> Group:
@@ -44,11 +50,14 @@ def machine_card(shown: MachineShape) -> Group:
         ("machine", shown.name),
         ("state", Text(shown.sentence, style=style_of(need_of(shown)))),
         ("why", sentence(shown.why) if shown.why and shown.why.sentence != shown.sentence else ""),
+        ("asks", _prompt(shown)),
         ("run", f"{shown.run.code} of {shown.run.job}, {shown.run.progress.fraction:.0%}" if shown.run else ""),
         ("facts", " · ".join(states)),
         ("temperatures", _temperatures(shown)),
         ("position", _position(shown)),
         ("spindle", "" if shown.spindle_rpm is None else f"{shown.spindle_rpm:.0f} rpm"),
+        ("switched on", "" if shown.accessories_on is None else named(shown.accessories_on)),
+        ("active inputs", "" if shown.switches_closed is None else named(shown.switches_closed)),
         ("material", setup.material),
         ("nozzle", "" if setup.nozzle_mm is None else f"{setup.nozzle_mm:g} mm"),
         ("tools", ", ".join(setup.tools)),
@@ -87,6 +96,14 @@ def _controller(shown: MachineShape) -> str:
     mode = "" if setup.laser_mode is None else f"laser mode {'on' if setup.laser_mode else 'off'}"
     full = "" if setup.spindle_max_rpm is None else f"full speed at S{setup.spindle_max_rpm:g}"
     return " · ".join(part for part in (mode, full) if part)
+
+
+def _prompt(shown: MachineShape) -> str:
+    """What the firmware asks, and how it is answered."""
+    if shown.prompt is None:
+        return ""
+    choices = ", ".join(shown.prompt.choices or ("Go on",))
+    return f"{shown.prompt.text} ({choices}); answer it with `fleetctl machine answer {shown.name} CHOICE`"
 
 
 def _temperatures(shown: MachineShape) -> str:

@@ -69,6 +69,10 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     """What the machine's display shows for a person; the latest text."""
     overrides_percent: dict[str, float] = {}
     """By name (`feed`, `rapid`, `spindle`, `flow`), as far as the machine or we know them."""
+    switches_closed: tuple[str, ...] | None = None
+    """Inputs that are active, in words (`probe`, `X limit`, `safety door`); None: the machine does not tell."""
+    accessories_on: tuple[str, ...] | None = None
+    """What is switched on, in words (`spindle clockwise`, `flood`); None: the machine does not tell."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -275,6 +279,17 @@ class SetsWorkOffsets(Protocol):
         self, frame: str, axes_mm: Mapping[str, float]
     ) -> dict[str, tuple[float, float, float]]:
         """Where the tool is now gets these coordinates in that frame; gives all offsets as they are afterwards."""
+        ...
+
+
+@runtime_checkable
+class SetsOffsetOrigins(Protocol):
+    """What `SetsWorkOffsets` has besides when the tool need not be there: for what a probe found."""
+
+    async def set_offset_origin(
+        self, frame: str, origin_mm: Mapping[str, float]
+    ) -> dict[str, tuple[float, float, float]]:
+        """Zero of these axes in that frame lies at these machine coordinates; gives all offsets as they are then."""
         ...
 
 

@@ -15,7 +15,7 @@ from fleetctl.driver.streamer import Streamer
 from fleetctl.errors import MachineError
 from fleetctl.model.profile import Envelope
 from fleetctl.protocol.engine import CommandDone, Engine
-from fleetctl.protocol.operating import Heated, Jogged, Offset, Overridden, Probed
+from fleetctl.protocol.operating import Heated, Jogged, Offset, OffsetOrigins, Overridden, Probed
 
 Facet = TypeVar("Facet")
 
@@ -27,7 +27,7 @@ PROBE_PATIENCE_S = 300.0
 
 
 class ByHand:
-    """Jogs, TakesOverrides, Heats, SetsWorkOffsets, Probes."""
+    """Jogs, TakesOverrides, Heats, SetsWorkOffsets, SetsOffsetOrigins, Probes."""
 
     capabilities: Capabilities
     _spec: MachineSpec
@@ -74,6 +74,14 @@ class ByHand:
         """Here := these coordinates in that frame; all offsets as they are afterwards."""
         engine = self._by_hand(self.capabilities.set_work_offsets, Offset, "keep work offsets")  # type: ignore[type-abstract]
         ticket = engine.set_work_offset(frame, axes_mm, self._clock.monotonic())
+        return _points(await self._done(ticket, "the work offset", TAKE_PATIENCE_S))
+
+    async def set_offset_origin(
+        self, frame: str, origin_mm: Mapping[str, float]
+    ) -> dict[str, tuple[float, float, float]]:
+        """Zero of these axes in that frame lies at these machine coordinates; all offsets as they are afterwards."""
+        engine = self._by_hand(self.capabilities.set_work_offsets, OffsetOrigins, "set an offset from a probe")  # type: ignore[type-abstract]
+        ticket = engine.set_offset_origin(frame, origin_mm, self._clock.monotonic())
         return _points(await self._done(ticket, "the work offset", TAKE_PATIENCE_S))
 
     async def probe(

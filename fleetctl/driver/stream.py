@@ -48,6 +48,7 @@ from fleetctl.protocol.engine import (
     RunFinished,
     RunRefused,
     StateChanged,
+    Switches,
     Temperatures,
     Verb,
     VerbDone,
@@ -321,6 +322,8 @@ class StreamDriver(ByHand):
                 self._prompt = Prompt(text, choices) if text or choices else None
             case Overrides(percent=percent):
                 self._tell_telemetry(overrides_percent={**self._telemetry.overrides_percent, **percent})
+            case Switches(closed=closed, on=on):
+                self._tell_telemetry(switches_closed=closed, accessories_on=on)
             case StateChanged(activity=activity, reason=reason):
                 self._tell_activity(activity, reason)
             case WaitingForPerson(reason=reason):
@@ -383,6 +386,8 @@ class StreamDriver(ByHand):
         spindle_rpm: float | None = None,
         message: str | None = None,
         overrides_percent: dict[str, float] | None = None,
+        switches_closed: tuple[str, ...] | None = None,
+        accessories_on: tuple[str, ...] | None = None,
     ) -> None:
         old = self._telemetry
         self._telemetry = Telemetry(
@@ -392,6 +397,8 @@ class StreamDriver(ByHand):
             spindle_rpm=old.spindle_rpm if spindle_rpm is None else spindle_rpm,
             message=old.message if message is None else message,
             overrides_percent=old.overrides_percent if overrides_percent is None else overrides_percent,
+            switches_closed=old.switches_closed if switches_closed is None else switches_closed,
+            accessories_on=old.accessories_on if accessories_on is None else accessories_on,
         )
         self._listener.telemetry(self._telemetry)
 

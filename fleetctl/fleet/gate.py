@@ -47,11 +47,11 @@ class Gate:
     async def fill(self, situation: Situation) -> bool:
         """Ask for everything that a decision in this situation lacks; True when something was missing."""
         missing: dict[str, dict[str, Machine]] = {}
-        for item in situation.jobs:
-            sha256 = item.job.program_sha256
-            for machine in situation.machines:
-                if (sha256, machine.configuration_hash) not in situation.fits:
-                    missing.setdefault(sha256, {})[machine.configuration_hash] = machine
+        configurations = {machine.configuration_hash: machine for machine in situation.machines}
+        for sha256 in dict.fromkeys(item.job.program_sha256 for item in situation.jobs):
+            for configuration, machine in configurations.items():
+                if (sha256, configuration) not in situation.fits:
+                    missing.setdefault(sha256, {})[configuration] = machine
         for sha256, machines in missing.items():
             await self._check(sha256, list(machines.values()))
         return bool(missing)

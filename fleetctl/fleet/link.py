@@ -27,7 +27,6 @@ from fleetctl.fleet.connection import assignment, disconnected, held_by, hello, 
 from fleetctl.fleet.record import Record
 from fleetctl.fleet.reports import apply_report
 from fleetctl.fleet.telemetry import Telemetry
-from fleetctl.model.machine import Machine
 from fleetctl.model.messages import (
     PROTOCOL_VERSION,
     Acknowledge,
@@ -37,6 +36,7 @@ from fleetctl.model.messages import (
     JogReport,
     Leave,
     LeavingReport,
+    MachineAssignment,
     MachineReport,
     Question,
     Reply,
@@ -69,6 +69,11 @@ RETRY_S = (0.2, 5.0)
 BATCH = 8
 """Reports applied in one unit of work: two milliseconds each on a slow disk, and a unit may take 20 ms."""
 
+COMMANDS_REST_S = 0.05
+ASSIGN_REST_S = 0.25
+"""Pauses after kept commands and after the list of machines were looked for: hundreds of machines that are added or
+started one by one make a few messages, not one list of all of them for each."""
+
 STORE_RETRY_S = 2.0
 """Pause before the store is tried again on a line that goes on without it."""
 
@@ -79,7 +84,6 @@ BLOCKED_KEPT = 20
 """Blocked calls that are remembered and, at most, wait to be put on record."""
 
 T = TypeVar("T")
-Offsets = dict[str, tuple[float, float, float]]
 
 
 class AgentLink:
@@ -117,7 +121,7 @@ class AgentLink:
         self._peer: PeerLink | None = None
         self._greeted = False
         self._names: dict[str, str] = {}
-        self._offsets_told: dict[str, Offsets] = {}
+        self._told: tuple[MachineAssignment, ...] = ()
         self._asked: dict[str, asyncio.Future[Answer | StopReport | Reply]] = {}
         self._commands = asyncio.Event()
         self._assignments = asyncio.Event()
@@ -192,7 +196,7 @@ class AgentLink:
     async def _converse(self, peer: PeerLink) -> None:
         """Greet, then do everything on one line until it breaks."""
         greeting = await self._record.look(lambda conn: hello(conn, self.name, self._site))
-        self._offsets_told = {each.machine_id: each.work_offsets_mm for each in greeting.machines}
+        self._told = greeting.machines
         _put(peer, greeting)
         first = await self._first_word(peer)
         protocol = protocol_of(first)
@@ -208,7 +212,7 @@ class AgentLink:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen(peer, reports))
                 missing = await self._change(functools.partial(_welcomed, welcome))
-                await self._learn_names()
+                await self._assignments_now()
                 self.connected = True
                 self._commands.set()
                 await self._agree_on_the_stop(peer, welcome.stop_id)
@@ -380,32 +384,31 @@ class AgentLink:
             pending = await self._look(lambda conn: runs.pending_commands(conn, self.name))
             unsent = [command for command in pending if command.id not in sent]
             if any(command.kind is CommandKind.START for command in unsent):
-                # The driver compares the machine with the set-up that the run was claimed for, so that goes first.
-                held = await self._learn_names()
-                if _offsets(held) != self._offsets_told:
+                # The agent goes by what it was told of the machine, such as the work offsets that the run was claimed
+                # for, and whether a person must press cycle start: so that goes first.
+                held = await self._assignments_now()
+                if held != self._told:
                     self._assign(peer, held)
             for command in unsent:
                 sent.add(command.id)
                 _put(peer, command.message)
+            await self._clock.sleep(COMMANDS_REST_S)
 
     async def _carry_assignments(self, peer: PeerLink) -> None:
         while True:
             await self._assignments.wait()
             self._assignments.clear()
-            self._assign(peer, await self._learn_names())
+            self._assign(peer, await self._assignments_now())
+            await self._clock.sleep(ASSIGN_REST_S)
 
-    def _assign(self, peer: PeerLink, held: tuple[Machine, ...]) -> None:
-        self._offsets_told = _offsets(held)
-        _put(peer, Assign(machines=tuple(assignment(machine) for machine in held)))
+    def _assign(self, peer: PeerLink, held: tuple[MachineAssignment, ...]) -> None:
+        self._told = held
+        _put(peer, Assign(machines=held))
 
-    async def _learn_names(self) -> tuple[Machine, ...]:
+    async def _assignments_now(self) -> tuple[MachineAssignment, ...]:
         held = await self._look(lambda conn: held_by(conn, self.name))
         self._names = {machine.id: machine.name for machine in held}
-        return held
-
-
-def _offsets(held: tuple[Machine, ...]) -> dict[str, Offsets]:
-    return {machine.id: machine.setup.offsets_mm for machine in held}
+        return tuple(assignment(machine) for machine in held)
 
 
 def _welcomed(welcome: Welcome, conn: sa.Connection, stamp: Stamp) -> list[str]:

@@ -20,7 +20,7 @@ from fleetctl.fleet.views import Views
 from fleetctl.model.machine import Machine, MachineFacts, Service
 from fleetctl.model.profile import PROFILES, Profile, Setup, configuration_hash
 from fleetctl.store import machines, panel, runs
-from fleetctl.transport.opener import device_of
+from fleetctl.transport.opener import identity_of
 from fleetctl.transport.ports import lasting
 
 MOVES = frozenset({"home", "command", "answer-prompt"})
@@ -273,14 +273,14 @@ def refuse_locked_out(machine: Machine) -> None:
 def _lasting_port(conn: sa.Connection, port: str, name: str) -> str:
     """The name of the port that lasts. One device under two names would be two machines that know nothing of each
     other's parts: raises Conflict."""
-    device = device_of(port)
-    for other in machines.every(conn):
-        if other.name != name and device_of(other.port) == device:
-            raise Conflict(f"The port {port} belongs to {other.name} already.", machine=other.name)
+    reached = identity_of(port)
+    for other, others_port in machines.ports(conn):
+        if other != name and identity_of(others_port) == reached:
+            raise Conflict(f"The port {port} belongs to {other} already.", machine=other)
     return lasting(port)
 
 
 def _refuse_shared_port(conn: sa.Connection, new: Machine) -> None:
-    for other in machines.every(conn):
-        if other.id != new.id and other.port == new.port:
-            raise Conflict(f"The port {new.port} belongs to {other.name} already.", machine=other.name)
+    for other, port in machines.ports(conn):
+        if other != new.name and port == new.port:
+            raise Conflict(f"The port {new.port} belongs to {other} already.", machine=other)

@@ -11,15 +11,16 @@ import sqlalchemy as sa
 from fleetctl.fleet.continuation import continued_by, refusal, stopped_between
 from fleetctl.fleet.shapes import JobShape, MachineShape, PartShape, ProgressShape, ResultShape, RunShape
 from fleetctl.fleet.situation import parts_on
-from fleetctl.model.job import Job, JobState
-from fleetctl.model.machine import PHRASE, Machine, Word, is_ready, word
+from fleetctl.model.job import Job, JobState, Tally
+from fleetctl.model.machine import PHRASE, Machine, Word, word
 from fleetctl.model.messages import TelemetryReport
 from fleetctl.model.part import Part
 from fleetctl.model.run import Run, RunState
+from fleetctl.scheduling.eligibility import is_free
 from fleetctl.scheduling.reason import Need, Reason
 from fleetctl.scheduling.situation import OpenJob, Situation
 from fleetctl.scheduling.why import why_job, why_machine, why_run
-from fleetctl.store import jobs, machines, parts, programs, runs
+from fleetctl.store import jobs, parts, programs, runs
 
 END_KNOWN_FROM = 0.02
 """Fraction of a run below which nobody guesses when it ends."""
@@ -39,9 +40,16 @@ class Moment:
         self._telemetry = telemetry
         self._line_counts: dict[str, int] = {}
 
+        self._jobs = {item.job.id: item.job for item in situation.jobs}
+        self._order_codes: dict[str, str] = {}
+        self._tallies: dict[str, Tally] = {}
+        self._part_codes: dict[str, tuple[str, ...]] = {}
+        self._shaped: dict[str, MachineShape] = {}
+        self._lying: dict[str, list[PartShape]] | None = None
+
     @cached_property
     def _machines(self) -> dict[str, Machine]:
-        return {machine.id: machine for machine in machines.every(self.conn)}
+        return {machine.id: machine for machine in self.situation.machines}
 
     @cached_property
     def _program_names(self) -> dict[str, str]:
@@ -56,8 +64,47 @@ class Moment:
             self._line_counts[sha256] = programs.line_count(self.conn, sha256)
         return self._line_counts[sha256]
 
+    def _job(self, job_id: str) -> Job:
+        if job_id not in self._jobs:
+            self._jobs[job_id] = jobs.get(self.conn, job_id)
+        return self._jobs[job_id]
+
+    def _codes_of_parts(self, run: Run) -> tuple[str, ...]:
+        if run.id not in self._part_codes:
+            self._part_codes |= {run.id: (), **parts.codes_of_runs(self.conn, [run.id])}
+        return self._part_codes[run.id]
+
+    def _read_ahead(self, found: Sequence[Run]) -> None:
+        """Have at hand what many runs need, so that none asks for its own."""
+        wanted = [run.id for run in found if run.id not in self._part_codes]
+        self._part_codes |= dict.fromkeys(wanted, ()) | parts.codes_of_runs(self.conn, wanted)
+        self._jobs |= jobs.several(self.conn, {run.job_id for run in found} - self._jobs.keys())
+
+    def machines(self) -> list[MachineShape]:
+        """All machines, by name."""
+        self._read_ahead(list(self.situation.active.values()))
+        if self._lying is None:
+            self._lying = self._all_that_lies()
+        return [self.machine(machine) for machine in self.situation.machines]
+
+    def _all_that_lies(self) -> dict[str, list[PartShape]]:
+        """The parts on every machine, by its id."""
+        found = parts.to_clear(self.conn)
+        shaped = iter(self.parts([part for lying in found.values() for part in lying]))
+        return {machine_id: [next(shaped) for _ in lying] for machine_id, lying in found.items()}
+
+    def _lying_on(self, machine: Machine) -> tuple[PartShape, ...]:
+        if self._lying is None:
+            return tuple(self.parts(parts_on(self.conn, machine)))
+        return tuple(self._lying.get(machine.id, ()))
+
     def machine(self, machine: Machine) -> MachineShape:
         """One machine with its run, its parts and what it needs."""
+        if machine.id not in self._shaped:
+            self._shaped[machine.id] = self._shape(machine)
+        return self._shaped[machine.id]
+
+    def _shape(self, machine: Machine) -> MachineShape:
         run = self.situation.active.get(machine.id)
         shown = word(machine.facts, has_run=run is not None)
         reason = why_machine(machine, self.situation)
@@ -79,9 +126,7 @@ class Moment:
             position=machine.facts.position.value,
             reason=machine.facts.reason,
             firmware=machine.firmware,
-            ready=run is None
-            and is_ready(machine.facts)
-            and machine.agent in self.situation.agents - self.situation.leaving,
+            ready=is_free(machine, self.situation),
             unattended_by=machine.unattended_by,
             word=shown.value,
             sentence=_sentence(shown, reason, shaped_run),
@@ -91,12 +136,14 @@ class Moment:
             board_refused=machine.board_answered if machine.board.contradiction(machine.board_answered) else None,
             why=reason,
             run=shaped_run,
-            parts_to_clear=tuple(self.parts(parts_on(self.conn, machine))) if run is None else (),
+            parts_to_clear=self._lying_on(machine) if run is None else (),
             temperatures_degc=reading.temperatures_degc if reading else {},
             position_mm=reading.position_mm if reading else None,
             spindle_rpm=reading.spindle_rpm if reading else None,
             overrides_percent=reading.overrides_percent if reading else {},
             message=reading.message if reading else "",
+            switches_closed=reading.switches_closed if reading else None,
+            accessories_on=reading.accessories_on if reading else None,
             telemetry_at_s=reading.at_s if reading else None,
             can=reading.can if reading else (),
             prompt=reading.prompt if reading else None,
@@ -105,12 +152,17 @@ class Moment:
             readings_stale=reading is not None and self.situation.now_s - reading.read_at_s > STALE_AFTER_S,
         )
 
+    def runs(self, found: Sequence[Run]) -> list[RunShape]:
+        """Many runs."""
+        self._read_ahead(found)
+        return [self.run(run) for run in found]
+
     def run(self, run: Run) -> RunShape:
         """One run with its progress."""
         machine = self._machines[run.machine_id]
         return RunShape(
             code=run.code,
-            job=jobs.get(self.conn, run.job_id).code,
+            job=self._job(run.job_id).code,
             machine=machine.name,
             program=self._program_names.get(run.program_sha256, ""),
             program_sha256=run.program_sha256,
@@ -123,7 +175,7 @@ class Moment:
             started_s=run.started_s,
             ended_s=run.ended_s,
             progress=self._progress(run, machine),
-            parts=tuple(part.code for part in parts.of_run(self.conn, run.id)),
+            parts=self._codes_of_parts(run),
             version=run.version,
             why=why_run(run, machine, self.situation),
             stopped_between=stopped_between(run),
@@ -156,14 +208,32 @@ class Moment:
             end_s=end_s,
         )
 
+    def jobs(self, found: Sequence[Job]) -> list[JobShape]:
+        """Many jobs."""
+        self._order_codes |= jobs.order_codes(self.conn, {job.order_id for job in found} - self._order_codes.keys())
+        ended = [job.id for job in found if job.id not in self._open and job.id not in self._tallies]
+        self._tallies |= jobs.tallies(self.conn, ended)
+        return [self.job(job) for job in found]
+
+    def _order_code(self, job: Job) -> str:
+        if job.order_id not in self._order_codes:
+            self._order_codes |= jobs.order_codes(self.conn, [job.order_id])
+        return self._order_codes[job.order_id]
+
+    def _tally(self, job: Job) -> Tally:
+        if (item := self._open.get(job.id)) is not None:
+            return item.tally
+        if job.id not in self._tallies:
+            self._tallies[job.id] = jobs.tally(self.conn, job.id)
+        return self._tallies[job.id]
+
     def job(self, job: Job) -> JobShape:
         """One job with its counts and what it waits for."""
-        item = self._open.get(job.id)
-        tally = item.tally if item is not None else jobs.tally(self.conn, job.id)
+        tally = self._tally(job)
         pinned = self._machines.get(job.machine_id) if job.machine_id else None
         return JobShape(
             code=job.code,
-            order=jobs.order_code(self.conn, job.order_id),
+            order=self._order_code(job),
             title=job.title,
             program=self._program_names.get(job.program_sha256, ""),
             program_sha256=job.program_sha256,
@@ -200,11 +270,11 @@ class Moment:
         """Parts with their results."""
         given = parts.results_of(self.conn, [part.id for part in found])
         by_run = runs.several(self.conn, {part.run_id for part in found})
-        codes = {job_id: jobs.get(self.conn, job_id).code for job_id in {part.job_id for part in found}}
+        self._jobs |= jobs.several(self.conn, {part.job_id for part in found} - self._jobs.keys())
         return [
             PartShape(
                 code=part.code,
-                job=codes[part.job_id],
+                job=self._job(part.job_id).code,
                 run=by_run[part.run_id].code,
                 machine=self._machines[by_run[part.run_id].machine_id].name,
                 place=part.place,

@@ -6,6 +6,9 @@ Whether the machine may do it now is the agent's to say. Jogging while a key is 
 
 from __future__ import annotations
 
+import math
+from typing import cast
+
 import msgspec
 import sqlalchemy as sa
 
@@ -14,9 +17,10 @@ from fleetctl.fleet.agents import Agents
 from fleetctl.fleet.changes import Stamp, log_event
 from fleetctl.fleet.commands import withdraw_what_is_void
 from fleetctl.fleet.machines import refuse_locked_out
+from fleetctl.fleet.probed import measurement, measurements
 from fleetctl.fleet.record import Record
-from fleetctl.fleet.shapes import ProbeShape, WorkOffsetsShape
-from fleetctl.model.deeds import DEEDS, Deed, Heat, JogStep, Override, Probe, SetWorkOffset, WorkOffsets
+from fleetctl.fleet.shapes import MeasurementShape, ProbeShape, WorkOffsetsShape
+from fleetctl.model.deeds import DEEDS, AxisName, Deed, Heat, JogStep, Override, Probe, SetWorkOffset, WorkOffsets
 from fleetctl.model.machine import Machine
 from fleetctl.model.messages import Answer
 from fleetctl.model.profile import Setup
@@ -64,7 +68,8 @@ class Operating:
         stored = _points(answer)
         if wanted.frame not in stored:
             raise MachineError(f"It does not say what {wanted.frame} is now; ask it for its offsets.", machine=name)
-        text = " ".join([wanted.frame, *(f"{axis}{mm:g}" for axis, mm in wanted.axes_mm.items())])
+        said = (*wanted.axes_mm.items(), *((f"zero of {axis} at ", mm) for axis, mm in wanted.origin_mm.items()))
+        text = " ".join([wanted.frame, *(f"{axis}{mm:g}" for axis, mm in said)])
 
         def unit(conn: sa.Connection, stamp: Stamp) -> Machine:
             machine = machines.named(conn, name)
@@ -98,6 +103,24 @@ class Operating:
             for frame, offset in machine.setup.offsets_mm.items()
         }
         return ProbeShape(axis=probe.axis, contact_mm=contact_mm, work_mm=work_mm)
+
+    async def measurements(self, name: str) -> tuple[MeasurementShape, ...]:
+        """What the newest probes of a machine found, newest first."""
+        now_s = self._record.stamp("").at_s
+        return await self._record.look(lambda conn: measurements(conn, machines.named(conn, name), now_s))
+
+    async def set_offset_from_probe(
+        self, name: str, number: int, frame: str, coordinate_mm: float, actor: str
+    ) -> WorkOffsetsShape:
+        """The place that a measurement found gets this coordinate on its axis in that frame: what a person decides
+        after they have seen it. Raises MachineError when the measurement counts no more."""
+        if not math.isfinite(coordinate_mm):
+            raise UsageError("The coordinate of the place is a number, mm.")
+        now_s = self._record.stamp("").at_s
+        found = await self._record.look(lambda conn: measurement(conn, machines.named(conn, name), number, now_s))
+        axis = cast(AxisName, found.axis)
+        origin_mm = {axis: round(found.contact_mm[axis] - coordinate_mm, 4)}
+        return await self.set_work_offset(name, SetWorkOffset(frame=frame, origin_mm=origin_mm), actor)
 
     async def _do(self, name: str, deed: Deed, actor: str, text: str) -> None:
         await self._ask(name, deed)

@@ -119,6 +119,10 @@ class MachineShape(msgspec.Struct, frozen=True, kw_only=True):
     overrides_percent: dict[str, float] = {}
     message: str = ""
     """What the machine's own display shows."""
+    switches_closed: tuple[str, ...] | None = None
+    """Its inputs that are active, in words (`probe`, `X limit`, `safety door`); null: it does not tell."""
+    accessories_on: tuple[str, ...] | None = None
+    """What is switched on, in words (`spindle clockwise`, `flood`); null: it does not tell."""
     telemetry_at_s: float | None = None
     can: tuple[str, ...] = ()
     """What its driver claims, by name; empty while nobody hears it."""
@@ -138,6 +142,20 @@ class WorkOffsetsShape(msgspec.Struct, frozen=True, kw_only=True):
     offsets_mm: dict[str, tuple[float, float, float]]
     on_record_mm: dict[str, tuple[float, float, float]]
     differ: tuple[str, ...]
+
+
+class MeasurementShape(msgspec.Struct, frozen=True, kw_only=True):
+    """What one probe found, as it stands on record. `contact_mm` is machine coordinates, `work_mm` that axis in each
+    work offset on record now; `stale` says why no offset is set from it any more."""
+
+    number: int
+    at_s: float
+    by: str
+    axis: str
+    direction: int
+    contact_mm: dict[str, float]
+    work_mm: dict[str, float] = {}
+    stale: str = ""
 
 
 class ProbeShape(msgspec.Struct, frozen=True, kw_only=True):
@@ -283,7 +301,6 @@ class FloorShape(msgspec.Struct, frozen=True, kw_only=True):
     now_s: float
     stop: StopShape
     machines: tuple[MachineShape, ...]
-    jobs: tuple[JobShape, ...]
     todo: tuple[TodoItem, ...]
     agents: dict[str, bool] = {}
 

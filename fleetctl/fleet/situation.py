@@ -29,38 +29,73 @@ def read_situation(
     stop = settings.stop(conn)
     every_machine = machines.every(conn)
     open_jobs = jobs.unfinished(conn)
-    tallies = jobs.tallies(conn, [job.id for job in open_jobs])
-    taken = parts.taken_places(conn, [job.id for job in open_jobs])
-    unassessed = Counter(part.job_id for part in parts.unassessed(conn, now_s - NOBODY_ASSESSES_AFTER_S))
     return Situation(
         version=events.last_sequence(conn),
         now_s=now_s,
         stopped=stop.stopped,
         stopped_by=stop.by,
-        jobs=tuple(
-            OpenJob(
-                job=job,
-                tally=tallies[job.id],
-                free_places=tuple(place for place in range(1, job.quantity + 1) if place not in taken[job.id]),
-                unassessed=unassessed[job.id],
-            )
-            for job in open_jobs
-        ),
+        jobs=_open_jobs(conn, open_jobs, now_s),
         machines=tuple(every_machine),
         active={run.machine_id: run for run in runs.active(conn)},
         unsettled={run.machine_id: run for run in runs.unsettled(conn)},
-        to_clear={
-            machine.id: len(parts_on(conn, machine))
-            for machine in every_machine
-            if machine.facts.clearance is Clearance.UNCLEARED
-        },
+        to_clear={machine_id: len(lying) for machine_id, lying in parts.to_clear(conn).items()},
         fits=_fits(conn, open_jobs, every_machine),
-        blocked=runs.failing(
-            conn, sorted({job.program_sha256 for job in open_jobs}), FAILED_RUNS_THAT_BLOCK_A_MACHINE
-        ),
+        blocked=_blocked(conn, open_jobs),
         agents=agents,
         leaving=leaving,
     )
+
+
+def read_situation_of(
+    conn: sa.Connection, machine: Machine, now_s: float, agents: frozenset[str], leaving: frozenset[str] = frozenset()
+) -> Situation:
+    """As much of the situation as is said of one machine, of its runs and of their parts; nothing of other machines,
+    and jobs only where it matters that some wait for it. Not for saying anything of a job."""
+    stop = settings.stop(conn)
+    lying = parts_on(conn, machine)
+    open_jobs = jobs.unfinished(conn) if machine.facts.clearance is Clearance.UNCLEARED else []
+    return Situation(
+        version=events.last_sequence(conn),
+        now_s=now_s,
+        stopped=stop.stopped,
+        stopped_by=stop.by,
+        jobs=_open_jobs(conn, open_jobs, now_s),
+        machines=(machine,),
+        active={run.machine_id: run for run in runs.find(conn, machine_id=machine.id, active_only=True)},
+        unsettled={run.machine_id: run for run in runs.unsettled(conn) if run.machine_id == machine.id},
+        to_clear={machine.id: len(lying)} if lying else {},
+        fits=_fits(conn, open_jobs, [machine]),
+        blocked=_blocked(conn, open_jobs),
+        agents=agents,
+        leaving=leaving,
+    )
+
+
+def _open_jobs(conn: sa.Connection, open_jobs: list[Job], now_s: float) -> tuple[OpenJob, ...]:
+    if not open_jobs:
+        return ()
+    tallies = jobs.open_tallies(conn)
+    taken = parts.taken_places_of_open(conn)
+    unassessed = Counter(part.job_id for part in parts.unassessed(conn, now_s - NOBODY_ASSESSES_AFTER_S))
+    return tuple(
+        OpenJob(
+            job=job,
+            tally=tallies.get(job.id, jobs.NOTHING_MADE),
+            free_places=_free_places(job, taken.get(job.id)),
+            unassessed=unassessed[job.id],
+        )
+        for job in open_jobs
+    )
+
+
+def _blocked(conn: sa.Connection, open_jobs: list[Job]) -> frozenset[tuple[str, str]]:
+    wanted = sorted({job.program_sha256 for job in open_jobs})
+    return runs.failing(conn, wanted, FAILED_RUNS_THAT_BLOCK_A_MACHINE) if wanted else frozenset()
+
+
+def _free_places(job: Job, taken: set[int] | None) -> tuple[int, ...]:
+    places = range(1, job.quantity + 1)
+    return tuple(place for place in places if place not in taken) if taken else tuple(places)
 
 
 def last_run(conn: sa.Connection, machine_id: str) -> Run | None:
@@ -70,8 +105,7 @@ def last_run(conn: sa.Connection, machine_id: str) -> Run | None:
 
 def parts_on(conn: sa.Connection, machine: Machine) -> list[Part]:
     """The parts that lie on an uncleared machine: those of its last run that are still wanted or in doubt."""
-    run = last_run(conn, machine.id)
-    if run is None or machine.facts.clearance is Clearance.CLEAR:
+    if machine.facts.clearance is Clearance.CLEAR or (run := last_run(conn, machine.id)) is None:
         return []
     return [part for part in parts.of_run(conn, run.id) if part.state in LIVE or part.state is PartState.SCRAP]
 
@@ -89,6 +123,8 @@ def fit(preflight: Preflight) -> Fit:
 
 def _fits(conn: sa.Connection, open_jobs: list[Job], every_machine: list[Machine]) -> dict[tuple[str, str], Fit]:
     """What the gate has said so far of the programs and configurations that matter now."""
+    if not open_jobs:
+        return {}
     wanted = sorted({job.program_sha256 for job in open_jobs})
     configurations = sorted({machine.configuration_hash for machine in every_machine})
     said = programs.preflights_of(conn, wanted, configurations, RULE_SET)

@@ -8,7 +8,7 @@ from fleetctl.fleet.situation import NOBODY_ASSESSES_AFTER_S
 from fleetctl.model.job import JobState
 from fleetctl.model.part import PartState
 from fleetctl.scheduling.reason import Action, Need, Reason
-from fleetctl.scheduling.why import stopped, why_job, why_machine
+from fleetctl.scheduling.why import stopped, why_job_itself, why_machine
 from fleetctl.store import parts, settings
 
 
@@ -48,15 +48,11 @@ def _machines(moment: Moment) -> list[TodoItem]:
     return found
 
 
-_OWN_NEEDS = frozenset({"held", "no-machine-fits", "no-machine"})
-"""Needs of a job itself; everything else a job waits for is said at the machine or the part."""
-
-
 def _jobs(moment: Moment) -> list[TodoItem]:
     found = []
     for item in moment.situation.jobs:
-        reason = why_job(item, moment.situation)
-        if reason is not None and reason.code in _OWN_NEEDS and reason.need is not Need.NOBODY:
+        reason = why_job_itself(item, moment.situation)
+        if reason is not None and reason.need is not Need.NOBODY:
             job = item.job
             found.append(
                 TodoItem(

@@ -5,7 +5,7 @@ Every sentence that explains a wait comes from `scheduling.why`, so pages, CLI a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -32,15 +32,19 @@ from fleetctl.fleet.shapes import (
     StopShape,
     TransformationShape,
 )
-from fleetctl.fleet.situation import read_situation
+from fleetctl.fleet.situation import read_situation, read_situation_of
 from fleetctl.fleet.telemetry import Telemetry
+from fleetctl.fleet.together import Together
 from fleetctl.model.machine import Machine
+from fleetctl.model.part import Part
+from fleetctl.model.run import Run
 from fleetctl.preflight.rules import RULE_SET
 from fleetctl.scheduling.eligibility import obstacle
 from fleetctl.store import events, jobs, machines, parts, programs, runs, settings
 from fleetctl.store.programs import Preflight, Program
 
 T = TypeVar("T")
+F = TypeVar("F")
 
 
 class Views:
@@ -51,6 +55,8 @@ class Views:
         self._agents = agents
         self._telemetry = telemetry
         self._gate = gate
+        self._floor = Together(self._read_floor)
+        self._machines = Together(self._read_machines)
 
     async def _at(self, read: Callable[[Moment], T]) -> T:
         """Read one moment of the site."""
@@ -63,16 +69,31 @@ class Views:
 
         return await self._record.look(in_snapshot)
 
+    async def _about(self, find: Callable[[sa.Connection], tuple[Machine, F]], read: Callable[[Moment, F], T]) -> T:
+        """Read what is said of one machine, and of something that `find` finds beside it: all the rest of a large
+        site would take a hundred times longer."""
+        connected, leaving = self._agents.connected(), self._agents.leaving()
+        now_s = self._record.now_s()
+        latest = self._telemetry.latest()
+
+        def in_snapshot(conn: sa.Connection) -> T:
+            machine, found = find(conn)
+            situation = read_situation_of(conn, machine, now_s, connected, leaving)
+            return read(Moment(conn, situation, latest), found)
+
+        return await self._record.look(in_snapshot)
+
     async def floor(self) -> FloorShape:
         """The whole room at one moment."""
+        return await self._floor.ask()
 
+    async def _read_floor(self) -> FloorShape:
         def read(moment: Moment) -> FloorShape:
             return FloorShape(
                 sequence=moment.situation.version,
                 now_s=moment.situation.now_s,
                 stop=_stop(moment.conn),
-                machines=tuple(moment.machine(machine) for machine in moment.situation.machines),
-                jobs=tuple(moment.job(item.job) for item in moment.situation.jobs),
+                machines=tuple(moment.machines()),
                 todo=todo.items(moment),
                 agents={name: name in moment.situation.agents for name in self._agents.names},
             )
@@ -81,11 +102,19 @@ class Views:
 
     async def machine(self, name: str) -> MachineShape:
         """One machine."""
-        return await self._at(lambda moment: moment.machine(machines.named(moment.conn, name)))
+
+        def find(conn: sa.Connection) -> tuple[Machine, Machine]:
+            machine = machines.named(conn, name)
+            return machine, machine
+
+        return await self._about(find, Moment.machine)
 
     async def machines(self) -> list[MachineShape]:
         """All machines by name."""
-        return await self._at(lambda moment: [moment.machine(machine) for machine in moment.situation.machines])
+        return await self._machines.ask()
+
+    async def _read_machines(self) -> list[MachineShape]:
+        return await self._at(Moment.machines)
 
     async def queue(self, limit: int = 200) -> list[JobShape]:
         """Unfinished jobs in the order in which they are served, then the newest finished ones."""
@@ -94,7 +123,7 @@ class Views:
             waiting = [item.job for item in moment.situation.jobs]
             known = {job.id for job in waiting}
             ended = [job for job in jobs.newest(moment.conn, limit) if job.id not in known]
-            return [moment.job(job) for job in (*waiting, *ended)][:limit]
+            return moment.jobs([*waiting, *ended][:limit])
 
         return await self._at(read)
 
@@ -127,13 +156,18 @@ class Views:
                 active_only=bool(active),
                 limit=limit,
             )
-            return [moment.run(run) for run in found if active is None or run.active == active]
+            return moment.runs([run for run in found if active is None or run.active == active])
 
         return await self._at(read)
 
     async def run(self, code: str) -> RunShape:
         """One run."""
-        return await self._at(lambda moment: moment.run(runs.coded(moment.conn, code)))
+
+        def find(conn: sa.Connection) -> tuple[Machine, Run]:
+            run = runs.coded(conn, code)
+            return machines.get(conn, run.machine_id), run
+
+        return await self._about(find, Moment.run)
 
     async def parts(
         self, job: str | None = None, run: str | None = None, limit: int = 1000, after: str | None = None
@@ -151,9 +185,19 @@ class Views:
 
         return await self._at(read)
 
+    async def belongings(self, codes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """What runs and parts belong to, by their code: machine and job, and the run of a part. It never changes, and
+        is read without the rest of the site. A code that is not on record is left out."""
+        return await self._record.look(lambda conn: runs.belongings(conn, codes) | parts.belongings(conn, codes))
+
     async def part(self, code: str) -> PartShape:
         """One part with its results."""
-        return await self._at(lambda moment: moment.parts([parts.coded(moment.conn, code)])[0])
+
+        def find(conn: sa.Connection) -> tuple[Machine, Part]:
+            part = parts.coded(conn, code)
+            return machines.get(conn, runs.get(conn, part.run_id).machine_id), part
+
+        return await self._about(find, lambda moment, part: moment.parts([part])[0])
 
     async def programs(self, limit: int = 100) -> list[ProgramShape]:
         """The newest programs."""

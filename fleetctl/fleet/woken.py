@@ -16,12 +16,17 @@ from fleetctl.fleet.shapes import EventShape
 
 log = logging.getLogger(__name__)
 
+REST_S = 0.1
+"""Pause after each look: what happens meanwhile is looked at together. With hundreds of machines something happens
+all the time, and each look reads the whole site."""
+
 RETRY_S = 2.0
 """Pause after the store failed."""
 
 
 class Woken:
-    """Calls `look` at the start and after events whose kind begins with one of `kinds`."""
+    """Calls `look` at the start and after events whose kind begins with one of `kinds`: at once, but not more often
+    than every `REST_S`."""
 
     def __init__(self, kinds: tuple[str, ...], look: Callable[[], Awaitable[object]], clock: Clock) -> None:
         self._kinds = kinds
@@ -50,3 +55,5 @@ class Woken:
                 log.error("work waits for the store: %s", error)
                 self.wake()
                 await self._clock.sleep(RETRY_S)
+            else:
+                await self._clock.sleep(REST_S)

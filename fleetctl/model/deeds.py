@@ -36,10 +36,12 @@ class WorkOffsets(msgspec.Struct, frozen=True, kw_only=True, tag_field="deed", t
 
 
 class SetWorkOffset(msgspec.Struct, frozen=True, kw_only=True, tag_field="deed", tag="set-work-offset"):
-    """Where the tool is now gets these coordinates in that frame (`G54`), mm by axis."""
+    """Where the tool is now gets these coordinates in that frame (`G54`), mm by axis; or, with `origin_mm` instead,
+    zero of these axes lies at these machine coordinates."""
 
     frame: str
-    axes_mm: dict[AxisName, float]
+    axes_mm: dict[AxisName, float] = {}
+    origin_mm: dict[AxisName, float] = {}
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True, tag_field="deed", tag="probe"):

@@ -99,8 +99,14 @@ PHRASE: dict[Word, str] = {
 
 
 def is_ready(facts: MachineFacts) -> bool:
-    """READY: online, idle, clear, in service and position known (I2)."""
-    return not unready_reasons(facts)
+    """READY: online, idle, clear, in service and position known (I2). Exactly when `unready_reasons` has none."""
+    return (
+        facts.link is Link.ONLINE
+        and facts.activity is Activity.IDLE
+        and facts.clearance is Clearance.CLEAR
+        and facts.service is Service.IN_SERVICE
+        and facts.position is Position.KNOWN
+    )
 
 
 def unready_reasons(facts: MachineFacts) -> list[str]:

@@ -314,6 +314,10 @@ class TelemetryReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     """When the firmware told the readings (Unix time); progress goes on without any. 0: it never told one."""
     overrides_percent: dict[str, float] = {}
     message: str = ""
+    switches_closed: tuple[str, ...] | None = None
+    """Inputs of the machine that are active, in words; None: it does not tell."""
+    accessories_on: tuple[str, ...] | None = None
+    """What is switched on, in words; None: it does not tell."""
 
 
 class LeavingReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="leaving"):

@@ -147,6 +147,14 @@ class Overrides(EngineEvent, frozen=True):
     percent: dict[str, float]
 
 
+class Switches(EngineEvent, frozen=True):
+    """Which inputs of the machine are active now (`probe`, `X limit`, `safety door`), and what is switched on
+    (`spindle clockwise`, `flood`), each in words; told in full."""
+
+    closed: tuple[str, ...]
+    on: tuple[str, ...]
+
+
 class RunBegun(EngineEvent, frozen=True):
     """Only of an engine that `ChecksFirst`: the machine stands as it should, the first line goes out now."""
 

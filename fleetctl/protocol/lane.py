@@ -2,20 +2,21 @@
 
 A lane belongs to its engine, which opens it only while nothing but a program is under way. The streamer offers it
 each input first (`fleetctl.driver.streamer`). It must do exactly what the engine would: the engine's own way stays
-the reference, and a test compares both byte by byte. This module is the only door to the lanes of `ext/flight.pyx`,
-and to the port of `ext/lane_port.pyx` that asks a lane before anybody else.
+the reference, and a test compares both byte by byte. This module is the only door to the lanes of `ext/flight.pyx`
+and `ext/counted_lane.pyx`, and to the port of `ext/lane_port.pyx` that asks a lane before anybody else.
 """
 
 from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+from fleetctl._ext.counted_lane import CountedLane
 from fleetctl._ext.flight import Lane as CompiledLane
 from fleetctl._ext.flight import NumberedLane
 from fleetctl._ext.lane_port import LanePort
 from fleetctl.protocol.engine import Progress
 
-__all__ = ["CompiledLane", "HasLane", "Lane", "LanePort", "NumberedLane"]
+__all__ = ["CompiledLane", "CountedLane", "HasLane", "Lane", "LanePort", "NumberedLane"]
 
 
 class Lane(Protocol):

@@ -45,8 +45,10 @@ class LineSplitter:
         if self._skipping and whole:
             del whole[0]
             self._skipping = False
-        lines = [line for line in whole if 0 < len(line) <= self._limit_bytes]
-        self.overlong_lines += sum(len(line) > self._limit_bytes for line in whole)
+        lines = [line for line in whole if line]
+        if lines and max(map(len, lines)) > self._limit_bytes:
+            self.overlong_lines += sum(len(line) > self._limit_bytes for line in lines)
+            lines = [line for line in lines if len(line) <= self._limit_bytes]
         self._keep(rest)
         return lines
 

@@ -59,6 +59,15 @@ class Offset(Protocol):
 
 
 @runtime_checkable
+class OffsetOrigins(Protocol):
+    """See `fleetctl.driver.api.SetsOffsetOrigins`. Answers as `Offset` does."""
+
+    def set_offset_origin(self, frame: str, origin_mm: Mapping[str, float], now: float) -> int:
+        """Zero of these axes in that frame lies at these machine coordinates; then what is stored."""
+        ...
+
+
+@runtime_checkable
 class Probed(Protocol):
     """See `fleetctl.driver.api.Probes`. Answers with `Measured`: one value by axis."""
 

@@ -6,7 +6,7 @@ import msgspec
 
 from fleetctl.model.job import Job, JobState
 from fleetctl.model.machine import Machine
-from fleetctl.scheduling.eligibility import obstacle
+from fleetctl.scheduling.eligibility import is_free, misfit
 from fleetctl.scheduling.situation import OpenJob, Situation
 
 
@@ -26,16 +26,22 @@ def assign(situation: Situation) -> list[Assignment]:
     """
     if situation.stopped:
         return []
-    taken: set[str] = set()
+    free = [machine for machine in situation.machines if is_free(machine, situation)]
+    rested = sorted(free, key=lambda machine: (machine.since_s, machine.name))
     chosen: list[Assignment] = []
     for item in situation.jobs:
+        if not rested:
+            break
         if item.job.state is JobState.HELD:
             continue
-        rested = sorted(situation.machines, key=lambda machine: (machine.since_s, machine.name))
-        able = [m for m in rested if m.id not in taken and obstacle(item.job, m, situation) is None]
-        for machine, places in zip(able, _plates(item), strict=False):
-            taken.add(machine.id)
-            chosen.append(Assignment(job=item.job, machine=machine, places=places))
+        able = (machine for machine in rested if misfit(item.job, machine, situation) is None)
+        found = [
+            Assignment(job=item.job, machine=machine, places=places)
+            for places, machine in zip(_plates(item), able, strict=False)
+        ]
+        taken = {plan.machine.id for plan in found}
+        rested = [machine for machine in rested if machine.id not in taken] if taken else rested
+        chosen += found
     return chosen
 
 

@@ -7,14 +7,19 @@ machine), then what a person must do, then what passes by itself.
 from __future__ import annotations
 
 from fleetctl.model.job import Job
-from fleetctl.model.machine import Activity, Clearance, Link, Machine, Position, Service, unready_reasons
+from fleetctl.model.machine import Activity, Clearance, Link, Machine, Position, Service, is_ready, unready_reasons
 from fleetctl.scheduling.reason import Action, Need, Reason
 from fleetctl.scheduling.situation import Situation
 
 
 def obstacle(job: Job, machine: Machine, situation: Situation) -> Reason | None:
     """Why this machine cannot take this job now; None when it can."""
-    return misfit(job, machine, situation) or _occupied(machine, situation) or unready(machine, situation)
+    return misfit(job, machine, situation) or taken(machine, situation)
+
+
+def taken(machine: Machine, situation: Situation) -> Reason | None:
+    """Why this machine can take no job now, whichever; None when it can."""
+    return _occupied(machine, situation) or unready(machine, situation)
 
 
 def misfit(job: Job, machine: Machine, situation: Situation) -> Reason | None:
@@ -32,7 +37,7 @@ def misfit(job: Job, machine: Machine, situation: Situation) -> Reason | None:
     if not fit.passed:
         code = "other-kind" if fit.other_kind else "preflight"
         return Reason(code=code, sentence=f"The program does not fit {machine.name}: {fit.obstacle}")
-    if job.material and machine.setup.material.casefold() != job.material.casefold():
+    if job.material and not _is_loaded(job.material, machine):
         loaded = machine.setup.material or "nothing on record"
         return Reason(
             code="material",
@@ -49,11 +54,21 @@ def misfit(job: Job, machine: Machine, situation: Situation) -> Reason | None:
     return None
 
 
+def _is_loaded(material: str, machine: Machine) -> bool:
+    return machine.setup.material == material or machine.setup.material.casefold() == material.casefold()
+
+
 def _occupied(machine: Machine, situation: Situation) -> Reason | None:
     run = situation.active.get(machine.id)
     if run is None:
         return None
     return Reason(code="busy", sentence=f"{machine.name} is busy with {run.code}.")
+
+
+def is_free(machine: Machine, situation: Situation) -> bool:
+    """Whether nothing but a job is lacking: no run holds the machine, it is READY and its agent takes runs."""
+    answers = machine.agent in situation.agents and machine.agent not in situation.leaving
+    return answers and machine.id not in situation.active and is_ready(machine.facts)
 
 
 def unready(machine: Machine, situation: Situation) -> Reason | None:

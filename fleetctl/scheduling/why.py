@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fleetctl.model.job import JobState
+from fleetctl.model.job import Job, JobState
 from fleetctl.model.machine import Activity, Link, Machine, Service
 from fleetctl.model.run import Run, RunState
-from fleetctl.scheduling.eligibility import misfit, obstacle, unready
+from fleetctl.scheduling.eligibility import misfit, taken, unready
 from fleetctl.scheduling.reason import Action, Need, Reason
 from fleetctl.scheduling.situation import OpenJob, Situation
 
@@ -27,19 +27,34 @@ def stopped(situation: Situation) -> Reason:
 
 def why_job(item: OpenJob, situation: Situation) -> Reason | None:
     """Why not all of a job's parts are good or being made; None when nothing of it waits."""
-    job = item.job
     if situation.stopped:
         return stopped(situation)
-    if job.state is JobState.HELD:
-        return Reason(
-            code="held",
-            sentence=f"{job.code} is held: {job.held_reason or 'a person wants it so'}.",
-            need=Need.WHEN_CONVENIENT,
-            action=Action(label="Release", target=f"jobs/{job.code}", verb="release"),
-        )
+    if item.job.state is JobState.HELD:
+        return _held(item.job)
     if not item.free_places:
         return _waits_for_parts(item)
     return _waits_for_machine(item, situation)
+
+
+def why_job_itself(item: OpenJob, situation: Situation) -> Reason | None:
+    """Why a job waits, where that is said of the job alone: it is held, or it fits no machine here. None when it
+    waits for a machine, a part or the stop, which say it themselves."""
+    if situation.stopped:
+        return None
+    if item.job.state is JobState.HELD:
+        return _held(item.job)
+    if not item.free_places or any(misfit(item.job, m, situation) is None for m in situation.machines):
+        return None
+    return _waits_for_machine(item, situation)
+
+
+def _held(job: Job) -> Reason:
+    return Reason(
+        code="held",
+        sentence=f"{job.code} is held: {job.held_reason or 'a person wants it so'}.",
+        need=Need.WHEN_CONVENIENT,
+        action=Action(label="Release", target=f"jobs/{job.code}", verb="release"),
+    )
 
 
 def _waits_for_parts(item: OpenJob) -> Reason | None:
@@ -80,7 +95,7 @@ def _waits_for_machine(item: OpenJob, situation: Situation) -> Reason:
     fitting = [m for m in situation.machines if misfit(item.job, m, situation) is None]
     if not fitting:
         return _no_machine_fits(item, situation)
-    reasons = [reason for m in fitting if (reason := obstacle(item.job, m, situation)) is not None]
+    reasons = [reason for m in fitting if (reason := taken(m, situation)) is not None]
     if len(reasons) < len(fitting):
         return Reason(code="next", sentence=f"{item.job.code} starts as soon as its turn comes.")
     asked = [reason for reason in reasons if reason.action is not None or reason.code not in HEALED_BY_WAITING]

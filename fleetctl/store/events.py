@@ -27,6 +27,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _next = sa.select(sa.func.coalesce(sa.func.max(events.c.sequence), 0) + 1)
+_insert = events.insert()
 _page = (
     sa.select(events)
     .where(events.c.sequence > sa.bindparam("after"))
@@ -37,16 +38,18 @@ _page = (
 
 def append(conn: sa.Connection, kind: str, subject: str, *, at_s: float, actor: str, **data: Any) -> Event:
     """Add an event to the log and remember it for publication after COMMIT."""
+    outbox = published(conn)
     event = Event(
-        sequence=conn.execute(_next).scalar_one(),
+        # The transaction excludes every other writer, so behind one of its own events comes the next number.
+        sequence=outbox.events[-1].sequence + 1 if outbox.events else conn.execute(_next).scalar_one(),
         at_s=at_s,
         kind=kind,
         subject=subject,
         actor=actor,
         data=msgspec.json.encode(data).decode(),
     )
-    conn.execute(events.insert(), msgspec.to_builtins(event))
-    published(conn).append(event)
+    conn.execute(_insert, msgspec.structs.asdict(event))
+    outbox.append(event)
     return event
 
 
@@ -63,4 +66,14 @@ def last_sequence(conn: sa.Connection) -> int:
 def about(conn: sa.Connection, subject: str, limit: int) -> list[Event]:
     """The newest events of one subject, newest first."""
     query = sa.select(events).where(events.c.subject == subject).order_by(events.c.sequence.desc()).limit(limit)
+    return [Event(**row) for row in conn.execute(query).mappings()]
+
+
+def of_kinds(conn: sa.Connection, subject: str, kinds: tuple[str, ...], among: int) -> list[Event]:
+    """The events of these kinds of one subject among the newest `among` of all, newest first."""
+    query = (
+        sa.select(events)
+        .where(events.c.sequence > last_sequence(conn) - among, events.c.subject == subject, events.c.kind.in_(kinds))
+        .order_by(events.c.sequence.desc())
+    )
     return [Event(**row) for row in conn.execute(query).mappings()]

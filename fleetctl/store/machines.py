@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 import msgspec
 import sqlalchemy as sa
 
@@ -9,14 +12,34 @@ from fleetctl.errors import Conflict, NotFound
 from fleetctl.model.board import Board
 from fleetctl.model.machine import Activity, Clearance, Link, Machine, MachineFacts, Position, Service
 from fleetctl.model.profile import Profile, Setup, configuration_hash
+from fleetctl.store import versioned
 from fleetctl.store.tables import agents, machines
 
 _all = sa.select(machines).order_by(machines.c.name)
 _by_id = sa.select(machines).where(machines.c.id == sa.bindparam("key"))
 _by_name = sa.select(machines).where(machines.c.name == sa.bindparam("key"))
+_last_sequence = sa.select(agents.c.last_sequence).where(agents.c.name == sa.bindparam("agent"))
+_set_last_sequence = (
+    agents.update().where(agents.c.name == sa.bindparam("agent")).values(last_sequence=sa.bindparam("sequence"))
+)
+_ports = sa.select(machines.c.name, machines.c.port).order_by(machines.c.name)
 
 
-def _machine(row: sa.RowMapping) -> Machine:
+_COLUMNS = tuple(machines.c.keys())
+
+KNOWN_ROWS = 4096
+"""Rows whose machine is kept at hand: the newest of some hundred machines, many times over."""
+
+
+def _machine(row: sa.Row[Any]) -> Machine:
+    return _of_row(*row)
+
+
+@functools.lru_cache(KNOWN_ROWS)
+def _of_row(*values: Any) -> Machine:
+    """The machine of a row: a value, so that equal rows may share one. Reading its JSON takes longer than all else,
+    and most machines are as they were when they were read last."""
+    row = dict(zip(_COLUMNS, values, strict=True))
     return Machine(
         id=row["id"],
         name=row["name"],
@@ -91,20 +114,25 @@ def remove(conn: sa.Connection, machine_id: str) -> None:
 
 def every(conn: sa.Connection) -> list[Machine]:
     """All machines, by name."""
-    return [_machine(row) for row in conn.execute(_all).mappings()]
+    return [_machine(row) for row in conn.execute(_all)]
+
+
+def ports(conn: sa.Connection) -> list[tuple[str, str]]:
+    """Name and port of every machine, by name."""
+    return [(row.name, row.port) for row in conn.execute(_ports)]
 
 
 def get(conn: sa.Connection, machine_id: str) -> Machine:
     """The machine with this id. Raises NotFound."""
-    return _found(conn.execute(_by_id, {"key": machine_id}).mappings().one_or_none(), machine_id)
+    return _found(conn.execute(_by_id, {"key": machine_id}).one_or_none(), machine_id)
 
 
 def named(conn: sa.Connection, name: str) -> Machine:
     """The machine of this name. Raises NotFound."""
-    return _found(conn.execute(_by_name, {"key": name}).mappings().one_or_none(), name)
+    return _found(conn.execute(_by_name, {"key": name}).one_or_none(), name)
 
 
-def _found(row: sa.RowMapping | None, key: str) -> Machine:
+def _found(row: sa.Row[Any] | None, key: str) -> Machine:
     if row is None:
         raise NotFound(f"There is no machine {key} here.")
     return _machine(row)
@@ -159,20 +187,18 @@ def set_holder(conn: sa.Connection, machine: Machine, agent: str) -> None:
 
 
 def _update(conn: sa.Connection, machine_id: str, values: dict[str, object]) -> None:
-    conn.execute(
-        machines.update().where(machines.c.id == machine_id).values(**values, version=machines.c.version + 1)
-    )
+    versioned.change(conn, machines, machine_id, values)
 
 
 def last_sequence(conn: sa.Connection, agent: str) -> int:
     """The number of the last report of this agent that is committed; 0 when none."""
-    row = conn.execute(sa.select(agents.c.last_sequence).where(agents.c.name == agent)).scalar_one_or_none()
+    row = conn.execute(_last_sequence, {"agent": agent}).scalar_one_or_none()
     return int(row or 0)
 
 
 def set_last_sequence(conn: sa.Connection, agent: str, sequence: int) -> None:
     """Record that the report with this number is committed."""
-    conn.execute(agents.update().where(agents.c.name == agent).values(last_sequence=sequence))
+    conn.execute(_set_last_sequence, {"agent": agent, "sequence": sequence})
 
 
 def set_agent(conn: sa.Connection, agent: str, journal_id: str, version: str) -> None:

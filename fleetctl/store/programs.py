@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -138,7 +139,7 @@ def preflights_of(
 ) -> list[Preflight]:
     """All that the gate has said of these programs on these configurations."""
     keys = {"programs": list(program_sha256s), "configurations": list(configuration_hashes), "rule_set": rule_set}
-    return [_preflight(row) for row in conn.execute(_preflights, keys).mappings()]
+    return [_preflight(*row) for row in conn.execute(_preflights, keys)]
 
 
 def find_preflight(
@@ -149,5 +150,16 @@ def find_preflight(
     return found[0] if found else None
 
 
-def _preflight(row: sa.RowMapping) -> Preflight:
-    return Preflight(**{**row, "findings": msgspec.json.decode(row["findings"], type=tuple[Finding, ...])})
+@functools.lru_cache(16_384)
+def _preflight(
+    program_sha256: str, configuration_hash: str, rule_set: str, passed: bool, findings: str, at_s: float
+) -> Preflight:
+    """The saying of a row: a value, so that equal rows may share one."""
+    return Preflight(
+        program_sha256=program_sha256,
+        configuration_hash=configuration_hash,
+        rule_set=rule_set,
+        passed=passed,
+        findings=msgspec.json.decode(findings, type=tuple[Finding, ...]),
+        at_s=at_s,
+    )

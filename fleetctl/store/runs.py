@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -11,12 +13,24 @@ from sqlalchemy.exc import IntegrityError
 
 from fleetctl.errors import NotFound, PlaceTaken
 from fleetctl.model.run import ACTIVE, Run, RunState
-from fleetctl.store.tables import commands, runs
+from fleetctl.store import versioned
+from fleetctl.store.tables import commands, jobs, machines, runs
 
 _by_id = sa.select(runs).where(runs.c.id == sa.bindparam("key"))
 _by_ids = sa.select(runs).where(runs.c.id.in_(sa.bindparam("keys", expanding=True)))
 _by_code = sa.select(runs).where(runs.c.code == sa.bindparam("key"))
+_belongings = (
+    sa.select(runs.c.code, machines.c.name, jobs.c.code)
+    .join(machines, machines.c.id == runs.c.machine_id)
+    .join(jobs, jobs.c.id == runs.c.job_id)
+    .where(runs.c.code.in_(sa.bindparam("keys", expanding=True)))
+)
 _active = sa.select(runs).where(runs.c.active.is_(sa.true())).order_by(runs.c.created_s, runs.c.id)
+_unsettled = (
+    sa.select(runs)
+    .where(runs.c.state == RunState.INTERRUPTED.value, runs.c.settled.is_(sa.false()))
+    .order_by(runs.c.created_s, runs.c.id)
+)
 _last_started = (
     sa.select(runs)
     .where(runs.c.machine_id == sa.bindparam("key"), runs.c.started.is_(sa.true()))
@@ -67,8 +81,20 @@ _failing = (
 )
 
 
-def _run(row: sa.RowMapping) -> Run:
-    values = dict(row)
+_COLUMNS = tuple(runs.c.keys())
+
+KNOWN_ROWS = 4096
+"""Rows whose run is kept at hand."""
+
+
+def _run(row: sa.Row[Any]) -> Run:
+    return _of_row(*row)
+
+
+@functools.lru_cache(KNOWN_ROWS)
+def _of_row(*columns: Any) -> Run:
+    """The run of a row: a value, so that equal rows may share one."""
+    values = dict(zip(_COLUMNS, columns, strict=True))
     del values["active"]
     values["state"] = RunState(values["state"])
     values["started"] = bool(values["started"])
@@ -88,21 +114,21 @@ def add(conn: sa.Connection, run: Run) -> None:
 
 def get(conn: sa.Connection, run_id: str) -> Run:
     """The run with this id. Raises NotFound."""
-    return _found(conn.execute(_by_id, {"key": run_id}).mappings().one_or_none(), run_id)
+    return _found(conn.execute(_by_id, {"key": run_id}).one_or_none(), run_id)
 
 
 def several(conn: sa.Connection, run_ids: Iterable[str]) -> dict[str, Run]:
     """Runs by id; an id that is not on record is left out."""
-    found = conn.execute(_by_ids, {"keys": list(run_ids)}).mappings()
+    found = conn.execute(_by_ids, {"keys": list(run_ids)})
     return {run.id: run for run in map(_run, found)}
 
 
 def coded(conn: sa.Connection, code: str) -> Run:
     """The run with this human code. Raises NotFound."""
-    return _found(conn.execute(_by_code, {"key": code.upper()}).mappings().one_or_none(), code)
+    return _found(conn.execute(_by_code, {"key": code.upper()}).one_or_none(), code)
 
 
-def _found(row: sa.RowMapping | None, key: str) -> Run:
+def _found(row: sa.Row[Any] | None, key: str) -> Run:
     if row is None:
         raise NotFound(f"There is no run {key} here.")
     return _run(row)
@@ -110,17 +136,12 @@ def _found(row: sa.RowMapping | None, key: str) -> Run:
 
 def active(conn: sa.Connection) -> list[Run]:
     """Every run that holds a machine, oldest first."""
-    return [_run(row) for row in conn.execute(_active).mappings()]
+    return [_run(row) for row in conn.execute(_active)]
 
 
 def unsettled(conn: sa.Connection) -> list[Run]:
     """Interrupted runs whose parts wait for a person, oldest first (I3)."""
-    query = (
-        sa.select(runs)
-        .where(runs.c.state == RunState.INTERRUPTED.value, runs.c.settled.is_(sa.false()))
-        .order_by(runs.c.created_s, runs.c.id)
-    )
-    return [_run(row) for row in conn.execute(query).mappings()]
+    return [_run(row) for row in conn.execute(_unsettled)]
 
 
 def find(
@@ -132,14 +153,20 @@ def find(
     limit: int = 100,
 ) -> list[Run]:
     """The newest runs that fit, newest first."""
-    query = sa.select(runs).order_by(runs.c.created_s.desc(), runs.c.id.desc()).limit(limit)
-    if job_id is not None:
-        query = query.where(runs.c.job_id == job_id)
-    if machine_id is not None:
-        query = query.where(runs.c.machine_id == machine_id)
+    query = _find(of_job=job_id is not None, of_machine=machine_id is not None, active_only=active_only)
+    return [_run(row) for row in conn.execute(query, {"job": job_id, "machine": machine_id, "size": limit})]
+
+
+@functools.cache
+def _find(*, of_job: bool, of_machine: bool, active_only: bool) -> sa.Select[Any]:
+    query = sa.select(runs).order_by(runs.c.created_s.desc(), runs.c.id.desc())
+    if of_job:
+        query = query.where(runs.c.job_id == sa.bindparam("job"))
+    if of_machine:
+        query = query.where(runs.c.machine_id == sa.bindparam("machine"))
     if active_only:
         query = query.where(runs.c.active.is_(sa.true()))
-    return [_run(row) for row in conn.execute(query).mappings()]
+    return query.limit(sa.bindparam("size", type_=sa.Integer))
 
 
 def resuming(conn: sa.Connection, run: Run) -> list[Run]:
@@ -149,7 +176,7 @@ def resuming(conn: sa.Connection, run: Run) -> list[Run]:
         .where(runs.c.machine_id == run.machine_id, runs.c.resumes_run_id == run.id)
         .order_by(runs.c.created_s.desc(), runs.c.id.desc())
     )
-    return [_run(row) for row in conn.execute(query).mappings()]
+    return [_run(row) for row in conn.execute(query)]
 
 
 def last_resuming(conn: sa.Connection, machine_id: str) -> Run | None:
@@ -160,15 +187,21 @@ def last_resuming(conn: sa.Connection, machine_id: str) -> Run | None:
         .order_by(runs.c.created_s.desc(), runs.c.id.desc())
         .limit(1)
     )
-    row = conn.execute(query).mappings().one_or_none()
+    row = conn.execute(query).one_or_none()
     return None if row is None else _run(row)
+
+
+def belongings(conn: sa.Connection, codes: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """By the code of a run: the name of its machine and the code of its job."""
+    rows = conn.execute(_belongings, {"keys": list(codes)})
+    return {code: tuple(others) for code, *others in rows}
 
 
 def change(conn: sa.Connection, run: Run, **values: object) -> None:
     """Change columns of a run; its version counts up and `active` follows `state`."""
     if isinstance(state := values.get("state"), RunState):
         values |= {"state": state.value, "active": state in ACTIVE}
-    conn.execute(runs.update().where(runs.c.id == run.id).values(**values, version=runs.c.version + 1))
+    versioned.change(conn, runs, run.id, values)
 
 
 def failing(conn: sa.Connection, program_sha256s: Iterable[str], count: int) -> frozenset[tuple[str, str]]:
@@ -180,7 +213,7 @@ def failing(conn: sa.Connection, program_sha256s: Iterable[str], count: int) -> 
 def settle_failed(conn: sa.Connection, machine_id: str) -> list[Run]:
     """A person has looked at a machine: what failed on it counts no more. The runs that are settled by it."""
     failed = (runs.c.machine_id == machine_id, runs.c.state == RunState.FAILED.value, runs.c.settled.is_(sa.false()))
-    found = [_run(row) for row in conn.execute(sa.select(runs).where(*failed).order_by(runs.c.code)).mappings()]
+    found = [_run(row) for row in conn.execute(sa.select(runs).where(*failed).order_by(runs.c.code))]
     for run in found:
         change(conn, run, settled=True)
     return found
@@ -188,7 +221,7 @@ def settle_failed(conn: sa.Connection, machine_id: str) -> list[Run]:
 
 def last_started(conn: sa.Connection, machine_id: str) -> Run | None:
     """The newest run that put bytes into a machine."""
-    row = conn.execute(_last_started, {"key": machine_id}).mappings().one_or_none()
+    row = conn.execute(_last_started, {"key": machine_id}).one_or_none()
     return None if row is None else _run(row)
 
 
@@ -197,6 +230,15 @@ class CommandKind(StrEnum):
 
     START = "start"
     WITHDRAW = "withdraw"
+
+
+_pending = (
+    sa.select(commands)
+    .where(commands.c.agent == sa.bindparam("of_agent"))
+    .order_by(commands.c.created_s, commands.c.id)
+)
+_drop = commands.delete().where(commands.c.run_id == sa.bindparam("key"))
+_drop_kind = _drop.where(commands.c.kind == sa.bindparam("of_kind"))
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,12 +259,13 @@ def add_command(conn: sa.Connection, command: Command) -> None:
 
 def pending_commands(conn: sa.Connection, agent: str) -> list[Command]:
     """Commands that the agent may not have yet, oldest first."""
-    query = sa.select(commands).where(commands.c.agent == agent).order_by(commands.c.created_s, commands.c.id)
-    rows = conn.execute(query).mappings()
+    rows = conn.execute(_pending, {"of_agent": agent}).mappings()
     return [Command(**{**row, "kind": CommandKind(row["kind"])}) for row in rows]
 
 
 def drop_commands(conn: sa.Connection, run_id: str, *, kind: CommandKind | None = None) -> None:
     """Forget the commands about a run, or those of one kind: the agent has shown that it has them."""
-    query = commands.delete().where(commands.c.run_id == run_id)
-    conn.execute(query if kind is None else query.where(commands.c.kind == kind.value))
+    if kind is None:
+        conn.execute(_drop, {"key": run_id})
+    else:
+        conn.execute(_drop_kind, {"key": run_id, "of_kind": kind.value})

@@ -9,6 +9,13 @@ from fleetctl.model.identity import CodeKind, human_code
 from fleetctl.store.tables import counters, settings
 
 _STOP = "stop"
+_value = sa.select(settings.c.value).where(settings.c.key == sa.bindparam("of_key"))
+_count = (
+    counters.update()
+    .where(counters.c.kind == sa.bindparam("of_kind"))
+    .values(last=counters.c.last + 1)
+    .returning(counters.c.last)
+)
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +34,7 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True):
 
 def stop(conn: sa.Connection) -> Stop:
     """The latch as stored; open when nobody ever pressed it."""
-    value = conn.execute(sa.select(settings.c.value).where(settings.c.key == _STOP)).scalar_one_or_none()
+    value = conn.execute(_value, {"of_key": _STOP}).scalar_one_or_none()
     return msgspec.json.decode(value, type=Stop) if value else Stop()
 
 
@@ -44,12 +51,7 @@ def _put(conn: sa.Connection, key: str, value: str) -> None:
 
 def next_code(conn: sa.Connection, kind: CodeKind) -> str:
     """A fresh human code of this site."""
-    updated = conn.execute(
-        counters.update()
-        .where(counters.c.kind == kind.value)
-        .values(last=counters.c.last + 1)
-        .returning(counters.c.last)
-    ).scalar_one_or_none()
+    updated = conn.execute(_count, {"of_kind": kind.value}).scalar_one_or_none()
     if updated is None:
         conn.execute(counters.insert().values(kind=kind.value, last=1))
         updated = 1

@@ -102,6 +102,8 @@ async def _by_hand(driver: Any, verb: str, text: str) -> None:
             await driver.heat(heater, target_degc)
         case WorkOffsets():
             await driver.work_offsets()
+        case SetWorkOffset(frame=frame, origin_mm=origin_mm) if origin_mm:
+            await driver.set_offset_origin(frame, origin_mm)
         case SetWorkOffset(frame=frame, axes_mm=axes_mm):
             await driver.set_work_offset(frame, axes_mm)
         case Probe(axis=axis, direction=direction, distance_mm=distance_mm, feed_mm_s=feed_mm_s):

@@ -7,16 +7,25 @@ handled as it is stands in this folder's README.
 from __future__ import annotations
 
 from fleetctl.model.machine import Activity
-from fleetctl.protocol.engine import Identified, Position, PositionSuspect, RunEndKind, Verb, VerbDone
+from fleetctl.protocol.engine import (
+    Identified,
+    Position,
+    PositionSuspect,
+    RunEndKind,
+    Switches,
+    Verb,
+    VerbDone,
+)
 from fleetctl.protocol.lines import ANSWER_MOST_LINES
 
-from . import words
+from . import switches, words
 from .changing import Changing
 from .dialects import is_banner
 from .ending import SILENT_S
 from .sender import Ask
 from .state import Phase
 from .status import MOVING, Status
+from .switching import switching_s
 
 GREETING_S = 10.0
 """A machine that moves when we come is listened to so long before the link counts as usable."""
@@ -34,6 +43,8 @@ ENDS_A_RUN = {
     "Jog": "it is being jogged by somebody else",
     "Starting": "it starts anew",
 }
+UNKNOWN_WHO = (Phase.GREETING, Phase.IDENTIFYING)
+"""Until it said who it is nobody knows what its letters mean."""
 UNKNOWN_ERROR = 999
 """Stands for an error whose number was garbled."""
 
@@ -152,6 +163,8 @@ class Answers(Changing):
         self._status_now = status
         self._resting = status.at_rest_in_hold or status.state in ("Door", "Tool")
         self._events.append(Position(status.position_mm, status.feed_mm_s, status.spindle_rpm))
+        if (status.pins, status.on) != self._switches_told and self._phase not in UNKNOWN_WHO:
+            self._tell_switches(status)
         arrived_bytes = self._watch.answered(now)
         if status.rx_free_bytes is not None:
             self._compare_buffer(status.rx_free_bytes, arrived_bytes, now)
@@ -164,13 +177,24 @@ class Answers(Changing):
                 self._refuse(f"Grbl is in state {status.state}.", "Bring it to rest at the machine first.")
                 self._status_at_rest(status, now)
         elif self._phase is Phase.RUNNING:
-            self._status_in_run(status, now)
+            self._status_in_run(status, arrived_bytes, now)
         elif self._phase is Phase.HOLDING:
             at_rest = status.at_rest_in_hold or status.state in ("Alarm", "Door", "Sleep", "Check")
             if at_rest or (status.state == "Idle" and now - self._phase_since_s > HOLD_IDLE_S):
                 self._reset_after_hold(now)
         elif not self._occupied and self._phase in (Phase.IDLE, Phase.FAULT):
             self._status_at_rest(status, now)
+
+    def _tell_switches(self, status: Status) -> None:
+        self._switches_told = (status.pins, status.on)
+        laser = self._facts.get("$32", "").strip("0.") != ""
+        closed = switches.closed(status.pins, self._dialect.name)
+        self._events.append(Switches(closed, switches.running(status.on, laser=laser)))
+
+    def _in_state(self, status: Status) -> str:
+        """That it is in this state, and what at the machine holds it there, as far as its inputs say."""
+        held = switches.why_held(status.pins, self._dialect.name)
+        return f"{self._dialect.firmware} is in state {status.state}" + (f": {held}" if held else "")
 
     def _compare_buffer(self, free_bytes: int, arrived_bytes: int | None, now: float) -> None:
         sender = self._sender
@@ -204,10 +228,10 @@ class Answers(Changing):
                 self._tell_ready()
         else:
             self._events.append(Identified(self._dialect.firmware, "", {}))
-            self._fail("hold", f"Grbl is in state {status.state}; clear the fault", False, now)
+            self._fail("hold", f"{self._in_state(status)}; clear the fault", False, now)
             self._tell_ready()
 
-    def _status_in_run(self, status: Status, now: float) -> None:
+    def _status_in_run(self, status: Status, arrived_bytes: int | None, now: float) -> None:
         state = status.state
         if state == "Alarm":
             self._alarm(status.sub_state, now)
@@ -220,14 +244,16 @@ class Answers(Changing):
                 self._show(Activity.PAUSED, "paused")
         elif state in ("Hold", "Door", "Tool"):
             if now - self._resumed_s > STALE_S:
-                self._show(Activity.WAITING, self._why_waiting(state))
-        elif not self._paused and not self._change_waits:
+                self._show(Activity.WAITING, self._why_waiting(status))
+        elif self._change_waits:
+            self._show(Activity.WAITING, self._waits_for)
+        elif not self._paused:
             self._show(Activity.RUNNING, "")
         if state != "Idle" or self._paused:
             self._idle_since_s = None
         elif self._synced:
             self._finished(now)
-        elif self._sender.window:
+        elif self._sender.window and self._oldest_arrived(arrived_bytes):
             self._idle_with_unanswered(now)
 
     def _ends_by_state(self, state: str, now: float) -> None:
@@ -235,19 +261,28 @@ class Answers(Changing):
         why = ENDS_A_RUN.get(state, f"it is in state {state}, which {self._dialect.firmware} does not have")
         self._end_run(RunEndKind.INTERRUPTED, f"{why}{self._at()}", now)
 
-    def _why_waiting(self, state: str) -> str:
-        if state == "Door":
-            return "the safety door is open"
-        if state == "Tool":
+    def _why_waiting(self, status: Status) -> str:
+        """What a person must do; the sub-state of a door says whether it is still ajar (1) or shut (0)."""
+        if status.state == "Tool":
             return "tool change (M6): change the tool, then resume"
-        oldest = self._sender.window.oldest()
-        stops = isinstance(oldest, tuple) and oldest[0].startswith((b"M0\n", b"M00\n", b"M1\n", b"M01\n"))
-        return "program stop (M0)" if stops else "feed hold"
+        held = switches.why_held(status.pins, self._dialect.name)
+        if status.state == "Door":
+            shut = "the safety door was opened and is shut again; resume"
+            return held or (shut if status.sub_state == 0 else "the safety door is open")
+        return f"feed hold: {held}" if held else "feed hold"
+
+    def _oldest_arrived(self, arrived_bytes: int | None) -> bool:
+        """Whether it had the oldest line when it told this. On a slow link a report answers a query that went out
+        seconds ago, before that line; it rests then because nothing came (seen with grblHAL's simulator)."""
+        sender = self._sender
+        need_bytes = sender.sent_bytes - sender.window.used_bytes + sender.oldest_bytes
+        return arrived_bytes is None or arrived_bytes >= need_bytes
 
     def _idle_with_unanswered(self, now: float) -> None:
-        """Idle means that every line was parsed; only a dwell looks the same (see README)."""
+        """Idle means that every line was parsed; only a dwell and a spindle that comes up look the same (README)."""
         oldest = self._sender.window.oldest()
-        dwell_s = words.dwell_s(oldest[0] if isinstance(oldest, tuple) else oldest.text.encode() if oldest else b"")
+        line = oldest[0] if isinstance(oldest, tuple) else oldest.text.encode() if oldest else b""
+        dwell_s = words.dwell_s(line) + switching_s(line, self._dialect, self._facts)
         if self._idle_since_s is None:
             self._idle_since_s = now
         elif now - self._idle_since_s > LOST_ANSWER_S + dwell_s * DWELL_STRETCH:
@@ -272,7 +307,7 @@ class Answers(Changing):
             self._show(Activity.RUNNING, "check mode")
         elif self._phase is Phase.IDLE:
             fault = "check" if state == "Check" else "hold"
-            self._fail(fault, f"{self._dialect.firmware} is in state {state}; clear the fault", False, now)
+            self._fail(fault, f"{self._in_state(status)}; clear the fault", False, now)
 
     def _locked(self, alarm: int, now: float) -> None:
         """It was locked without a word to us; grblHAL may say by which alarm (`Alarm:11`)."""

@@ -54,6 +54,8 @@ class Dialect:
     answers_when_deaf: it answers `?` then. keeps_position: alarms after which it still knows where it stands.
     auto_report: the setting that makes it report by itself; `?` may then be ignored.
     echo: how it can be made to send lines back as it read them.
+    switching: settings that say how many seconds spindle on, spindle off and coolant on are waited for; the state is
+    Idle meanwhile. hidden_switching_s: how long at most, where no setting says it.
     """
 
     name: str
@@ -76,6 +78,8 @@ class Dialect:
     keeps_position: frozenset[int] = frozenset({2, 4, 5})
     auto_report: str = ""
     echo: str = ""
+    switching: tuple[str, ...] = ()
+    hidden_switching_s: float = 0.0
     alarms: Mapping[int, str]
     errors: Mapping[int, str]
 
@@ -138,6 +142,7 @@ GRBLHAL = Dialect(
     answers_when_deaf=True,
     auto_report="$481",
     echo="build option REPORT_ECHO_LINE_RECEIVED",
+    switching=("$394", "$539", "$673"),  # settings.h; spindle_control.c, coolant_control.c
     alarms=numbers.GRBLHAL_ALARMS,
     errors=numbers.GRBLHAL_ERRORS,
 )
@@ -162,6 +167,7 @@ FLUIDNC = Dialect(
     answers_when_deaf=True,
     auto_report="$Report/Interval",
     echo="$GCode/Echo=ON",
+    hidden_switching_s=60.0,  # spinup_ms and spindown_ms of its configuration, 60000 at most (Spindle.h)
     alarms=numbers.FLUIDNC_ALARMS,
     errors=numbers.FLUIDNC_ERRORS,
 )

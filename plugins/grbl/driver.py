@@ -11,7 +11,7 @@ from fleetctl.protocol.feeder import Feeder
 from fleetctl.protocol.jogging import limits_of
 from fleetctl.transport.base import Transport
 
-from .engine import GrblEngine
+from .lane import LanedGrblEngine
 from .state import DEFAULT_PLANNER_BLOCKS
 
 CAPABILITIES = Capabilities(
@@ -21,7 +21,7 @@ CAPABILITIES = Capabilities(
 
 def make(spec: MachineSpec, transport: Transport, clock: Clock, listener: Listener) -> Driver:
     """A driver for one machine; does no I/O."""
-    engine = GrblEngine()
+    engine = LanedGrblEngine()
     profile = spec.profile
     engine.expect_offsets(spec.work_offsets_mm)
     engine.expect(
@@ -29,12 +29,13 @@ def make(spec: MachineSpec, transport: Transport, clock: Clock, listener: Listen
         laser=profile.process is Process.LASER,
         full_speed=_full_speed(spec),
         changes_tools_itself=profile.tool_change == "automatic",
+        stops_at_m1=_stops_at_m1(spec),
     )
 
     def make_feeder() -> Feeder:
         """Lines as long as profile and firmware allow; by now it is known which firmware answered."""
         most_bytes = min(profile.line_max_bytes, engine.line_most_bytes)
-        return Feeder(line_limit_bytes=most_bytes, remove_spaces=True)
+        return Feeder(line_limit_bytes=most_bytes, remove_spaces=True, keep_notes=True)
 
     engine.limit_jogs(limits_of(spec.profile, spec.options))
 
@@ -62,6 +63,17 @@ def _full_speed(spec: MachineSpec) -> float | None:
         return float(given)
     except ValueError as error:
         raise UsageError(f"full_speed is {given!r}; write the controller's $30, as 24000.") from error
+
+
+def _stops_at_m1(spec: MachineSpec) -> bool:
+    """The machine's option `optional_stop`: whether M1 waits for a person as M0 does; it does unless it says `off`.
+
+    Raises UsageError for another word.
+    """
+    given = spec.options.get("optional_stop", "on")
+    if given not in ("on", "off"):
+        raise UsageError(f"optional_stop is {given!r}; write on or off.")
+    return given == "on"
 
 
 DRIVER = DriverType(

@@ -52,6 +52,9 @@ class Ending(GrblState):
             self._sender.end()
             self._sender.asks.append(Ask(SYNC, self._sync_answered))
             self._sender.fill()
+        self._tell_progress()
+
+    def _tell_progress(self) -> None:
         progress = (self._acknowledged_line, self._sender.sent_line)
         if self._in_run and progress != self._progress_told:
             self._progress_told = progress
@@ -93,7 +96,7 @@ class Ending(GrblState):
         self._go(Phase.IDENTIFYING, now)
         self._phase_due_s = now + IDENTIFY_PATIENCE_S
         self._knows_who = False
-        unlock = [Ask("$X", self._keep)] if self._unlock else []
+        unlock = [Ask("$X", self._unlocked)] if self._unlock else []
         self._unlock = False
         self._sender.asks = [
             *unlock,
@@ -103,6 +106,12 @@ class Ending(GrblState):
             Ask("$G", self._identified, expects="[GC:"),
         ]
         self._poll(now)
+
+    def _unlocked(self, ask: Ask, error: int) -> None:
+        """What it reports from now on tells whether it is."""
+        self._keep(ask, error)
+        self._state = ""
+        self._poll(self._now)
 
     def _keep(self, ask: Ask, error: int) -> None:
         self._told += ask.lines
@@ -136,10 +145,13 @@ class Ending(GrblState):
             self._phase = Phase.FAULT
             text = self._dialect.alarm_text(alarm) if alarm else f"{self._dialect.firmware} is locked"
             self._tell_fault(self._fault, f"{text}; home it or clear the fault", position_lost=first)
+            text = f"{text}; it is still locked"
         else:
+            text = ""
             self._show(Activity.IDLE, "")
         self._tell_ready()
-        self._events += [VerbDone(verb) for verb in self._verbs_after_reset]
+        for verb in self._verbs_after_reset:
+            self._events.append(VerbDone(verb, text if locked and verb is Verb.CLEAR_FAULT else ""))
         self._verbs_after_reset = []
 
     def _set_budget(self) -> None:

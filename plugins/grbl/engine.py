@@ -109,6 +109,7 @@ class GrblEngine(Probing):
         self._paused = self._synced = False
         self._spindle_stopped = self._resting = False
         self._acknowledged_line = self._acknowledged_bytes = 0
+        self._noted = (0, "")
         self._progress_told = (0, 0)
         self._idle_since_s = None
         self._check(now)
@@ -125,18 +126,21 @@ class GrblEngine(Probing):
         laser: bool | None = None,
         full_speed: float | None = None,
         changes_tools_itself: bool = False,
+        stops_at_m1: bool = True,
     ) -> None:
         """What is on record and compared before each program: the dialect of the profile, whether it is a laser
-        ($32), and S at full speed ($30); empty and None are not compared. `changes_tools_itself`: M6 is sent."""
+        ($32), and S at full speed ($30); empty and None are not compared. `changes_tools_itself`: M6 is sent.
+        `stops_at_m1`: an optional stop is one."""
         self._expected_dialect, self._expected_laser, self._expected_full_speed = dialect, laser, full_speed
         self._sender.hosts_changes = not changes_tools_itself
+        self._sender.stops_at_m1 = stops_at_m1
 
     def pause(self, now: float) -> None:
         """Feed hold."""
         if self._phase is not Phase.RUNNING or self._paused:
             raise MachineError("There is no running program to pause.")
         if self._change_waits:
-            raise MachineError("It waits for a tool change already.")
+            raise MachineError("It waits for a person already.")
         self._paused = True
         self._sender.feeding = False
         self._urgent += self._signs.hold
@@ -230,7 +234,7 @@ class GrblEngine(Probing):
             self._step(now)
             return
         if self._phase is Phase.RUNNING and self._change_waits:
-            self._events.append(VerbDone(Verb.MAKE_SAFE))  # all is off while a tool is changed
+            self._events.append(VerbDone(Verb.MAKE_SAFE))  # all is off while a person is waited for
             return
         if self._phase is Phase.RUNNING and self._resting:
             if not self._spindle_stopped and self._state == "Hold":

@@ -1,4 +1,4 @@
-"""Grbl's work offsets: shown by `$#`, set by `G10 L20` with the tool where it stands.
+"""Grbl's work offsets: shown by `$#`, set by `G10 L20` with the tool where it stands, or by `G10 L2`.
 
 A layer of the engine above `overrides`. G10 writes the settings memory, during which an AVR hears nothing, so it goes
 out alone and its answer is awaited (interface.md, "EEPROM Issues"). Its numbers are in the active units, which are
@@ -39,12 +39,17 @@ class Offsetting(Overriding):
 
     def set_work_offset(self, frame: str, axes_mm: Mapping[str, float], now: float) -> int:
         """Ask for the units, set, and read back."""
+        return self._set_offset(20, frame, axes_mm, now)
+
+    def set_offset_origin(self, frame: str, origin_mm: Mapping[str, float], now: float) -> int:
+        """The same with `G10 L2`, which names machine coordinates: where the tool is does not matter."""
+        return self._set_offset(2, frame, origin_mm, now)
+
+    def _set_offset(self, word: int, frame: str, axes_mm: Mapping[str, float], now: float) -> int:
         if frame not in FRAMES:
             raise UsageError(f"There is no work offset {frame!r}; there are {', '.join(FRAMES)}.")
         if not axes_mm or any(axis not in AXES or not abs(mm) <= MOST_MM for axis, mm in axes_mm.items()):
-            raise UsageError(
-                f"Name one or more of X, Y and Z with the coordinate that they have here, up to {MOST_MM:g} mm."
-            )
+            raise UsageError(f"Name one or more of X, Y and Z with their coordinate, up to {MOST_MM:g} mm.")
         self._need_rest()
         self._tickets += 1
         ticket = self._tickets
@@ -57,7 +62,7 @@ class Offsetting(Overriding):
                 return
             unit_mm = MM_PER_INCH if "G20" in modes[1].split() else 1.0
             values = "".join(f"{axis}{axes_mm[axis] / unit_mm:.4f}" for axis in AXES if axis in axes_mm)
-            self._sender.asks.append(Ask(f"G10L20P{FRAMES.index(frame) + 1}{values}", stored, ticket=ticket))
+            self._sender.asks.append(Ask(f"G10L{word}P{FRAMES.index(frame) + 1}{values}", stored, ticket=ticket))
 
         def stored(ask: Ask, error: int) -> None:
             if error:

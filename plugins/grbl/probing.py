@@ -16,7 +16,7 @@ from fleetctl.model.profile import Envelope
 from fleetctl.protocol.engine import CommandDone, Measured
 from fleetctl.protocol.jogging import AXES, inside
 
-from . import words
+from . import switches, words
 from .offsets import Offsetting
 from .sender import Ask
 from .status import MM_PER_INCH, Status, point
@@ -49,6 +49,7 @@ class Probing(Offsetting):
         if not (math.isfinite(feed_mm_s) and 0 < feed_mm_s <= FEED_MOST_MM_S):
             raise UsageError(f"A probe moves at {FEED_MOST_MM_S:g} mm/s at most.")
         self._need_rest()
+        self._need_open_probe()
         way_mm = direction * distance_mm
         self._check_way(axis, way_mm, within)
         self._tickets += 1
@@ -59,6 +60,11 @@ class Probing(Offsetting):
             if error or modes is None:
                 why = self._dialect.error_text(error) if error else "the modes could not be read"
                 self._by_hand_failed(ticket, why)
+                return
+            try:
+                self._need_open_probe()  # there was a report since
+            except MachineError as refused:
+                self._by_hand_failed(ticket, str(refused))
                 return
             before = "".join(KEPT_GROUPS.findall(modes[1]))
             self._sender.asks += [
@@ -81,9 +87,21 @@ class Probing(Offsetting):
             values: dict[str, tuple[float, ...]] = {name: (value,) for name, value in zip(AXES, contact, strict=True)}
             self._events += [Measured(ticket, values), CommandDone(ticket, (), ok=True)]
 
+        self._poll(now)
         self._ask(Ask("$G", modes_told, ticket=ticket, expects="[GC:"), now)
         self._show(Activity.RUNNING, "probing")
         return ticket
+
+    def _need_open_probe(self) -> None:
+        """A probe in contact before it moves is ALARM:4, and one without a cable never stops. Raises MachineError."""
+        seen = switches.closed(self._status_now.pins, self._dialect.name) if self._status_now is not None else ()
+        if switches.PROBE in seen or switches.TOOL_SETTER in seen:
+            raise MachineError(
+                "The probe is closed already, before it moved.",
+                hint="Take it off what it touches. If it stays closed, look at its cable and clip.",
+            )
+        if "probe not connected" in seen:
+            raise MachineError("The probe is not connected.", hint="Plug it in, and look that the message goes away.")
 
     def _check_way(self, axis: str, way_mm: float, within: Envelope | None) -> None:
         if within is None or self._here_mm is None:

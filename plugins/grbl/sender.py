@@ -59,9 +59,9 @@ ProgramLine = tuple[bytes, int, int]
 class Sender:
     """`output` collects what must be written. `feeding` lets lines of the program go out.
 
-    `change` is the line of a tool change (M6) at which the program stands: it is not sent, and nothing behind it is,
-    until `go_on`. `hosts_changes` is False where the machine changes tools by itself. `sent_bytes` counts all that
-    was ever sent.
+    `change` is the line of a tool change (M6) or program stop (M0, M1) at which the program stands: it is not sent,
+    and nothing behind it is, until `go_on`. `hosts_changes` is False where the machine changes tools by itself,
+    `stops_at_m1` where M1 is passed over. `sent_bytes` counts all that was ever sent.
     """
 
     def __init__(self) -> None:
@@ -74,6 +74,7 @@ class Sender:
         self.sent_line = 0
         self.sent_bytes = 0
         self.hosts_changes = True
+        self.stops_at_m1 = True
         self.change: ProgramLine | None = None
         self._ready: deque[ProgramLine] = deque()
 
@@ -109,15 +110,31 @@ class Sender:
         self.change = None
         self._ready.clear()
 
-    def go_on(self) -> None:
-        """The tool was changed: what else is on that line goes out next, and then the program as before."""
+    def go_on(self) -> bool:
+        """A person did what the program stood for: what else is on the line of a tool change goes out next, and then
+        the program as before. Whether that line is done with."""
         if self.change is None:
-            return
+            return True
         line, source_line, offset_bytes = self.change
-        rest = words.without_change(line)
+        rest = words.without_change(line) if self.stands_at_change else None
         self.change = None
-        if rest is not None and rest.strip():
-            self._ready.appendleft((rest, source_line, offset_bytes))
+        if rest is None or not rest.strip():
+            return True
+        self._ready.appendleft((rest, source_line, offset_bytes))
+        return False
+
+    @property
+    def stands_at_change(self) -> bool:
+        """The program stands at a tool change, and not at a stop: of the two on one line the change comes first."""
+        return self.change is not None and self.hosts_changes and words.without_change(self.change[0]) is not None
+
+    def _waits_at(self, line: ProgramLine) -> bool:
+        """A person is waited for at this line, which is not sent."""
+        data = line[0]
+        if self.hosts_changes and words.without_change(data) is not None:
+            return True
+        stop = words.stop_in(data)
+        return stop == "M0" or (stop == "M1" and self.stops_at_m1)
 
     def reset(self) -> list[Ask]:
         """The controller dropped all it had; gives our own lines that will not be answered."""
@@ -177,9 +194,15 @@ class Sender:
             if why := words.refusal(data):
                 raise MachineError(f"{why}: {data.decode('latin-1').strip()}.", line=line[1])
             self._ready.popleft()
-            if b"M" in data and self.hosts_changes and words.without_change(data) is not None:
-                self.change = line
-                return
+            if b"M" in data:
+                if self._waits_at(line):
+                    self.change = line
+                    return
+                if words.stop_in(data):  # M1 where nobody wants to stop: some firmware would
+                    data = words.without_stop(data)
+                    if not data:
+                        continue
+                    line = (data, line[1], line[2])
             self._send(data, line)
             self.sent_line = line[1]
 

@@ -28,6 +28,7 @@ from .simulator_settings import System, read_settings
 PIECES = re.compile(rb"[?!~\x18\x19]|[\x80-\xff]+|[^?!~\x18\x19\x80-\xff\r\n]*[\r\n]|[^?!~\x18\x19\x80-\xff\r\n]+")
 """Real-time bytes one by one; the rest in lines and beginnings of lines. CR and LF each end a line."""
 COMMENT = re.compile(rb"\([^)]*\)?|;.*")
+HOSTS = re.compile(r"(?:N\d+)?M0*[01]")
 DROPPED = bytes(range(33)) + b"/"
 LONGEST_BYTES = 4096
 
@@ -38,8 +39,10 @@ def significant(line: bytes) -> str:
 
 
 def as_executed(program: bytes) -> list[str]:
-    """The texts that `executed` holds after just this program, for `fleetctl.sim.record.digest`."""
-    return [text for line in re.split(rb"[\r\n]", program) if (text := significant(line)) and text[0] != "$"]
+    """The texts that `executed` holds after just this program, for `fleetctl.sim.record.digest`; M0 and M1 are the
+    host's."""
+    texts = [significant(line) for line in re.split(rb"[\r\n]", program)]
+    return [text for text in texts if text and text[0] != "$" and not HOSTS.fullmatch(text)]
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ class GrblOptions:
     `firmware` is grbl, grblhal or fluidnc; an empty `version` and sizes of 0 are the firmware's usual ones. `echo`:
     each line is sent back as it was read. `legacy_rt`: `?!~` count everywhere (grblHAL's RT+). `auto_report_s`: it
     reports by itself and ignores queries (0: never). `crlf_link`: something on the way makes CR LF of every LF.
-    `dwell_stretch`: how much longer a dwell takes than it says.
+    `dwell_stretch`: how much longer a dwell takes than it says. `spindle_s`: how long grblHAL and FluidNC wait for
+    the spindle, on and off.
     """
 
     firmware: str = "grbl"
@@ -63,6 +67,7 @@ class GrblOptions:
     auto_report_s: float = 0.0
     crlf_link: bool = False
     dwell_stretch: float = 1.0
+    spindle_s: float = 0.0
     settings: str = ""
     work_mm: tuple[float, ...] = (0.0, 0.0, 0.0)
     start_mm: tuple[float, ...] = (0.0, 0.0, 0.0)
@@ -77,8 +82,12 @@ class GrblSimulator(RealTimeBytes):
     5 as M3 to M5), `rpm`, `flood`, `settings`, `offsets`, `modes`, `lost_bytes`, `critical`, `override_percent`."""
 
     LINE_END = b"\r\n"
-    faults = ("hard-limit", "soft-limit", "door", "reset", "sleep", "check", "e-stop", "flush", "jog-elsewhere")
-    """`flush` is a 0x85 that somebody else sent; `check` and `sleep` are a `$C` and `$SLP` of theirs."""
+    faults = (
+        "hard-limit", "soft-limit", "door", "door-ajar", "door-shut", "probe", "reset", "sleep", "check", "e-stop",
+        "flush", "jog-elsewhere",
+    )  # fmt: skip
+    """`flush` is a 0x85 that somebody else sent; `check` and `sleep` are a `$C` and `$SLP` of theirs. `door` is
+    opened and shut again; `probe` is in contact, or a short circuit, until it comes again."""
 
     def __init__(self, options: GrblOptions, *, seed: int, parts: PartSpec | None = None) -> None:
         super().__init__(seed=seed, parts=parts)
@@ -93,6 +102,8 @@ class GrblSimulator(RealTimeBytes):
         )
         self.options = options
         self.macros_run = 0
+        self.held = False
+        """Somebody keeps the emergency stop pressed: it cannot be unlocked (grblHAL, system.c disable_lock)."""
         self.settings = read_settings(options.settings)
         self.offsets = Offsets()
         self.offsets.work[0] = (options.work_mm[0], options.work_mm[1], options.work_mm[2])
@@ -102,6 +113,7 @@ class GrblSimulator(RealTimeBytes):
         self.status = StatusReport(self)
         self.build_info = ""
         self.lost_bytes = 0
+        self.door_ajar = self.probe_stuck = False
         self._physical_offset: Point = (options.start_mm[0], options.start_mm[1], options.start_mm[2])
         self._boot()
 
@@ -113,7 +125,7 @@ class GrblSimulator(RealTimeBytes):
         self.planner.flush(self.now_s)
         self.planner.place((0.0, 0.0, 0.0))
         self.probed: tuple[Point, bool] = ((0.0, 0.0, 0.0), False)
-        self.state = "Alarm" if self.settings[22] else "Idle"
+        self.state = "Alarm" if self.settings[22] or self.held else "Idle"
         self._silent_until_s: float | None = None
         if self.options.boot_s > 0:
             self._silent_until_s = self.now_s + self.options.boot_s
@@ -188,8 +200,13 @@ class GrblSimulator(RealTimeBytes):
         if kind == "reset":
             self.resets += 1
             self._boot()
-        elif kind == "door":
+        elif kind in ("door", "door-ajar"):
+            self.door_ajar = kind == "door-ajar"
             self._open_door()
+        elif kind == "door-shut":
+            self.door_ajar = False
+        elif kind == "probe":
+            self.probe_stuck = not self.probe_stuck
         elif kind == "sleep":
             self.planner.flush(self.now_s)
             self.sleep()
@@ -223,6 +240,16 @@ class GrblSimulator(RealTimeBytes):
             "flood": float(self.flood and not self.outputs_paused),
             "mist": float(self.mist and not self.outputs_paused),
         }
+
+    @property
+    def probe_closed(self) -> bool:
+        """The probe is in contact where the tool stands, or short-circuited."""
+        return self.probe_stuck or self.planner.position(self.now_s)[2] <= self.options.probe_z_mm + 1e-6
+
+    @property
+    def pins(self) -> str:
+        """The letters of `Pn:`."""
+        return ("P" if self.probe_closed else "") + ("D" if self.door_ajar else "")
 
     def snapshot(self) -> dict[str, object]:
         return super().snapshot() | {

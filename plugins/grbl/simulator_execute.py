@@ -59,11 +59,19 @@ class Execution:
         if (modes.spindle, modes.rpm) != (before.spindle, before.rpm) and block.spindle_named:
             if not (machine.settings[32] and modes.spindle == before.spindle):
                 yield self.drained()
+            turned = machine.spindle
             machine.spindle, machine.rpm = modes.spindle, modes.rpm
+            if turned != modes.spindle:
+                yield from self._spin()
         if modes.flood != machine.flood:
             yield self.drained()
             machine.flood = modes.flood
             machine.offsets_changed()
+
+    def _spin(self) -> Task:
+        """grblHAL and FluidNC wait for the spindle, in state Idle, as in a dwell."""
+        if self.machine.options.spindle_s and self.machine.firmware.name != "grbl":
+            yield Wait(lambda: False, at_s=self.machine.now_s + self.machine.options.spindle_s)
 
     def _dwell(self, seconds: float) -> Task:
         if not self.machine.checking:
@@ -169,6 +177,9 @@ class Execution:
         if machine.checking:
             return
         yield self.drained()
+        if machine.probe_closed and block.modes.motion in (382, 383):
+            machine.alarm(4)  # "already triggered before starting cycle" (gnea/grbl motion_control.c)
+            return
         start, target = machine.planned, block.target
         surface = machine.options.probe_z_mm
         hit = block.modes.motion in (382, 383) and target[2] <= surface <= start[2] and target[2] < start[2]
@@ -201,7 +212,9 @@ class Execution:
             yield Wait(lambda: True)
             return
         self._reset_modes()
-        machine.spindle, machine.flood = 5, False
+        turned, machine.spindle, machine.flood = machine.spindle, 5, False
+        if turned != 5:
+            yield from self._spin()
         machine.reset_overrides()
         machine.say("[MSG:Pgm End]")
         if machine.cutting_moves:

@@ -39,6 +39,7 @@ class RealTimeBytes(SimulatedMachine):
     mist: bool
     modes: Modes
     outputs_paused: bool
+    door_ajar: bool
     override_percent: dict[str, int]
     _ring: bytearray
     _line: bytearray
@@ -126,7 +127,7 @@ class RealTimeBytes(SimulatedMachine):
             return
         if self.state in ("Hold", "Tool"):
             self._resume()
-        elif self.state == "Door" and self._resume_at_s is None:
+        elif self.state == "Door" and self._resume_at_s is None and not self.door_ajar:
             restores = self.spindle != 5 or self.flood or self.mist
             self._resume_at_s = self.now_s + (DOOR_RESTORE_S if restores else 0.0)
             self.outputs_paused = False

@@ -49,6 +49,8 @@ class StatusReport:
             fields.append(f"Bf:{machine.planner.free},{machine.free_rx_bytes()}")
         feed = machine.planner.speed_mm_s * 60 / (INCH_MM if machine.settings[13] else 1)
         fields.append(f"FS:{feed:.0f},{machine.outputs['spindle']:.0f}")
+        if machine.pins:
+            fields.append(f"Pn:{machine.pins}")
         fields += self._deferred((a, b, c))
         return "<" + "|".join(fields) + ">"
 
@@ -60,6 +62,8 @@ class StatusReport:
         if machine.state == "Door":
             if machine.planner.stopping:
                 return "Door:2"
+            if machine.door_ajar:
+                return "Door:1"
             return "Door:3" if machine.is_restoring() else "Door:0"
         return machine.state
 

@@ -94,6 +94,8 @@ class System:
             machine.say("$N0=")
             machine.say("$N1=")
         elif text == "$X":
+            if machine.held:
+                raise Refused(50)
             if machine.critical:
                 raise Refused(79)
             if machine.state == "Alarm":
@@ -178,6 +180,9 @@ class System:
     def settings_report(self) -> Iterator[str]:
         for number, value in sorted(self.machine.settings.items()):
             yield f"${number}={value:.3f}" if number in FRACTIONAL else f"${number}={value:.0f}"
+        if self.machine.firmware.name == "grblhal":
+            for number in (394, 539):  # how long the spindle is waited for; FluidNC has it in its configuration
+                yield f"${number}={self.machine.options.spindle_s:.1f}"
 
     def parameters_report(self) -> Iterator[str]:
         offsets = self.machine.offsets

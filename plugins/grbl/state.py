@@ -60,6 +60,7 @@ class GrblState:
         self._dialect: Dialect = GRBL
         self._signs: Signs = LEGACY
         self._status_now: Status | None = None
+        self._switches_told: tuple[str, str] | None = None
         self._events: list[EngineEvent] = []
         self._urgent = b""
         self._discard = False
@@ -92,6 +93,8 @@ class GrblState:
         self._offset_lines: list[str] = []
         self._check_asks: list[Ask] = []
         self._changing = self._change_waits = False
+        self._waits_for = ""
+        self._noted = (0, "")
         self._back_on: list[str] = []
         self._tool = ""
         self._in_run = False

@@ -9,7 +9,8 @@ firmware tells changes only: the work offset, overrides and what is switched on.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+
+import msgspec
 
 Point = tuple[float, float, float]
 
@@ -18,8 +19,7 @@ MOVING = frozenset({"Run", "Jog", "Home"})
 _KNOWN = frozenset({"MPos", "WPos", "WCO", "F", "FS", "Bf", "Ln", "Pn", "Ov", "A"})
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(msgspec.Struct, frozen=True):
     """One report: positions in mm, machine coordinates; None for what was not told.
 
     `feed_mm_s` and `spindle_rpm` are as they are now. `planner_free` and `rx_free_bytes` are `Bf:`, `line` is `Ln:`.
@@ -38,9 +38,9 @@ class Status:
     rx_free_bytes: int | None = None
     line: int | None = None
     pins: str = ""
-    overrides_percent: dict[str, float] = field(default_factory=dict)
+    overrides_percent: dict[str, float] = {}
     on: str = ""
-    extras: dict[str, str] = field(default_factory=dict)
+    extras: dict[str, str] = {}
 
     @property
     def at_rest_in_hold(self) -> bool:
@@ -69,7 +69,9 @@ class StatusReader:
             return None
         head, *fields = line[1:-1].decode("latin-1").split("|")
         state, _, sub_state = head.partition(":")
-        values = dict(each.partition(":")[::2] for each in fields)
+        values: dict[str, str] = {}
+        for each in fields:
+            name, _, values[name] = each.partition(":")
         if not state.isalpha() or not (sub_state.isdigit() or not sub_state):
             return None
         try:
@@ -109,7 +111,7 @@ class StatusReader:
             pins=values.get("Pn", ""),
             overrides_percent=overrides,
             on=on,
-            extras={name: value for name, value in values.items() if name not in _KNOWN} if values else {},
+            extras={} if values.keys() <= _KNOWN else {name: values[name] for name in values if name not in _KNOWN},
         )
         self._offset, self._overrides, self._on = offset, overrides, on
         return status
@@ -118,10 +120,10 @@ class StatusReader:
 def point(text: str, scale: float) -> Point:
     """The first three of these numbers, in mm. Raises ValueError where there are fewer, or one is none: `nan`, which
     the kinematics of some builds give, would pass every limit that it is compared with."""
-    x, y, z, *_ = (float(value) * scale for value in text.split(","))
+    x, y, z, *_ = map(float, text.split(","))
     if not math.isfinite(x + y + z):
         raise ValueError(text)
-    return (x, y, z)
+    return (x * scale, y * scale, z * scale)
 
 
 def _finite(text: str) -> float:

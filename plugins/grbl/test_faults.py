@@ -11,7 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from fleetctl_plugins.grbl.dialects import GRBL, GRBLHAL
 from fleetctl_plugins.grbl.simulator import GrblSimulator, simulator
+from fleetctl_plugins.grbl.switching import switching_s
 from fleetctl_plugins.grbl.test_conformance import SUBJECT
 
 from fleetctl.driver.api import EndKind
@@ -96,6 +98,26 @@ async def test_the_door_waits_for_a_person_and_the_run_goes_on() -> None:
     await finish(bench)
 
 
+@under_virtual_clock()
+async def test_a_door_says_why_it_holds_as_long_as_it_is_ajar_and_when_it_is_shut() -> None:
+    bench = await begun(subject("grbl"))
+    await bench.until_lines(8)
+    bench.machine.inject("door-ajar", bench.link.now_s())
+    await bench.until(lambda: bench.recorder.now is Activity.WAITING)
+    assert bench.recorder.activities[-1][1] == "safety door: its switch says that it is open"
+    assert bench.recorder.latest.switches_closed == ("safety door",)
+    await bench.driver.resume()
+    await bench.clock.sleep(60.0)
+    assert bench.recorder.now is Activity.WAITING
+    bench.machine.inject("door-shut", bench.link.now_s())
+    await bench.clock.sleep(5.0)
+    assert bench.recorder.activities[-1][1] == "the safety door was opened and is shut again; resume"
+    await bench.driver.resume()
+    ended, _, _ = await bench.end()
+    assert ended is EndKind.FINISHED
+    await finish(bench)
+
+
 @pytest.mark.parametrize(
     ("firmware", "number", "word"), [("grblhal", 10, "emergency stop"), ("fluidnc", 13, "hard stop")]
 )
@@ -113,6 +135,24 @@ async def test_an_emergency_stop_has_the_number_of_its_firmware(firmware: str, n
         await bench.driver.home()
     await bench.driver.clear_fault()
     await bench.until(lambda: bench.recorder.now is Activity.IDLE)
+    await finish(bench)
+
+
+@under_virtual_clock()
+async def test_clearing_a_fault_that_stays_is_no_success() -> None:
+    bench = await begun(subject("grblhal"))
+    await bench.until_lines(8)
+    board_of(bench).held = True
+    bench.machine.inject("e-stop", bench.link.now_s())
+    bench.link.wake()
+    await bench.end()
+    with pytest.raises(MachineError, match="still locked"):
+        await bench.driver.clear_fault()
+    await bench.clock.sleep(5.0)
+    assert bench.recorder.activities[-1][0] is Activity.FAULT
+    board_of(bench).held = False
+    await bench.driver.clear_fault()
+    await bench.until(lambda: bench.recorder.now is Activity.IDLE, 5.0)
     await finish(bench)
 
 
@@ -408,6 +448,32 @@ async def test_m6_waits_for_a_person_with_everything_off_and_is_never_sent(firmw
     await finish(bench)
 
 
+@pytest.mark.parametrize("firmware", FIRMWARES)
+@under_virtual_clock()
+async def test_m0_is_held_by_the_host_with_its_text_and_nothing_behind_it_reaches_the_board(firmware: str) -> None:
+    program = b"G21 G90\nM3 S5000\nG1 X-5 F600\nM0 (MSG, turn it over)\nG1 X-9\nG0 Z-2 M1\nM5\nG0 X-1\nM30\n"
+    bench = await begun(subject(firmware, program=program))
+    board = board_of(bench)
+    await bench.until(lambda: bench.recorder.now is Activity.WAITING)
+    assert bench.recorder.activities[-1][1] == "program stop (M0) in line 4: turn it over"
+    assert board.is_safe
+    assert (board.state, board.position_mm[0]) == ("Idle", -5)
+    received = list(bench.executed)
+    await bench.clock.sleep(4 * 3600.0)
+    assert bench.executed == received
+    assert bench.recorder.ends == []
+    await bench.driver.resume()
+    await bench.until(lambda: bench.recorder.now is Activity.WAITING)
+    assert bench.recorder.activities[-1][1] == "program stop (M1) in line 6"
+    assert (board.position_mm[0], board.position_mm[2]) == (-9, -2), "what else is on its line comes before the stop"
+    await bench.driver.resume()
+    ended, reason, progress = await bench.end()
+    assert ended is EndKind.FINISHED, reason
+    assert progress.acknowledged_line == progress.sent_line == 9
+    assert not any("M0" in line or "M1" in line for line in bench.executed)
+    await finish(bench)
+
+
 @under_virtual_clock()
 async def test_a_run_that_waits_for_a_tool_can_be_cancelled() -> None:
     bench = await begun(subject("grbl", program=b"G21 G90\nM3 S5000\nG1 X-5 F600\nM6 T3\nG1 X-9\nM30\n"))
@@ -532,4 +598,41 @@ async def test_no_byte_of_ours_runs_a_macro_of_fluidnc() -> None:
     await bench.driver.resume()
     await bench.end()
     assert board_of(bench).macros_run == 0
+    await finish(bench)
+
+
+# A spindle that takes its time
+
+
+@pytest.mark.parametrize("firmware", ["grblhal", "fluidnc"])
+@under_virtual_clock()
+async def test_a_spindle_that_is_waited_for_is_no_lost_answer(firmware: str) -> None:
+    program = b"G21 G90 G94\nG0 X-1\nM3 S500\nG1 X-2 F600\nM5\nG0 X-3\nM3 S300\nG1 X-4\nM30\n"
+    bench = await begun(subject(firmware, program=program, spindle_s=5.0))
+    kind, reason, _ = await bench.end()
+    assert kind is EndKind.FINISHED, reason
+    assert bench.program_lines() == expected(bench)
+    await finish(bench)
+
+
+@pytest.mark.parametrize("line", [b"M3S500", b"M5", b"G1X5", b"M8", b"M30"])
+def test_how_long_a_line_may_wait_is_what_the_settings_say(line: bytes) -> None:
+    facts = {"$394": "3.0", "$539": "2.0", "$673": "1.5"}
+    wanted = {b"M3S500": 5.0, b"M5": 2.0, b"G1X5": 0.0, b"M8": 1.5, b"M30": 2.0}[line]
+    assert switching_s(line, GRBLHAL, facts) == wanted
+    assert switching_s(line, GRBLHAL, {"$394": "x", "$539": "", "$673": "-1"}) == 0.0
+    assert switching_s(line, GRBL, facts) == 0.0
+
+
+@pytest.mark.parametrize("firmware", FIRMWARES)
+@under_virtual_clock()
+async def test_rest_on_a_slow_link_is_no_lost_answer(firmware: str) -> None:
+    """It rests because the line is still on its way, and reports that come meanwhile answer older queries."""
+    bench = Bench(subject(firmware, program=b"G21 G90 G94\nG1 X-1 F600\nG1 X-2\nM30\n"))
+    await bench.connect()
+    bench.link.latency_s = 0.6
+    await bench.start()
+    kind, reason, _ = await bench.end()
+    assert kind is EndKind.FINISHED, reason
+    assert bench.program_lines() == expected(bench)
     await finish(bench)

@@ -19,7 +19,12 @@ STORING = re.compile(rb"G0*10(?!\d)|G0*28\.1|G0*30\.1")
 """Words that write the settings memory: an AVR hears nothing meanwhile, and work offsets are lost or moved."""
 
 TOOL_CHANGE = re.compile(rb"M0*6(?![\d.])")
+STOP = re.compile(rb"(?<![A-Z_<])M0*([01])(?:\.0*)?(?![\d.])")
+"""Program stops M0 and M1; not the M of a parameter's name (`#<am0>` of grblHAL and FluidNC)."""
+
 _TOOL = re.compile(rb"T(\d+)")
+_NOTE = re.compile(r"[(;]\s*(?:MSG\b[\s,:]*)?([^()]*)", re.IGNORECASE)
+_NUMBER_ONLY = re.compile(rb"/?(?:N\d*)?/?")
 _NEW_OPTIONS = re.compile(r"\[NEWOPT:([^\]]*)\]")
 
 DWELL = re.compile(rb"G0?4(?![\d.])(?:.*P(\d+\.?\d*|\.\d+))?")
@@ -42,6 +47,25 @@ def without_change(line: bytes) -> bytes | None:
     if not TOOL_CHANGE.search(line):
         return None
     return TOOL_CHANGE.sub(b"", line)
+
+
+def stop_in(line: bytes) -> str:
+    """`M0` or `M1` when this line stops the program, else empty."""
+    found = STOP.search(line)
+    return f"M{found[1].decode()}" if found else ""
+
+
+def without_stop(line: bytes) -> bytes:
+    """What else is on the line of a program stop, which comes last in it (RS274/NGC, order of execution); empty when
+    there is nothing to do."""
+    rest = STOP.sub(b"", line)
+    return b"" if _NUMBER_ONLY.fullmatch(rest.strip()) else rest
+
+
+def note(written: bytes) -> str:
+    """What a person wrote for the person at the machine in this line's comment: `(MSG, turn it over)`; else empty."""
+    found = _NOTE.search(written.decode("utf-8", "replace"))
+    return "".join(sign for sign in found[1] if sign.isprintable()).strip() if found else ""
 
 
 def tool_named(line: bytes) -> str:

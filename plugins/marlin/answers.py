@@ -24,6 +24,7 @@ from .link import Ask, Sent
 from .quirks import ResendOk
 from .sending import Sending
 from .state import DEAF, RUN_IN_HAND, Phase
+from .watch import Pace
 from .words import Word
 
 RESEND_OK_S = {ResendOk.ALWAYS: 2.0, ResendOk.EITHER: 0.5, ResendOk.NEVER: None}
@@ -64,6 +65,9 @@ class Answers(Sending):
             self._watch.busy_seen = True
             self._watch.alive()
             self._late_due_s = None
+            if self._was_woken and not self._asked_a_person:
+                self._was_woken = False
+                self._waits_no_more()  # it loads filament, say, and may ask again
         elif word is Word.TEMPERATURES:
             self._temperatures(line)
         elif word is Word.RESEND:
@@ -88,6 +92,8 @@ class Answers(Sending):
             self._power_panic()
         elif word is Word.CARD:
             self._card(words.card_is_printing(line))
+        elif word is Word.NOT_EXTRUDED:
+            self._not_extruded(line, now)
         elif word is Word.TEXT:
             self._text(line, now)
 
@@ -111,11 +117,14 @@ class Answers(Sending):
         if self._quirks.trusts_room and (free := words.free_buffer(line)) is not None:
             self._link.learn_window(free)
         self._watch.alive()
+        self._waits_no_more()
+        self._answered(tag, now)
+
+    def _waits_no_more(self) -> None:
         if self._waiting:
             self._waiting = False
             self._close_prompt()
             self._tell(Activity.PAUSED if self._phase is Phase.PAUSED else Activity.RUNNING, "")
-        self._answered(tag, now)
 
     def _catches_up(self, number: int | None, now: float) -> bool:
         """An ok that names its line: take all before it as answered. Whether it acknowledges the oldest line now."""
@@ -185,6 +194,8 @@ class Answers(Sending):
         self._was_asked = True
         self._watch.alive()
         request = self._link.requested(number)
+        if request is Request.ALREADY_REPEATED and self._pace() is Pace.QUICK:
+            self._watch.doubt(now)
         if request is Request.LOST or request is Request.GIVE_UP:
             why = "a line that was never sent" if request is Request.LOST else "the same line too often"
             if was_reset := self._link.is_long_done(number):
@@ -261,6 +272,18 @@ class Answers(Sending):
         elif self._phase in RUN_IN_HAND:
             self._end_run(RunEndKind.FAILED, f"{text}{self._at()}")
 
+    def _not_extruded(self, line: bytes, now: float) -> None:
+        """`echo: cold extrusion prevented`, `echo: too long extrusion prevented`: it moves on without plastic,
+        and says `ok`. A move that was to lay down some is a bad part; one of the extruder alone may be a
+        retraction."""
+        text = line.decode("latin-1").removeprefix("echo:").strip()
+        oldest = self._link.oldest
+        if isinstance(oldest, tuple) and words.LAYS_DOWN.search(oldest[0]):
+            self._end_run(RunEndKind.FAILED, f"the firmware says: {text}{self._at()}")
+        else:
+            self._events.append(Message(f"The firmware says: {text}."))
+            self._text(line, now)
+
     def _banner(self, now: float) -> None:
         """The board was reset: nothing in flight exists any more."""
         if self._phase is Phase.GREETING:
@@ -318,6 +341,10 @@ class Answers(Sending):
             self._prompt = text
         elif step in ("choice", "button"):
             self._choices.append(text)
+        elif step == "show" and self._choices == ["Dismiss"]:
+            # It says what it does and waits for nobody: before and behind what M600 really asks (Marlin, pause.cpp).
+            self._events.append(Message(self._prompt))
+            self._close_prompt()
         elif step == "show":
             self._asked_a_person = True
             self._events.append(Prompted(self._prompt or "The machine asks", tuple(self._choices)))

@@ -194,6 +194,7 @@ class MarlinEngine(Overriding):
         else:
             self._asks.append(Ask(f"M876 S{choice}"))
         self._close_prompt()
+        self._was_woken = self._waiting
         self._step(now)
 
     def home(self, now: float) -> None:

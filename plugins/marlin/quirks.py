@@ -75,7 +75,8 @@ ROWS: tuple[Quirks, ...] = (
     Quirks(
         name="Marlin 2",
         named_by=("marlin 2", "marlin bugfix-2", "marlin"),
-        # queue.cpp: until 2.0.6 `ok_to_send` follows the request, since 2.0.7 only `Resend`. Configuration_adv.h:
+        # queue.cpp: until 2.0.6 `ok_to_send` follows the request, then only `Resend`, and since 2.0.9 always an `ok`
+        # (seen with 2.0.9.7 and 2.1.2.5). Configuration_adv.h:
         # BLOCK_BUFFER_SIZE 16, BUFSIZE 4, MAX_CMD_SIZE 96, RX_BUFFER_SIZE 128, of which one byte stays free
         # (MarlinSerial.h).
         source="MarlinFirmware/Marlin 2.0.x: queue.cpp, e_parser.h, M115.cpp, host_actions.cpp",

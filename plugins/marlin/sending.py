@@ -53,7 +53,7 @@ class Sending(MarlinState):
         self._poll_due_s = self._resend_ok_due_s = None
         self._half_error_due_s = self._answer_over_s = self._late_due_s = None
         self._watch.reports = False
-        self._waiting = self._card_prints = self._has_card = False
+        self._waiting = self._card_prints = self._has_card = self._was_woken = False
         self._close_prompt()
         if self._was_in_step:
             self._in_step_by_s = now + IN_STEP_PATIENCE_S
@@ -198,6 +198,7 @@ class Sending(MarlinState):
     def _ask_again(self) -> None:
         """No answer in time. A poll that went unanswered is given up, so that no other answer is taken for its."""
         self._lines.reset()  # the beginning of a line whose end was lost would spoil the next one
+        self._link.history.expect_no_echo()  # what is asked for from here on is missing
         while isinstance(oldest := self._link.oldest, Ask) and oldest.is_poll:
             self._link.answered()
         self._link.ask_over_the_window(self._poll("M105"))
@@ -303,7 +304,9 @@ class Sending(MarlinState):
         go_on = [index for index, choice in enumerate(self._choices) if choice.lower() == "continue"]
         if self._asked_a_person and go_on:
             self._urgent.append(b"M876 S%d\n" % go_on[0])
+            self._close_prompt()
         self._urgent.append(b"M108\n")
+        self._was_woken = True
 
     def _end_run(self, kind: RunEndKind, reason: str) -> None:
         """Controlled: heaters off, planner dry, then the end is told."""

@@ -35,6 +35,8 @@ QUESTIONS = re.compile(r"M(?:27|105|108|110|112|113|114|115|119|154|155|410|503|
 class MarlinOptions:
     """The build options of the pretend firmware and the machine under it. Defaults are Marlin 2.1's own; those that
     another `firmware` has are in `simulator_firmwares`. `silent_waits`: it says nothing while it waits for a person.
+    `usb_bursts`: native USB, where lines sent together arrive together, so that those behind a bad one are thrown
+    away with it and bring no request of their own.
     """
 
     firmware: str = "marlin2"
@@ -51,6 +53,8 @@ class MarlinOptions:
     autoreport: bool = True
     card: bool = False
     card_reports: bool = False
+    autoreport_position: bool = False
+    usb_bursts: bool = False
     silent_waits: bool = False
     board_uuid: str = ""
     busy_s: float = 2.0
@@ -62,6 +66,9 @@ class MarlinOptions:
     homing_mm_s: float = 50.0
     homing_z_mm_s: float = 10.0
 
+
+ESCAPED = re.compile(rb"\\(.?)")
+"""Marlin drops a backslash before it looks at the checksum (queue.cpp, process_stream_char)."""
 
 LONGEST_BYTES = 4096
 """More than this without a line end is noise and is not kept."""
@@ -213,7 +220,7 @@ class MarlinSimulator(SimulatedMachine):
             self._say(f"{prefix}{reason}")
         self._say("Error:Printer halted. kill() called!")
         if self.options.host_actions:
-            self._say("//action:disconnect")
+            self._say("//action:poweroff")
         self.halt()
 
     def heaters_off(self) -> None:
@@ -290,9 +297,13 @@ class MarlinSimulator(SimulatedMachine):
         self.planner.advance(self.now_s)
 
     def _hear(self, data: bytes) -> None:
+        resends = self.resends
         for piece in data.replace(b"\r", b"\n").splitlines(keepends=True):
             if self._silent_until_s is not None:
                 return
+            if self.options.usb_bursts and self.resends > resends:
+                self._scan_emergency(piece)
+                continue
             if CANCEL in piece and isinstance(self.firmware, Smoothieware):
                 piece = piece.replace(bytes((CANCEL,)), b"")
                 self.firmware.halted_by_byte()
@@ -345,7 +356,7 @@ class MarlinSimulator(SimulatedMachine):
             self.person_waited_for = False
         elif code == b"410":
             self.quick_stop()
-        elif (found := re.match(rb"\s*S(\d)", rest)) and self.person_waited_for:
+        elif (found := re.match(rb"\s*S(\d)", rest)) and (self.person_waited_for or self.person_answer < 0):
             self.person_answer = int(found[1])
             self.person_waited_for = False
         self._pump()
@@ -366,7 +377,8 @@ class MarlinSimulator(SimulatedMachine):
             raw = bytes(self._line)
             self._line.clear()
             for line in raw.split(b":") if self.firmware.colon_ends_line else [raw]:
-                self._accept(significant(line, self.options.line_bytes))
+                kept = significant(line, self.options.line_bytes)
+                self._accept(ESCAPED.sub(rb"\1", kept) if self.firmware.drops_backslash else kept)
 
     def _accept(self, line: bytes) -> None:
         """A line without its comment: judge it, then queue it."""

@@ -23,6 +23,11 @@ Handler = Callable[[Words], "Task | None"]
 CODE = re.compile(r"([GMT])\s*(\d+)")
 WORD = re.compile(r"([A-Z])\s*([-+]?(?:\d+\.?\d*|\.\d+))?")
 
+TIMED = re.compile(r"([PS])(\d+(?:\.\d*)?)\Z")
+UNLOADING_S = 25.0
+PURGING_S = 17.0
+"""100 mm out at 10 mm/s with its preparation, and 50 mm in at 3 mm/s (Configuration_adv.h, defaults)."""
+
 PLATE_LEAST_MM = 1.0
 HOTEND_MOST_DEGC = 285.0
 BED_MOST_DEGC = 120.0
@@ -32,7 +37,7 @@ ROUNDING_DEGC = 0.01
 ACCEPTED = frozenset(
     f"M{number}"
     for number in (
-        *(73, 75, 76, 92, 117, 145, 200, 205, 207, 208, 209, 211, 217, 281, 300, 301, 302, 304, 355, 412, 413),
+        *(73, 75, 76, 92, 117, 145, 200, 205, 207, 208, 209, 211, 217, 281, 300, 301, 304, 355, 412, 413),
         *(420, 425, 486, 500, 501, 502, 569, 575, 592, 593, 851, 900, 906, 907),
     )
 )
@@ -64,6 +69,8 @@ class Commands:
             return handler(words)
         if found is not None and name == "M118":
             self._speak(text[found.end() :].strip())
+        elif found is not None and name in ("M0", "M1"):
+            return self._wait_for_person(name, text[found.end() :].strip())
         elif found is not None and found[1] == "T":
             self._change_tool(int(found[2]))
         elif name not in ACCEPTED:
@@ -151,47 +158,62 @@ class Commands:
     def _m400(self, words: Words) -> Task:
         yield self.motion.drained()
 
-    def _m0(self, words: Words) -> Task:
-        """Wait for a time, or for a person: M108, or the answer M876."""
+    def _wait_for_person(self, name: str, text: str) -> Task:
+        """M0 and M1: wait for a person (M108, or the answer M876), with P or S for so long at most. The question is
+        not taken back when the wait is over (Marlin, M0_M1.cpp)."""
         machine = self.machine
+        timed = TIMED.match(text)
+        until_s = machine.now_s + float(timed[2]) * (0.001 if timed[1] == "P" else 1.0) if timed else None
         yield self.motion.drained()
-        seconds = (words.get("P") or 0.0) / 1000 + (words.get("S") or 0.0)
-        if seconds > 0:
-            yield Wait(lambda: False, at_s=machine.now_s + seconds)
-            return
+        if text and timed is None:
+            machine.say(f"echo:{text}")
+        self._ask_person(text if text and timed is None else f"{name} Stop", "Continue")
+        machine.busy_text = "paused for user"
+        machine.person_waited_for = True
+        yield Wait(lambda: not machine.person_waited_for, at_s=until_s)
+        machine.person_waited_for = False
+
+    def _ask_person(self, text: str, *buttons: str) -> None:
+        """A question for the host to show; the one before is taken back first (Marlin, host_actions.cpp)."""
+        if self.machine.options.host_actions:
+            named = [f"button {button}" for button in buttons]
+            for step in ("end", f"begin {text}", *named, "show"):
+                self.machine.say(f"//action:prompt_{step}")
+
+    def _m302(self, words: Words) -> None:
+        """Allow cold extrusion, or from which temperature on it is allowed."""
+        if words.get("P") is not None or words.get("S") is not None:
+            self.motion.cold_degc = 0.0 if words.get("P") else words.get("S") or 0.0
+
+    def _m600(self, words: Words) -> Task:
+        """Change the filament (Marlin, pause.cpp): it pauses and unloads by itself, with a text that asks nothing;
+        waits for a person, loads and purges, and asks whether that was enough."""
+        machine = self.machine
         if machine.options.host_actions:
-            machine.say("//action:prompt_begin M0/1 Break Called")
-            machine.say("//action:prompt_button Continue")
-            machine.say("//action:prompt_show")
+            machine.say("//action:paused")
+        self._ask_person("Pause", "Dismiss")
+        yield self.motion.drained()
+        yield Wait(lambda: False, at_s=machine.now_s + UNLOADING_S)
+        machine.say("echo:Insert filament and send M108")
+        self._ask_person("Nozzle Parked", "Continue")
         machine.busy_text = "paused for user"
         machine.person_waited_for = True
         yield Wait(lambda: not machine.person_waited_for)
-        if machine.options.host_actions:
-            machine.say("//action:prompt_end")
-
-    _m1 = _m0
-
-    def _m600(self, words: Words) -> Task:
-        """Change the filament: the printer pauses itself, asks, and goes on when a person says so."""
-        machine = self.machine
-        yield self.motion.drained()
-        if machine.options.host_actions:
-            machine.say("//action:paused")
         while True:
-            if machine.options.host_actions:
-                machine.say("//action:prompt_begin Paused")
-                machine.say("//action:prompt_button PurgeMore")
-                machine.say("//action:prompt_button Continue")
-                machine.say("//action:prompt_show")
+            machine.busy_text = "processing"
+            yield Wait(lambda: False, at_s=machine.now_s + PURGING_S)
+            if not machine.options.host_actions:
+                break
+            self._ask_person("Paused", "PurgeMore", "Continue")
             machine.busy_text = "paused for user"
             machine.person_waited_for = True
-            machine.person_answer = 1
-            yield Wait(lambda: not machine.person_waited_for)
-            if machine.person_answer == 1:
+            machine.person_answer = -1  # M108 does not answer this one
+            yield Wait(lambda: machine.person_answer >= 0)
+            if machine.person_answer:
                 break
         if machine.options.host_actions:
-            machine.say("//action:prompt_end")
             machine.say("//action:resumed")
+        self._ask_person("Resuming", "Dismiss")
 
     def _m84(self, words: Words) -> Task:
         yield self.motion.drained()
@@ -270,6 +292,13 @@ class Commands:
             self.machine.reports_position = int(words.get("C") or 0) & 4 != 0
         else:
             self.machine.firmware.unknown("M155")
+
+    def _m154(self, words: Words) -> None:
+        """Report the position too, as often as the temperatures."""
+        if self.machine.options.autoreport_position:
+            self.machine.reports_position = bool(words.get("S"))
+        else:
+            self.machine.firmware.unknown("M154")
 
     def _m503(self, words: Words) -> None:
         motion = self.motion

@@ -58,6 +58,9 @@ class Firmware:
     emergency = re.compile(rb" *(?:N[-0-9 ]*)?M(108|112|410|876)(?![0-9])(.*)")
     """What the interrupt picks out of the stream, where there is one."""
     has_emergency = True
+    ignores_repeats = False
+    """A line numbered as the last one taken, or the one before, is dropped in silence (since 2.1.2, queue.cpp)."""
+    drops_backslash = False
     ok_for_empty = False
     colon_ends_line = False
 
@@ -76,6 +79,8 @@ class Firmware:
         found = LINE_NUMBER.match(line, max(0, second))
         number = int(found[1]) if found else 0
         if number != machine.last_number + 1 and not renumbers:
+            if self.ignores_repeats and machine.last_number - 1 <= number <= machine.last_number:
+                return None
             self._complain(ORDER_FAULT)
             return None
         body, star, digits = line.rpartition(b"*")
@@ -148,7 +153,7 @@ class Firmware:
         return {
             "SERIAL_XON_XOFF": False,
             "EEPROM": False,
-            "AUTOREPORT_POS": False,
+            "AUTOREPORT_POS": options.autoreport_position,
             "AUTOREPORT_TEMP": options.autoreport,
             "PROGRESS": False,
             "PRINT_JOB": True,
@@ -175,7 +180,7 @@ class Firmware:
 
     def stop(self) -> None:
         """M112."""
-        self.machine.kill("M112 Shutdown")
+        self.machine.kill("M112 Shutdown", prefix="echo:")
 
     def thermal(self) -> None:
         """A heater does not do as it should."""
@@ -185,17 +190,28 @@ class Firmware:
         """A line to a board that was stopped."""
 
 
+class Marlin2(Firmware):
+    """Marlin 2.1.2 and later; seen with a host build of 2.1.2.5."""
+
+    ignores_repeats = True
+    drops_backslash = True
+
+
 class Marlin1(Firmware):
     """Marlin 1.1: the ok behind a request is the queue's, with ADVANCED_OK under a number of its own; two-line
     errors."""
 
     name = "marlin1"
     options: ClassVar[dict[str, object]] = {"emergency_parser": False}
+    drops_backslash = True
     m115 = (
         "FIRMWARE_NAME:Marlin 1.1.9 (Github) SOURCE_CODE_URL:https://github.com/MarlinFirmware/Marlin "
         "PROTOCOL_VERSION:1.0 MACHINE_TYPE:{machine} EXTRUDER_COUNT:{tools} "
         "UUID:cede2a2f-41a2-4748-9b12-c55c62f367ff"
     )
+
+    def stop(self) -> None:
+        self.machine.kill()
 
     def request_ok(self) -> str:
         machine = self.machine
@@ -210,6 +226,7 @@ class Buddy(Firmware):
     """Prusa's 32-bit boards: the ok behind a request comes when the head of the queue wants one, so by chance."""
 
     name = "prusa-buddy"
+    drops_backslash = True
     options: ClassVar[dict[str, object]] = {
         "emergency_parser": False,
         "bufsize": 8,

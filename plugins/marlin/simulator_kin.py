@@ -14,6 +14,7 @@ from .simulator_firmwares import (
     Buddy,
     Firmware,
     Marlin1,
+    Marlin2,
     PrusaMk3,
     Queued,
     sum_is_right,
@@ -309,6 +310,6 @@ class Sprinter(Firmware):
 
 
 FIRMWARES: dict[str, type[Firmware]] = {
-    kind.name: kind for kind in (Firmware, Marlin1, Buddy, PrusaMk3, RepRapFirmware, Repetier, Smoothieware, Sprinter)
+    kind.name: kind for kind in (Marlin2, Marlin1, Buddy, PrusaMk3, RepRapFirmware, Repetier, Smoothieware, Sprinter)
 }
 """What the option `firmware` may name."""

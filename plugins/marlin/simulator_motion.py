@@ -45,6 +45,7 @@ class Motion:
         self.axis_accel = [2000.0, 2000.0, 100.0, 5000.0]
         self.axis_speed = [300.0, 300.0, 10.0, 60.0]
         self.homed: set[str] = set()
+        self.cold_degc = COLD_DEGC
         self.extruded_mm = 0.0
         self.since_plate_mm = 0.0
         self.bounds_mm: tuple[Point, Point] | None = None
@@ -135,7 +136,7 @@ class Motion:
     def _go(self, target: list[float], arc: Arc | None) -> Task | None:
         machine = self.machine
         pushed_mm = target[3] - self.native[3]
-        if pushed_mm and machine.tool_degc() < COLD_DEGC:
+        if pushed_mm and machine.tool_degc() < self.cold_degc:
             machine.say("echo: cold extrusion prevented")
             self.native[3] = target[3]
             pushed_mm = 0.0

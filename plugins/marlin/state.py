@@ -103,6 +103,7 @@ class MarlinState:
         self._prompt = ""
         self._choices: list[str] = []
         self._asked_a_person = False
+        self._was_woken = False
         self._feeder: Feeder | None = None
         self._acknowledged_line = 0
         self._acknowledged_bytes = 0

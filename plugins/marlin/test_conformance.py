@@ -11,7 +11,7 @@ from fleetctl_plugins.marlin.simulator import simulator
 from fleetctl.driver.api import EndKind
 from fleetctl.testing.suite import ByHandSuite, DriverSuite, FaultMatrix, FaultSuite, Subject
 
-BEGIN = b"; made for the suite\nG28\nM83\nM140 S40\n\nM106 S80\nM109 S60\n"
+BEGIN = b"; made for the suite\nM302 S0\nG28\nM83\nM140 S40\n\nM106 S80\nM109 S60\n"
 MOVES = b"".join(b"G1 X%d Y%d E.4 F2400 ; a move\n" % (10 + 17 * i % 200, 10 + 31 * i % 200) for i in range(60))
 
 SUBJECT = Subject(
@@ -47,6 +47,12 @@ class TestAdvancedOk(FaultSuite, FaultMatrix):
     """A firmware that tells how much room it has, so that several lines are in flight."""
 
     subject = replace(SUBJECT, make_machine=partial(simulator, advanced_ok=True))
+
+
+class TestAdvancedOkOverUsb(FaultSuite, FaultMatrix):
+    """The same on native USB: what arrives with a bad line is thrown away with it."""
+
+    subject = replace(SUBJECT, make_machine=partial(simulator, advanced_ok=True, usb_bursts=True))
 
 
 class TestPlainFirmware(FaultSuite, FaultMatrix):

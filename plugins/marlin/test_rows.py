@@ -17,7 +17,7 @@ from fleetctl.errors import MachineBusy, MachineError
 from fleetctl.model.machine import Activity
 from fleetctl.testing.fixtures import under_virtual_clock
 from fleetctl.testing.suite import Bench
-from fleetctl.testing.wires import HalfOpen
+from fleetctl.testing.wires import HalfOpen, Wire
 from fleetctl.transport.base import Transport
 
 ROW_OF = {
@@ -135,16 +135,21 @@ async def test_m600_asks_and_a_person_answers() -> None:
     await bench.connect()
     await bench.start(CHANGE)
     await bench.until(lambda: bench.recorder.now is Activity.WAITING, 60.0)
-    assert bench.recorder.activities[-1][1] == "Paused (0: PurgeMore, 1: Continue)"
-    assert prompts(bench).prompt() == Prompt("Paused", ("PurgeMore", "Continue"))
+    assert bench.recorder.activities[-1][1] == "Nozzle Parked (0: Continue)"
+    assert prompts(bench).prompt() == Prompt("Nozzle Parked", ("Continue",))
     await bench.clock.sleep(900.0)
-    with pytest.raises(MachineError, match="choice 2"):
-        await prompts(bench).answer_prompt(2)
+    with pytest.raises(MachineError, match="choice 1"):
+        await prompts(bench).answer_prompt(1)
     await prompts(bench).answer_prompt(0)
-    await bench.clock.sleep(1.0)
-    assert prompts(bench).prompt() == Prompt("Paused", ("PurgeMore", "Continue")), "it purged, and asks again"
-    assert not bench.recorder.ends
-    await prompts(bench).answer_prompt(1)
+    for answer in (0, 1):
+        await bench.clock.sleep(10.0)
+        assert bench.recorder.now is not Activity.WAITING, "it loads or purges, and nobody can do anything"
+        assert prompts(bench).prompt() is None
+        await bench.clock.sleep(10.0)
+        assert bench.recorder.activities[-1][:2] == (Activity.WAITING, "Paused (0: PurgeMore, 1: Continue)")
+        assert prompts(bench).prompt() == Prompt("Paused", ("PurgeMore", "Continue"))
+        assert not bench.recorder.ends
+        await prompts(bench).answer_prompt(answer)
     kind, reason, _ = await bench.end()
     assert kind is EndKind.FINISHED, reason
     assert prompts(bench).prompt() is None
@@ -157,9 +162,25 @@ async def test_resume_chooses_continue() -> None:
     bench = bench_of()
     await bench.connect()
     await bench.start(CHANGE)
-    await bench.until(lambda: bench.recorder.now is Activity.WAITING, 60.0)
-    await bench.driver.resume()
+    for question in ("Nozzle Parked", "Paused"):
+        await bench.until(lambda: bench.recorder.now is Activity.WAITING, 60.0)
+        assert bench.recorder.activities[-1][1].startswith(question)
+        await bench.driver.resume()
+        await bench.clock.sleep(5.0)
     assert (await bench.end())[0] is EndKind.FINISHED
+    await shut(bench)
+
+
+@under_virtual_clock()
+async def test_a_text_that_can_only_be_dismissed_is_shown_and_is_no_question() -> None:
+    bench = bench_of()
+    await bench.connect()
+    await bench.start(CHANGE)
+    await bench.until(lambda: "M600" in bench.executed, 60.0)
+    await bench.clock.sleep(4.0)
+    assert bench.recorder.now is not Activity.WAITING
+    assert bench.recorder.latest.message == "Pause"
+    assert prompts(bench).prompt() is None
     await shut(bench)
 
 
@@ -170,8 +191,11 @@ async def test_a_firmware_that_hears_nothing_while_it_waits_says_where_the_butto
     await bench.start(CHANGE)
     await bench.until(lambda: bench.recorder.now is Activity.WAITING, 60.0)
     with pytest.raises(MachineError, match="button"):
-        await prompts(bench).answer_prompt(1)
+        await prompts(bench).answer_prompt(0)
     board(bench).person_waited_for = False
+    bench.link.wake()
+    await bench.clock.sleep(20.0)
+    board(bench).person_answer = 1
     bench.link.wake()
     assert (await bench.end())[0] is EndKind.FINISHED
     await shut(bench)
@@ -192,8 +216,10 @@ async def test_runout_waits_for_a_person_and_then_the_program_goes_on() -> None:
     await running(bench)
     await inject(bench, "runout")
     await bench.until(lambda: bench.recorder.now is Activity.WAITING, 120.0)
-    assert "filament" in bench.recorder.latest.message
+    assert "Nozzle Parked" in bench.recorder.activities[-1][1]
     await bench.clock.sleep(900.0)
+    await prompts(bench).answer_prompt(0)
+    await bench.until(lambda: prompts(bench).prompt() is not None, 60.0)
     await prompts(bench).answer_prompt(1)
     kind, reason, _ = await bench.end()
     assert kind is EndKind.FINISHED, reason
@@ -356,10 +382,10 @@ async def test_a_window_by_the_firmware_s_own_word_never_overfills_its_ring(room
     lines = [
         f"G1 X{index % 200}.00000 Y{index % 180}.00000 F3000.000{' E0.00001' * (index % 4)}" for index in range(80)
     ]
-    program = "\n".join(["G28", "M83", *lines, ""]).encode()
+    program = "\n".join(["G28", "M83", "M302 S0", *lines, ""]).encode()
     await bench.start(program)
     assert (await bench.end())[0] is EndKind.FINISHED
-    assert [line for line in bench.executed if line not in SUBJECT.sync_lines] == ["G28", "M83", *lines]
+    assert [line for line in bench.executed if line not in SUBJECT.sync_lines] == ["G28", "M83", "M302 S0", *lines]
     assert max(count for count, _ in in_flight) > 1
     assert max(used for count, used in in_flight if count > 1) <= 127
     assert board(bench).lost_bytes == 0
@@ -370,7 +396,7 @@ async def test_a_window_by_the_firmware_s_own_word_never_overfills_its_ring(room
 @under_virtual_clock()
 async def test_room_is_believed_only_where_it_is_trusted(firmware: str) -> None:
     bench = bench_of(firmware=firmware, advanced_ok=True)
-    await running(bench, b"G28\n" + MOVES)
+    await running(bench, b"M302 S0\nG28\n" + MOVES)
     most = 0
     engine = bench.driver._streamer.engine  # type: ignore[attr-defined]
     while not bench.recorder.ends:
@@ -391,6 +417,69 @@ async def test_a_line_too_long_for_the_firmware_fails_the_run_before_it_is_sent(
     assert kind is EndKind.FAILED
     assert "line 2" in reason
     assert not any(line.startswith("G1") for line in bench.executed)
+    await shut(bench)
+
+
+class TwiceSpoiled(Wire):
+    """The same line is garbled when it is sent and again when it is repeated."""
+
+    left = 2
+
+    def outgoing(self, data: bytes) -> bytes:
+        """Another digit in it."""
+        if self.left and b" Y41 " in data:
+            self.left -= 1
+            return data.replace(b" Y41 ", b" Y47 ")
+        return data
+
+
+@pytest.mark.parametrize("bursts", [True, False])
+@under_virtual_clock()
+async def test_a_repetition_that_is_spoiled_too_is_not_taken_for_an_echo(bursts: bool) -> None:
+    wires: list[TwiceSpoiled] = []
+
+    def wire(inner: Transport) -> Transport:
+        wires.append(TwiceSpoiled(inner))
+        return wires[-1]
+
+    bench = bench_of(wire, advanced_ok=True, usb_bursts=bursts)
+    await bench.connect()
+    moves = [f"G1 X1 Y{number} F3000" for number in range(41, 60)]  # all behind a wait, so several are in flight
+    begun_s = bench.clock.monotonic()
+    await bench.start("\n".join(["G4 S2", *moves]).encode())
+    kind, reason, _ = await bench.end()
+    assert kind is EndKind.FINISHED, reason
+    assert wires[0].left == 0
+    assert [line for line in bench.executed if line.startswith("G1")] == moves
+    assert bench.clock.monotonic() - begun_s < 15.0, "it waited for an answer that could not come"
+    await shut(bench)
+
+
+@pytest.mark.parametrize(("move", "fails"), [(b"G1 X60 E2", True), (b"G1 E-2 F1800", False)])
+@under_virtual_clock()
+async def test_a_move_without_its_plastic_fails_the_run(move: bytes, fails: bool) -> None:
+    bench = bench_of()
+    await bench.connect()
+    await bench.start(b"G28\nM83\nG1 X50 F3000\n" + move + b"\nG1 X70\n")
+    kind, reason, _ = await bench.end()
+    assert kind is (EndKind.FAILED if fails else EndKind.FINISHED)
+    if fails:
+        assert reason == "the firmware says: cold extrusion prevented after line 3 of the program"
+        assert bench.machine.is_safe
+    else:
+        assert bench.recorder.latest.message == "The firmware says: cold extrusion prevented."
+    await shut(bench)
+
+
+@under_virtual_clock()
+async def test_texts_that_marlin_would_trip_over_are_printed_all_the_same() -> None:
+    bench = bench_of()
+    await bench.connect()
+    await bench.start(b"G28\nM117 a\\b\nM117 Now M110 comes\nG1 X5 F3000\n")
+    kind, reason, _ = await bench.end()
+    assert kind is EndKind.FINISHED, reason
+    assert bench.executed[1:4] == ["M117 a/b", "M117 Now m110 comes", "G1 X5 F3000"]
+    assert board(bench).resends == 0
     await shut(bench)
 
 

@@ -24,6 +24,11 @@ SLOW_BUSY_S = 60.0
 MUTE_S = 300.0
 """How long a question may go unanswered by a firmware without keep-alive: one long move may hold its queue."""
 
+ECHO_S = 1.0
+"""After a request that repeats one before. Lines in flight bring such echoes within a round trip; a board that has
+emptied its ring (Marlin, queue.cpp, gcode_line_error) brings none, and then it asks because the repetition was
+spoiled too (seen with Marlin 2.1.2.5)."""
+
 PERSON_S = 5.0
 """M0 and its like are answered at once when they do not wait."""
 
@@ -75,6 +80,10 @@ class AnswerWatch:
         """The firmware says that it has nothing to do, while an answer is due: ask now."""
         if self.due_s is not None and not self._asked:
             self.due_s = now
+
+    def doubt(self, now: float) -> None:
+        """A request was taken for an echo of the one before; if no answer comes soon it was none: ask then."""
+        self.due_s = now + ECHO_S
 
     def overdue(self, now: float) -> Overdue:
         """What to do now; after ASK the clock runs once more."""

@@ -74,6 +74,7 @@ class Word(Enum):
     POWER_PANIC = auto()
     HALF_ERROR = auto()
     CARD = auto()
+    NOT_EXTRUDED = auto()
     TEXT = auto()
 
 
@@ -108,7 +109,7 @@ def _classify_rest(line: bytes) -> Word:
         return Word.POWER_PANIC
     if line.startswith((b"SD printing byte", b"Not SD printing", b"Done printing file", CARD_PAUSED)):
         return Word.CARD
-    return Word.TEXT
+    return Word.NOT_EXTRUDED if line.endswith(b" extrusion prevented") else Word.TEXT
 
 
 def _classify_error(line: bytes) -> Word:
@@ -222,6 +223,9 @@ SLOW_CODES = frozenset(
 PERSON_CODES = frozenset({b"M0", b"M1", b"M125", b"M600", b"M601"})
 PLAIN_WAITS = frozenset({b"M0", b"M1"})
 """They only wait; M600 and M601 move and extrude once they are woken."""
+
+LAYS_DOWN = re.compile(rb"G0*[123](?!\d)(?=.*[XYIJR]).*E")
+"""A move along X or Y with the extruder; in a numbered line behind its number."""
 
 CODE = re.compile(rb"(?:N\d+ )?([GM])0*(\d+)")
 

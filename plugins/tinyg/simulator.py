@@ -1,331 +1,285 @@
-"""A pretend TinyG: receive buffer, JSON answers and reports, feed hold, queue flush, reset, alarm, homing.
+"""A pretend TinyG or g2core: receive buffer, planner queue, feed hold, queue flush, reset, alarm, shutdown.
 
-It reads straight and arc words alike as straight moves, and answers a spindle, coolant or dwell line only once it is
-carried out, where the real one answers when it is queued. It must not know the driver. Behaviour follows TinyG 0.97
-(`controller.c`, `json_parser.c`, `report.c`, `xio_usb.c`).
+What a line does is in `simulator_gcode`, what it answers and reports in `simulator_json`. It must not know the
+driver. Behaviour follows TinyG 0.97 build 440 (`controller.c`, `canonical_machine.c`, `xio_usb.c`, `planner.h`) and
+g2core build 101 (`controller.cpp`, `xio.cpp`, `alarm.cpp`, `cycle_feedhold.cpp`); where the two differ, the option
+`firmware` says which.
 
-Parts are made when `M2` or `M30` runs, after at least one feed move since the last.
+Parts are made when `M2` or `M30` is carried out, after at least one feed move since the last.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable
+from collections import deque
 from dataclasses import dataclass
 
-from fleetctl.sim.machine import SimulatedMachine
-from fleetctl.sim.motion import Move, Planner, Point, direction, limited
+from fleetctl.sim.motion import Planner, Point
 from fleetctl.sim.options import read_options
 from fleetctl.sim.parts import PartSpec
 
+from .simulator_gcode import GcodeLines, significant
+
+CONTROLS = b"!~%\x18"
 PIECES = re.compile(rb"[!~%\x18]|[^!~%\x18\r\n]*[\r\n]|[^!~%\x18\r\n]+")
-COMMENT = re.compile(rb"\([^)]*\)?|;.*")
-WORD = re.compile(r"([A-Z])([-+]?(?:\d+\.?\d*|\.\d+))")
-RATES_MM_S: Point = (33.0, 33.0, 13.0)
-ACCELS_MM_S2: Point = (100.0, 100.0, 100.0)
-AXES = "XYZ"
-REPORT_S = 0.25
-HOMING_S = 6.0
-KNOWN_G = frozenset((0, 1, 2, 3, 4, 17, 18, 19, 20, 21, 28.2, 40, 49, 53, 54, 61, 64, 80, 90, 91, 92, 92.1, 93, 94))
-KNOWN_M = frozenset((0, 1, 2, 3, 4, 5, 7, 8, 9, 30))
-UNSUPPORTED, MALFORMED, ALARMED, NO_FEED = 100, 101, 203, 150
-
-
-def significant(line: bytes) -> str:
-    """What counts of a line: no comments and blanks, upper case."""
-    return COMMENT.sub(b"", line).translate(None, bytes(range(33))).decode("latin-1").upper()
+HEADROOM = 4
+"""Planner buffers that must be free before a line is read."""
 
 
 def as_executed(program: bytes) -> list[str]:
-    """The texts that `executed` holds after just this program; M0 and M6 are the host's."""
+    """The texts that `executed` holds after just this program; waits are the host's."""
     found = [significant(line) for line in re.split(rb"[\r\n]", program)]
     return [text for text in found if text and not re.fullmatch(r"(?:T\d+)?M0*(?:[016]|60)(?:T\d+)?", text)]
 
 
 @dataclass(frozen=True)
 class TinygOptions:
-    """The pretend board."""
+    """The pretend board. `firmware` is tinyg or g2core. `homing` False: no switches, and a homing cycle fails.
+    `probe_z_mm` is where a probe touches on the way down. `travel_mm`: soft limits of the homed machine, 0 for none.
+    `g54` is the first work offset. `overrides` False as in g2core's build 101, where they cannot be switched on."""
 
+    firmware: str = "tinyg"
     rx_bytes: int = 254
-    planner_buffers: int = 28
-    build: str = "440.20"
+    planner_buffers: int = 0
+    build: str = ""
+    homing: bool = True
+    probe_z_mm: float = -20.0
+    travel_mm: float = 0.0
+    g54: str = "0,0,0"
+    sv: int = 1
+    qv: int = 1
+    jv: int = 3
+    jd: int = 0
+    strict: bool = True
+    report_s: float = 0.25
+    tells_machine_places: bool = False
+    overrides: bool = True
 
 
-class TinygSimulator(SimulatedMachine):
+class TinygSimulator(GcodeLines):
     """One mill. Extra attributes: `stat`, `spindle`, `flood`, `lost_bytes`."""
 
-    faults = ("hard-limit", "reset")
+    faults = ("hard-limit", "soft-limit", "reset", "hold", "panic")
 
     def __init__(self, options: TinygOptions, *, seed: int, parts: PartSpec | None = None) -> None:
         super().__init__(seed=seed, parts=parts)
         self.options = options
-        self.planner = Planner(options.planner_buffers)
+        self.is_g2core = options.firmware == "g2core"
+        self.planner = Planner(options.planner_buffers or (48 if self.is_g2core else 32))
         self.lost_bytes = 0
-        self._offset: Point = (0.0, 0.0, 0.0)
+        self._zero: Point = (0.0, 0.0, 0.0)
+        places = [float(each) for each in options.g54.split(",")]
+        self.frames: list[Point] = [(places[0], places[1], places[2])] + [(0.0, 0.0, 0.0)] * 5
         self._boot()
 
     def _boot(self) -> None:
-        """Power-on and ^X: everything is forgotten, and it counts from where it stands."""
+        """Power-on and ^X: everything is forgotten but the settings, and it counts from where it stands."""
         here = self.position_mm
         self.planner.flush(self.now_s)
-        self._offset = here
+        self._zero = here
         self.planner.place((0.0, 0.0, 0.0))
-        self.planned: Point = (0.0, 0.0, 0.0)
-        self.stat = 1
-        self.spindle, self.flood, self.speed = 0, False, 0.0
+        self.forget()
         self._ring = bytearray()
-        self._pending: tuple[Callable[[], bool], Callable[[], None], float | None] | None = None
         self._flushing = False
-        self._motion, self._feed, self._absolute, self._unit = 0.0, 0.0, True, 1.0
-        self.cutting_moves = 0
+        self._after_control = False
         self._report_at_s: float | None = None
-        self._answer({"fv": 0.97, "fb": float(self.options.build), "hp": 1, "id": "sim", "msg": "SYSTEM READY"}, 0)
+        self._actions: deque[tuple[int, str]] = deque()
+        self._pushed = self.planner.finished
+        self._told_free = self.planner.capacity
+        self.tell_banner()
 
     # What an observer sees
 
     @property
     def activity(self) -> str:
-        return {1: "ready", 3: "idle", 4: "idle", 5: "run", 6: "hold", 9: "home", 11: "alarm"}[self.stat]
+        words = {1: "ready", 2: "alarm", 3: "idle", 4: "idle", 5: "run", 6: "hold", 7: "probe", 9: "home"}
+        return words.get(self.stat, "alarm")
 
     @property
     def position_mm(self) -> Point:
-        (x, y, z), (a, b, c) = self.planner.position(self.now_s), self._offset
+        (x, y, z), (a, b, c) = self.planner.position(self.now_s), self._zero
         return (x + a, y + b, z + c)
 
     @property
     def outputs(self) -> dict[str, float]:
-        return {"spindle": self.speed if self.spindle else 0.0, "flood": float(self.flood)}
+        return {
+            "spindle": self.speed if self.spindle else 0.0,
+            "flood": float(self.flood),
+            "mist": float(self.mist),
+        }
+
+    @property
+    def free_buffers(self) -> int:
+        """Planner buffers that are not in use."""
+        return max(0, self.planner.free - len(self._actions))
+
+    @property
+    def shut_down(self) -> int:
+        """The number of that state."""
+        return 12 if self.is_g2core else 11
 
     # Bytes in
 
     def _hear(self, data: bytes) -> None:
         for piece in PIECES.findall(data):
-            if piece in (b"!", b"~", b"%", b"\x18"):
+            if piece in (b"!", b"~", b"%", b"\x18") and self._is_control(piece):
+                self._after_control = piece == b"!"
                 self._real_time(piece)
             else:
                 room = self.options.rx_bytes - len(self._ring)
                 self._ring += piece[: max(0, room)]
                 self.lost_bytes += max(0, len(piece) - room)
+                if piece.strip():
+                    self._after_control = False
             self._pump()
+
+    def _is_control(self, byte: bytes) -> bool:
+        """TinyG takes them anywhere; g2core at the beginning of a line, and % only in a hold or behind `!`."""
+        if not self.is_g2core:
+            return True
+        if self._ring and not self._ring.endswith((b"\n", b"\r")):
+            return False
+        return byte != b"%" or self._after_control or self.stat == 6
 
     def _real_time(self, byte: bytes) -> None:
         if byte == b"\x18":
             self.resets += 1
             self._boot()
-        elif self.stat == 11:
+        elif self.stat in (self.shut_down, 13):
             return
-        elif byte == b"!" and self.stat in (5, 3, 1, 4):
-            if self.planner.queued:
+        elif byte == b"!":
+            if self.planner.moving and not self.planner.held:
                 self.planner.hold(self.now_s)
-                self._go(6)
-        elif byte == b"~" and self.stat == 6:
-            self.planner.resume(self.now_s)
-            self._go(5 if self.planner.queued else 3)
-        elif byte == b"%":
+                self.go(6)
+        elif byte == b"~":
+            if self.stat == 6 and not self._flushing:
+                self.planner.resume(self.now_s)
+                self.go(5 if self.planner.queued or self._actions else 3)
+        elif not self.is_g2core or self.planner.held or self._after_control:
+            if self.is_g2core:
+                self._drop_ring()
+                if not self.planner.held:
+                    return  # nothing to flush without a hold
             self._flushing = True
             self._flush_if_at_rest()
 
+    def _drop_ring(self) -> None:
+        self._ring.clear()
+
     def _flush_if_at_rest(self) -> None:
-        if self._flushing and not self.planner.stopping:
+        """A flush waits until motion rests: it is put off, not forgotten (cm_feedhold_sequencing_callback)."""
+        if self._flushing and not self.planner.moving:
             self._flushing = False
             self.planner.flush(self.now_s)
             self.planned = self.planner.position(self.now_s)
-            self._ring.clear()
-            self._pending = None
-            self._go(3)
+            self._actions.clear()
+            self._pushed = self.planner.finished
+            self._drop_ring()
+            self.cycle = None
+            if self.stat != 2 or not self.is_g2core:
+                self.go(3)
 
     def _pump(self) -> None:
         """Run the main loop until it has to wait."""
-        while True:
-            if self._pending is not None:
-                ready, act, at_s = self._pending
-                if not ready() and (at_s is None or self.now_s < at_s):
-                    return
-                self._pending = None
-                act()
-                continue
-            ends = [at for at in (self._ring.find(b"\n"), self._ring.find(b"\r")) if at >= 0]
-            if not ends:
+        while self.stat not in (11, 13) or self.is_g2core:
+            line = self._next_line()
+            if line is None:
                 return
-            line = bytes(self._ring[: min(ends)])
-            del self._ring[: min(ends) + 1]
             if line.strip():
-                self._do_line(line)
+                self.do_line(line)
 
-    # Lines
+    def _next_line(self) -> bytes | None:
+        """The line that is read now, if any. g2core reads JSON ahead of G-code, and in a hold only JSON."""
+        lines = re.split(rb"(?<=[\r\n])", bytes(self._ring))
+        waits = self.free_buffers < HEADROOM or self.cycle is not None
+        if self.is_g2core:
+            waits |= self.stat == 6
+            for index, line in enumerate(lines[:-1]):
+                if line.startswith(b"{"):
+                    self._ring = bytearray(b"".join(lines[:index] + lines[index + 1 :]))
+                    return line.rstrip(b"\r\n")
+        if waits or len(lines) < 2:
+            return None
+        del self._ring[: len(lines[0])]
+        return lines[0].rstrip(b"\r\n")
 
-    def _do_line(self, line: bytes) -> None:
-        if line.lstrip().startswith(b"{"):
-            self._query(line)
-            return
-        text = significant(line)
-        self.heard.add(text, self.now_s)
-        if not text:
-            self._answer({"gc": ""}, 0)
-            return
-        if self.stat == 11:
-            self._answer({"gc": text}, ALARMED)
-            return
-        words = [(letter, float(value)) for letter, value in WORD.findall(text)]
-        if "".join(letter + value for letter, value in WORD.findall(text)) != text:
-            self._answer({"gc": text}, MALFORMED)
-            return
-        codes = {value for letter, value in words if letter == "G"}
-        flow = {value for letter, value in words if letter == "M"}
-        values = {letter: value for letter, value in words if letter not in "GM"}
-        if codes - KNOWN_G or flow - KNOWN_M or values.keys() - set("XYZIJKRFSPTN"):
-            self._answer({"gc": text}, UNSUPPORTED)
-            return
-        self._carry_out(text, codes, flow, values)
-
-    def _carry_out(self, text: str, codes: set[float], flow: set[float], values: dict[str, float]) -> None:
-        self._unit = 25.4 if 20 in codes else 1.0 if 21 in codes else self._unit
-        self._absolute = True if 90 in codes else False if 91 in codes else self._absolute
-        self._feed = values.get("F", self._feed / self._unit) * self._unit
-        self._motion = next(iter(codes & {0, 1, 2, 3}), self._motion)
-        if "S" in values:
-            self.speed = values["S"]
-        moves = any(axis in values for axis in AXES) and not codes & {4, 28.2, 92}
-        if moves and self._motion and self._feed <= 0:
-            self._answer({"gc": text}, NO_FEED)
-            return
-        self.executed.add(text, self.now_s)
-        if moves:
-            self._pending = (lambda: self.planner.free > 0, lambda: self._move(text, values), None)
-        elif 4 in codes:
-            self._pending = (self._drained, lambda: self._dwell(text, values.get("P", 0.0)), None)
-        elif 28.2 in codes:
-            self._pending = (self._drained, lambda: self._home(text), None)
-        else:
-            self._pending = (self._drained, lambda: self._switch(text, flow), None)
-
-    def _drained(self) -> bool:
-        return self.planner.queued == 0
-
-    def _move(self, text: str, values: dict[str, float]) -> None:
-        start = self.planned
-        target = [
-            (values[axis] * self._unit + (0.0 if self._absolute else start[index]))
-            if axis in values
-            else start[index]
-            for index, axis in enumerate(AXES)
-        ]
-        end = (target[0], target[1], target[2])
-        unit, length = direction(start, end)
-        if length > 0:
-            speed = limited(self._feed / 60 if self._motion else 1e9, unit, RATES_MM_S)
-            accel = limited(1e9, unit, ACCELS_MM_S2)
-            self.planner.push(Move(start, end, length, speed, accel, unit, unit, rapid=not self._motion), self.now_s)
-            if self.stat in (1, 3, 4):
-                self._go(5)
-        self.planned = end
-        self.cutting_moves += bool(self._motion)
-        self._answer({"gc": text}, 0)
-
-    def _dwell(self, text: str, seconds: float) -> None:
-        self._go(5)
-
-        def over() -> None:
-            self._go(3)
-            self._answer({"gc": text}, 0)
-
-        self._pending = (lambda: False, over, self.now_s + seconds)
-
-    def _home(self, text: str) -> None:
-        self._answer({"gc": text}, 0)
-        self._go(9)
-
-        def homed() -> None:
-            self._offset = (0.0, 0.0, 0.0)
-            self.planner.place((0.0, 0.0, 0.0))
-            self.planned = (0.0, 0.0, 0.0)
-            self._go(3)
-
-        self._pending = (lambda: False, homed, self.now_s + HOMING_S)
-
-    def _switch(self, text: str, flow: set[float]) -> None:
-        for code in flow:
-            if code in (3, 4, 5):
-                self.spindle = 0 if code == 5 else int(code)
-            elif code in (7, 8, 9):
-                self.flood = code != 9
-            elif code in (2, 30):
-                self.spindle, self.flood = 0, False
-                if self.cutting_moves:
-                    self._make_parts()
-                self.cutting_moves = 0
-                self._go(4)
-        self._answer({"gc": text}, 0)
-
-    # Answers and reports
-
-    def _query(self, line: bytes) -> None:
-        try:
-            asked = json.loads(line)
-        except ValueError:
-            asked = None
-        if not isinstance(asked, dict) or not asked:
-            self._answer({"err": "syntax"}, 111)
-            return
-        name = next(iter(asked))
-        known = {"fv": 0.97, "fb": float(self.options.build), "hp": 1, "id": "sim", "qr": self.planner.free}
-        if name == "sr":
-            self._answer({"sr": self._report()}, 0)
-        elif name in known:
-            self._answer({name: known[name]}, 0)
-        else:
-            self._answer({name: None}, UNSUPPORTED)
-
-    def _report(self) -> dict[str, float]:
-        x, y, z = self.planner.position(self.now_s)
-        vel = round(self.planner.speed_mm_s * 60, 2)
-        return {"mpox": round(x, 3), "mpoy": round(y, 3), "mpoz": round(z, 3), "vel": vel, "stat": self.stat}
-
-    def _answer(self, body: dict[str, object], status: int) -> None:
-        self._say(json.dumps({"r": body, "f": [1, status, len(body), 0]}, separators=(",", ":")))
-
-    def _go(self, stat: int) -> None:
-        """A new state, told at once; while it moves a report follows every quarter of a second."""
-        self.stat = stat
-        self._say(json.dumps({"sr": self._report()}, separators=(",", ":")))
-        self._report_at_s = self.now_s + REPORT_S if stat in (5, 6, 9) else None
+    # Faults
 
     def _fail(self, kind: str) -> None:
         if kind == "reset":
             self.resets += 1
             self._boot()
-            return
+        elif kind == "hold":
+            self._real_time(b"!")
+        elif kind == "soft-limit":
+            self.alarm(221 if self.is_g2core else 220, "Soft limit exceeded")
+        elif kind == "panic":
+            self._stop_dead()
+            self.tell_exception(96, "Controller assertion failure")
+            self.stat = 13 if self.is_g2core else 11
+        elif self.is_g2core:
+            self.alarm(203, "Limit switch hit - Shutdown occurred")
+        else:
+            self._stop_dead()
+            self.tell_exception(204, "Limit switch hit - Shutdown occurred")
+            self.stat = self.shut_down  # and not a word more: its main loop goes no further (_shutdown_idler)
+
+    def _stop_dead(self) -> None:
         self.planner.flush(self.now_s)
         self.planned = self.planner.position(self.now_s)
-        self.spindle, self.flood = 0, False
-        self._pending = None
+        self.spindle, self.flood, self.mist = 0, False, False
+        self._actions.clear()
+        self._pushed = self.planner.finished
         self._ring.clear()
+        self.cycle = None
         self.cutting_moves = 0
-        self._say('{"er":{"fb":440.20,"st":204,"msg":"Limit switch hit - Shutdown occurred"}}')
-        self._go(11)
+        self._report_at_s = None
+
+    def alarm(self, status: int, text: str) -> None:
+        """A soft alarm: TinyG refuses what comes and goes on with what is planned, and shows it only at rest; the end
+        of that motion, or a flush, ends the alarm too (_exec_program_finalize). g2core stops and flushes."""
+        if self.alarmed or self.stat in (2, self.shut_down, 13):
+            return
+        self.tell_exception(status, text)
+        if self.is_g2core:
+            self._stop_dead()
+            self.go(2)
+        elif self.planner.moving:
+            self.alarmed = True
+        else:
+            self.go(2)
 
     # Time
 
     def next_deadline(self) -> float | None:
         times = [self._report_at_s, self.planner.next_deadline()]
-        if self._pending is not None:
-            times.append(self._pending[2])
+        if self.cycle is not None:
+            times.append(self.cycle[0])
         return min((time for time in times if time is not None), default=None)
 
     def _wake(self) -> None:
         self._settle()
         if self._report_at_s is not None and self.now_s >= self._report_at_s:
-            moving = self.planner.moving or self.stat == 9 or (self._pending is not None and self.stat == 5)
-            self._report_at_s = self.now_s + REPORT_S if moving else None
-            self._say(json.dumps({"sr": self._report()}, separators=(",", ":")))
+            moving = self.planner.moving or self.cycle is not None
+            self._report_at_s = self.now_s + self.options.report_s if moving else None
+            self.report_changes()
         self._pump()
 
     def _settle(self) -> None:
         self.planner.advance(self.now_s)
+        self._carry_out_actions()
+        if self.cycle is not None and self.cycle[0] <= self.now_s and not self.planner.held:
+            at_end, self.cycle = self.cycle[1], None
+            at_end()
         self._flush_if_at_rest()
-        if self.stat == 5 and self.planner.queued == 0 and (self._pending is None or self._pending[2] is None):
-            self._go(3)
+        if self.stat == 5 and self.planner.queued == 0 and not self._actions:
+            self.go(3)
+        self.report_queue()
+
+    def _carry_out_actions(self) -> None:
+        """What is queued behind moves that are done: spindle, coolant, program end."""
+        while self._actions and not self.planner.held and self.planner.finished >= self._actions[0][0]:
+            self.switch(self._actions.popleft()[1])
 
 
 def simulator(seed: int, **options: object) -> TinygSimulator:

@@ -5,7 +5,8 @@ journal, led by a thin controller (`streaming_rig.py`), and in the last scenario
 (`streaming_site.py`). CPU is what the kernel says of the agent's threads. Agent and bare loop take turns, because the
 computer may be busy with other things: trust CPU per line and ratios more than delays, and look at `load_average`.
 
-usage: bench_streaming.py [--machines N] [--rate R] [--seconds S] [--rounds N] [--no-site]     prints one JSON object
+usage: bench_streaming.py [--machines N] [--rate R] [--seconds S] [--rounds N] [--no-site] [--only-grbl]
+prints one JSON object
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from streaming_rig import (
     compiled_load,
     compiled_stopwatch,
     cpu_s,
+    mill_program,
     own_mb,
     program,
     store_program,
@@ -76,17 +78,20 @@ async def count(load: Load, under_test: AgentUnderTest, seconds: float) -> dict[
     }
 
 
-async def fleet(machines: int, rate: float, window: int, seconds: float) -> dict[str, Any]:
-    """One agent over so many machines; then all are stopped."""
+async def fleet(
+    machines: int, rate: float, window: int, seconds: float, driver: str = "marlin", agent_by: list[str] | None = None
+) -> dict[str, Any]:
+    """One agent over so many machines; then all are stopped. `agent_by` runs it instead of the interpreter."""
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         data = Path(folder)
         lines_s = rate or 300_000 / machines
-        sha256 = store_program(data, program(int(lines_s * (seconds + WARM_UP_S + 20))))
-        load = Load(data / "port", machines, rate, window)
+        made = mill_program if driver == "grbl" else program
+        sha256 = store_program(data, made(int(lines_s * (seconds + WARM_UP_S + 20))))
+        load = Load(data / "port", machines, rate, window, driver)
         try:
-            async with agent(data) as under_test:
+            async with agent(data, agent_by) as under_test:
                 empty_mb = own_mb(under_test.pid)
-                await under_test.hold(load.ports)
+                await under_test.hold(load.ports, driver)
                 await under_test.start(machines, sha256)
                 await asyncio.sleep(WARM_UP_S)
                 found = await count(load, under_test, seconds)
@@ -205,6 +210,32 @@ def beside_a_bare_loop(wanted: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def grbl(wanted: argparse.Namespace) -> dict[str, Any]:
+    """Machines that count characters, by the lane and by the engine alone in turns; a few that answer at once."""
+    engine_alone = [sys.executable, str(HERE / "unlaned_agent.py")]
+    found: dict[str, Any] = {"machines": wanted.machines, "lines_s_wanted_of_each": wanted.rate}
+    for name, machines, rate in (("fleet", wanted.machines, wanted.rate), ("at_once", WINDOWED_MACHINES, 0)):
+        kept: dict[str, list[dict[str, Any]]] = {"lane": [], "engine_alone": []}
+        for number in range(wanted.rounds):
+            say(f"Grbl, {name}, round {number + 1}: the lane, then the engine alone")
+            for by, runs in kept.items():
+                agent_by = engine_alone if by == "engine_alone" else None
+                runs.append(asyncio.run(fleet(machines, rate, 1, wanted.seconds, "grbl", agent_by)))
+        found[name] = {
+            by: {
+                "agent_us_per_line": spread(each["agent_us_per_line"] for each in runs),
+                "agent_cores": spread(each["agent_cores"] for each in runs),
+                "lines_s": spread(each["lines"] / each["seconds"] for each in runs),
+                "lines_s_of_the_slowest": spread(each["least"] / each["seconds"] for each in runs),
+                "lines_per_read": spread(each["lines"] / each["reads"] for each in runs),
+                "buffer_overflowed": sum(each["wrong"] for each in runs),
+                "stop": runs[-1]["stop"],
+            }
+            for by, runs in kept.items()
+        }
+    return found
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
@@ -213,8 +244,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-site", action="store_true")
+    parser.add_argument("--only-grbl", action="store_true")
     wanted = parser.parse_args()
     compiled_load()
+    if wanted.only_grbl:
+        json.dump({"load_average": os.getloadavg(), "grbl": grbl(wanted)}, sys.stdout)
+        return
     compiled_stopwatch()
     found: dict[str, Any] = {"fleet": beside_a_bare_loop(wanted)}
     say("Inside the agent")
@@ -228,6 +263,7 @@ def main() -> None:
         "lines_s": spread(each["lines"] / each["seconds"] for each in windowed),
         "lines_per_read": spread(each["lines"] / each["reads"] for each in windowed),
     }
+    found["grbl"] = grbl(wanted)
     say("Stop")
     found["stop"] = asyncio.run(fleet(STOPPED_MACHINES, wanted.rate, 1, 2.0))["stop"]
     say("printcore")

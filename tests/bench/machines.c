@@ -5,7 +5,10 @@
  * or as a machine would that carries out RATE lines a second: its k-th answer is never earlier than the k-th slot. With
  * WINDOW above 1 it keeps that many lines and says so in every answer (ADVANCED_OK).
  *
- * usage: machines PREFIX COUNT RATE WINDOW      makes the links PREFIX0, PREFIX1, ...
+ * With `grbl` they speak like Grbl 1.1 instead: lines without numbers in a receive buffer of 128 bytes, which counts as
+ * wrong when it overflows, a report with `Bf:` on every `?`, a banner after the reset that a stop ends with.
+ *
+ * usage: machines PREFIX COUNT RATE WINDOW [grbl]      makes the links PREFIX0, PREFIX1, ...
  * then, on standard input: `rate R` changes the rate, `mark` begins to count anew, `tell` prints what was counted as
  * JSON, `quit` ends.
  *
@@ -32,7 +35,7 @@
 
 typedef struct {
     long number;
-    char kind; /* 0 ok, 'T' temperatures, 'P' position, 'I' who it is, 'R' ask again */
+    char kind; /* 0 ok, 'T' temperatures, 'P' position, 'I' who it is, 'R' ask again; of Grbl the letter behind `$` */
 } Answer;
 
 typedef struct {
@@ -44,10 +47,12 @@ typedef struct {
     int64_t slot, idle_since, halted_at;
     int reports, in_heap;
     uint64_t lines;
+    unsigned held_bytes, moves, asked; /* of Grbl: unanswered bytes and moves, reports since the banner */
 } Machine;
 
 static Machine *machines;
 static unsigned count, window;
+static int grbl;
 static int64_t period;
 static unsigned *heap, heaped;
 static int64_t *due;
@@ -117,6 +122,64 @@ static void say(Machine *machine, const char *text, size_t size) {
 
 static const char HEAT[] = "T:21.0 /0.0 B:21.0 /0.0 @:0 B@:0\n";
 
+/* Grbl. */
+
+#define RX_BYTES 128
+
+static size_t put_grbl_answer(Machine *machine, char *out, const Answer *answer) {
+    size_t size = 0;
+    machine->held_bytes -= answer->number;
+    switch (answer->kind) {
+    case 'I': size = sprintf(out, "[VER:1.1h.20190830:]\r\n[OPT:V,15,%d]\r\n", RX_BYTES); break;
+    case '$': size = sprintf(out, "$10=3\r\n$13=0\r\n$22=1\r\n"); break;
+    case 'G': size = sprintf(out, "[GC:G0 G54 G17 G21 G90 G94 M5 M9 T0 F0 S0]\r\n"); break;
+    case '#':
+        for (int frame = 54; frame < 60; frame++) size += sprintf(out + size, "[G%d:0.000,0.000,0.000]\r\n", frame);
+        size += sprintf(out + size, "[G28:0.000,0.000,0.000]\r\n[G30:0.000,0.000,0.000]\r\n[G92:0.000,0.000,0.000]\r\n"
+                                    "[TLO:0.000]\r\n[PRB:0.000,0.000,0.000:0]\r\n");
+        break;
+    default: machine->moves--;
+    }
+    return size + sprintf(out + size, "ok\r\n");
+}
+
+/* A report as Grbl 1.1 gives it in motion: `Ov:` every 20, `WCO:` every 30. */
+static void report(Machine *machine) {
+    char out[200];
+    unsigned n = machine->asked++;
+    size_t size = sprintf(out, "<%s|MPos:%u.%03u,%u.250,-1.500|Bf:15,%u|FS:1500,8000", machine->moves ? "Run" : "Idle",
+                          (unsigned)(machine->lines % 200), n % 1000, n % 150, RX_BYTES - machine->held_bytes);
+    if (n % 30 == 0) size += sprintf(out + size, "|WCO:0.000,0.000,0.000");
+    else if (n % 20 == 1) size += sprintf(out + size, "|Ov:100,100,100");
+    size += sprintf(out + size, ">\r\n");
+    say(machine, out, size);
+}
+
+static void reset(Machine *machine) {
+    static const char BANNER[] = "\r\nGrbl 1.1h ['$' for help]\r\n";
+    machine->head = machine->tail;
+    machine->held_bytes = machine->moves = machine->asked = machine->length = 0;
+    machine->halted_at = now_ns();
+    say(machine, BANNER, sizeof BANNER - 1);
+}
+
+/* Takes the real-time bytes out of what was just read, wherever they stand; gives how much is left. */
+static ssize_t without_real_time(Machine *machine, char *data, ssize_t size) {
+    ssize_t kept = 0;
+    for (ssize_t at = 0; at < size; at++) {
+        unsigned char each = data[at];
+        if (each == 0x18) {
+            reset(machine);
+            return 0;
+        }
+        if (each == '?') report(machine);
+        else if (each != '!' && each != '~' && each < 0x80) data[kept++] = each;
+    }
+    return kept;
+}
+
+/* Marlin. */
+
 static size_t put_answer(char *out, const Answer *answer, unsigned waiting) {
     switch (answer->kind) {
     case 'T': return sprintf(out, "ok %s", HEAT);
@@ -137,7 +200,8 @@ static void answer(Machine *machine, int all) {
     size_t size = 0;
     while (machine->head != machine->tail) {
         Answer *oldest = &machine->queue[machine->head++ % QUEUE];
-        size += put_answer(out + size, oldest, machine->tail - machine->head);
+        size += grbl ? put_grbl_answer(machine, out + size, oldest)
+                     : put_answer(out + size, oldest, machine->tail - machine->head);
         if (!all) break;
     }
     if (machine->head == machine->tail) machine->idle_since = now_ns();
@@ -153,6 +217,16 @@ static void queue_answer(Machine *machine, long number, char kind) {
     } else {
         wrong++;
     }
+}
+
+static void hear_grbl_line(Machine *machine, const char *line, size_t size) {
+    machine->held_bytes += size + 1;
+    if (machine->held_bytes > RX_BYTES) wrong++;
+    if (*line != '$') {
+        machine->lines++;
+        machine->moves++;
+    }
+    queue_answer(machine, size + 1, *line == '$' ? line[1] : 0);
 }
 
 static void hear_line(Machine *machine, char *line, size_t size) {
@@ -192,6 +266,7 @@ static void hear_line(Machine *machine, char *line, size_t size) {
 static void hear(unsigned index) {
     Machine *machine = &machines[index];
     ssize_t got = read(machine->fd, machine->buffer + machine->length, sizeof machine->buffer - machine->length - 1);
+    if (grbl && got > 0) got = without_real_time(machine, machine->buffer + machine->length, got);
     if (got <= 0) return;
     int64_t now = now_ns();
     reads++;
@@ -203,7 +278,8 @@ static void hear(unsigned index) {
     char *line = machine->buffer, *end = machine->buffer + machine->length + got, *stop;
     while ((stop = memchr(line, '\n', end - line))) {
         *stop = 0;
-        hear_line(machine, line, stop - line);
+        if (grbl) hear_grbl_line(machine, line, stop - line);
+        else hear_line(machine, line, stop - line);
         line = stop + 1;
     }
     machine->length = end - line;
@@ -251,9 +327,9 @@ static void tell(void) {
     }
     for (unsigned i = 0; i <= BINS; i++) trips += bins[i];
     printf("{\"seconds\": %.4f, \"lines\": %lu, \"least\": %lu, \"most\": %lu, \"reads\": %lu, \"wrong\": %lu, "
-           "\"asked_again\": %lu, \"halted\": %u, \"last_halted_s\": %.6f, \"cpu_s\": %.3f, "
+           "\"asked_again\": %lu, \"halted\": %u, \"last_halted_s\": %.6f, \"cpu_s\": %.3f, \"ran_dry\": %lu, "
            "\"round_trip_us\": {\"p50\": %.0f, \"p90\": %.0f, \"p99\": %.0f, \"p999\": %.0f}}\n",
-           passed, lines, least, most, reads, wrong, asked_again, halted, last / 1e9, cpu_s() - marked_cpu,
+           passed, lines, least, most, reads, wrong, asked_again, halted, last / 1e9, cpu_s() - marked_cpu, trips,
            percentile(trips, 0.5), percentile(trips, 0.9), percentile(trips, 0.99), percentile(trips, 0.999));
     fflush(stdout);
 }
@@ -289,7 +365,8 @@ static void make(unsigned index, const char *prefix, int epoll) {
 }
 
 int main(int words, char **word) {
-    if (words != 5) return 2;
+    if (words != 5 && words != 6) return 2;
+    grbl = words == 6;
     count = atoi(word[2]);
     period = atof(word[3]) > 0 ? 1e9 / atof(word[3]) : 0;
     window = atoi(word[4]);

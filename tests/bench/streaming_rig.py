@@ -82,11 +82,21 @@ def program(lines: int) -> bytes:
     return b"G90\nM83\nG1 F3000\n" + body
 
 
+def mill_program(lines: int) -> bytes:
+    """The same for a mill, 30 bytes a line as written and 26 as sent."""
+    moves = [
+        f"G1 X{100 + n % 97}.{n % 1000:03d} Y{100 + n % 89}.{n % 997:03d} Z-{n % 9}.{n % 991:03d}\n"
+        for n in range(997)
+    ]
+    return b"G21 G90\nG1 F3000\n" + "".join(moves).encode() * (lines // len(moves) + 1)
+
+
 class Load:
     """`machines` in a process of its own: `count` pseudo-terminals at `prefix`0, `prefix`1, ..."""
 
-    def __init__(self, prefix: Path, count: int, rate: float, window: int) -> None:
+    def __init__(self, prefix: Path, count: int, rate: float, window: int, driver: str = "marlin") -> None:
         command = [str(BUILD / "machines"), str(prefix), str(count), str(rate), str(window)]
+        command += ["grbl"] if driver == "grbl" else []
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.ports = [f"{prefix}{n}" for n in range(count)]
         self._line()
@@ -158,10 +168,13 @@ class AgentUnderTest:
         if not self._link.send(encode(message)):
             raise SystemExit("the agent takes no messages")
 
-    async def hold(self, ports: list[str], profile: str = "generic-220") -> None:
+    async def hold(self, ports: list[str], driver: str = "marlin") -> None:
         """Connect to a machine at each port."""
+        profile = PROFILES["generic-mill-3018" if driver == "grbl" else "generic-220"]
         machines = tuple(
-            MachineAssignment(machine_id=f"m{n}", name=f"m{n}", driver="marlin", port=port, profile=PROFILES[profile])
+            MachineAssignment(
+                machine_id=f"m{n}", name=f"m{n}", driver=driver, port=port, profile=profile, unattended=True
+            )
             for n, port in enumerate(ports)
         )
         self.send(Hello(protocol_version=PROTOCOL_VERSION, site="bench", stop_id="", machines=machines))

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import pairwise
 
+import pytest
 from aiohttp import web
 from playwright.async_api import Page, expect
 
-from fleetctl.model.deeds import Heat, JogStep, Override, SetWorkOffset
+from fleetctl.model.deeds import Heat, JogStep, Override, Probe, SetWorkOffset
 from fleetctl.model.messages import PromptShown
 from fleetctl.store.panel import Panel
 from tests.browser.browser_room import Room
@@ -252,3 +253,31 @@ async def test_everything_but_jogging_works_without_scripts(calm: Room) -> None:
     await page.get_by_label("One line for the machine").fill("M115")
     await page.get_by_role("button", name="Send").click()
     await expect(page.get_by_text("K3 answered to")).to_be_visible()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_probing_by_keyboard_is_a_form_a_confirmation_a_measurement_and_a_separate_offset(
+    calm: Room, scripts: bool
+) -> None:
+    page = await calm.page("/machines/M2/operate", size="phone", java_script_enabled=scripts)
+    probe = page.locator("#probe")
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth") if scripts else True
+    await probe.get_by_label("At most, mm").fill("15")
+    await probe.get_by_label("At most, mm").press("Enter")
+    await page.wait_for_url("**/operate/probe?*")
+    await expect(page.get_by_text("drives on into whatever is there")).to_be_visible()
+    now = page.get_by_role("button", name="Probe now: Z down")
+    assert "drives on" in (await page.locator(f"#{await now.get_attribute('aria-describedby')}").inner_text())
+    assert by_hand(calm) == []
+    await now.focus()
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/operate#probe")
+    assert by_hand(calm) == [Probe(axis="Z", direction=-1, distance_mm=15.0, feed_mm_s=1.0)]
+    status = probe.get_by_role("status")
+    await expect(status).to_contain_text("Z -12.500 mm")
+    assert not [call for call in calm.world.calls if call[0] == "from probe"], "nothing is set by a probe"
+    await status.get_by_label("thickness of the plate").fill("1.6")
+    await status.get_by_role("button", name="Set Z from the measurement").click()
+    await page.wait_for_load_state()
+    await until(lambda: calm.world.calls[-1][0] == "from probe")
+    assert calm.world.calls[-1][1:5] == ("M2", 41, "G54", 1.6)

@@ -55,6 +55,24 @@ def test_i14_a_mill_waits_for_cycle_start(site: RealSite) -> None:
     assert program_lines(mill, MILLING) == executed_lines("grbl", MILLING)
 
 
+def test_a_program_stop_of_a_mill_waits_with_its_words_and_everything_off(site: RealSite) -> None:
+    lines = MILLING.splitlines()
+    program = b"\n".join([*lines[:20], b"M0 (MSG, turn it over)", *lines[20:], b""])
+    mill = site.add_machine("M1", "grbl")
+    site.submit(program, 1)
+    why = wait_for("the stop", lambda: (found := site.machine("M1"))["activity"] == "waiting" and found)
+    assert why["reason"] == "program stop (M0) in line 21: turn it over"
+    wait_for("everything off", mill.is_safe)
+    wanted = [line for line in executed_lines("grbl", program) if line != "M5"]  # the host sends it at the stop too
+    assert [line for line in program_lines(mill, program) if line != "M5"] == wanted[:20]
+    assert "turn it over" in site.machine("M1")["why"]["sentence"]
+    run = why["run"]["code"]
+    site.post(f"runs/{run}/resume", {})
+    wait_for("the run to finish", lambda: state_of(site, run) == "finished")
+    assert [line for line in program_lines(mill, program) if line != "M5"] == wanted
+    assert site.get(f"runs/{run}")["progress"]["acknowledged_line"] == len(lines) + 1
+
+
 def asks(site: RealSite, name: str, code: str) -> Any:
     why = site.machine(name)["why"]
     return why if why and why["code"] == code else None

@@ -124,7 +124,7 @@ class Operator:
         for machine in floor.machines:
             if self.attentive or self._rng.random() < 0.8:
                 await self._machine(machine)
-        for job in floor.jobs:
+        for job in await self._desk.ask("the queue", lambda controller: controller.views.queue()) or []:
             await self._job(job)
         await self._parts(floor)
 

@@ -28,7 +28,7 @@ class Subject:
     program: takes at least 20 s of machine time, moves, switches something on, and off again at its end.
     waiting_program: waits for a person once; None where the machine type cannot.
     cleaned: the texts that `executed` of the simulator holds after just this program.
-    sync_lines: what the driver itself lets the machine execute at the end of a run to know that motion is done.
+    sync_lines: what the driver itself lets the machine execute to know that motion is done: at the end, at a stop.
     safe_lines: what it lets the machine execute to switch things off.
     switch_on: a line that turns something on that `make_safe` must turn off.
     question: a line with an answer, and a text in that answer.
@@ -39,6 +39,8 @@ class Subject:
     checks_order: a line that comes twice, or out of order, is noticed and not executed.
     holds_lines: how many lines taken but not executed it may hold when a link goes.
     confirms_stop: the firmware stops at once and says so; where it does neither, only the heat goes off.
+    safe_in_pause: a paused run that is made safe stays in hand; False where the firmware hears nothing in a hold, so
+        that the run is ended to switch things off.
     noise: what matches is no command to this firmware, whatever its record says: spoiled lines that it refused.
     """
 
@@ -59,6 +61,7 @@ class Subject:
     checks_order: bool = True
     confirms_stop: bool = True
     holds_lines: int = 16
+    safe_in_pause: bool = True
     noise: str = r"(?!)"
     profile_name: str = ""
 

@@ -213,6 +213,12 @@ class FakeDriver:
         await self._do(f"set_work_offset {frame} {dict(axes_mm)}")
         return {frame: (1.0, 2.0, 3.0)}
 
+    async def set_offset_origin(
+        self, frame: str, origin_mm: Mapping[str, float]
+    ) -> dict[str, tuple[float, float, float]]:
+        await self._do(f"set_offset_origin {frame} {dict(origin_mm)}")
+        return {frame: (1.0, 2.0, 3.0)}
+
     async def probe(
         self, axis: str, direction: int, distance_mm: float, feed_mm_s: float, *, within: Envelope | None = None
     ) -> dict[str, float]:

@@ -10,7 +10,7 @@ import pytest
 
 from fleetctl.driver.api import EndKind, Telemetry
 from fleetctl.errors import MachineError
-from fleetctl.model.deeds import Deed, Heat, JogStep, Override, Probe, SetWorkOffset, WorkOffsets
+from fleetctl.model.deeds import BY_HAND, Deed, Heat, JogStep, Override, Probe, SetWorkOffset, WorkOffsets
 from fleetctl.model.machine import Activity, Position
 from fleetctl.model.messages import Answer, Jog, JogReport, MachineReport, Stop, StopReport
 from fleetctl.testing.fixtures import under_virtual_clock
@@ -100,6 +100,64 @@ async def test_while_somebody_jogs_and_a_moment_after_no_run_starts() -> None:
         controller.say(jog(rig))
         await until(lambda: controller.last(JogReport).refused == "")
         assert len(machine.jogs) == count
+
+
+@pytest.mark.parametrize("how", ["held", "step", "probe"])
+@under_virtual_clock()
+async def test_what_is_refused_is_told_with_its_reason_and_nobody_is_said_to_move_the_machine(how: str) -> None:
+    machine = FakeMachine()
+    why = MachineError("error:15 (Jog target exceeds machine travel)")
+    step = f"step {STEP.distance_mm} {STEP.feed_mm_s:g} bounded"
+    machine.raises = {"jog": why, step: why, "probe Z -1 10 1": why}
+    async with running({"m1": machine}) as rig:
+        controller = await online(rig, assigned())
+        told = len(controller.of(MachineReport))
+        if how == "held":
+            controller.say(jog(rig, X=1.0))
+            await refused(controller, "error:15")
+        elif how == "step":
+            assert "error:15" in (await asked(rig, controller, "jog-step", STEP)).error
+        else:
+            deed = Probe(axis="Z", distance_mm=10.0, feed_mm_s=1.0)
+            assert "error:15" in (await asked(rig, controller, "probe", deed)).error
+        await asyncio.sleep(5.0)
+        assert not [each for each in controller.of(MachineReport)[told:] if each.reason == BY_HAND]
+        controller.say(start(rig.clock))
+        await until(lambda: "running" in controller.states())
+
+
+@under_virtual_clock()
+async def test_nothing_is_probed_while_the_spindle_turns_and_an_offset_is_set_from_a_place() -> None:
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        controller = await online(rig, assigned())
+        deed = Probe(axis="Z", distance_mm=10.0, feed_mm_s=1.0)
+        machine.listener.telemetry(Telemetry(spindle_rpm=8000.0))
+        assert "spindle turns" in (await asked(rig, controller, "probe", deed)).error
+        machine.listener.telemetry(Telemetry(spindle_rpm=0.0))
+        assert (await asked(rig, controller, "probe", deed)).error == ""
+        both = SetWorkOffset(frame="G54", axes_mm={"Z": 0.0}, origin_mm={"Z": -3.0})
+        assert "not both" in (await asked(rig, controller, "set-work-offset", both)).error
+        zero = SetWorkOffset(frame="G54", origin_mm={"Z": -3.0})
+        assert (await asked(rig, controller, "set-work-offset", zero)).error == ""
+        assert machine.calls[-1] == "set_offset_origin G54 {'Z': -3.0}"
+
+
+@under_virtual_clock()
+async def test_a_jog_that_moved_before_it_was_refused_keeps_runs_off_for_a_moment() -> None:
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        controller = await online(rig, assigned())
+        controller.say(jog(rig, X=1.0))
+        await until(lambda: machine.jogs)
+        machine.listener.activity(Activity.RUNNING, "moving", False)
+        await until(lambda: controller.last(MachineReport).reason == BY_HAND, within_s=0.2)
+        machine.raises = {"jog": MachineError("error:15")}
+        machine.listener.activity(Activity.IDLE, "", False)
+        controller.say(jog(rig, X=1.0))
+        await refused(controller, "error:15")
+        controller.say(start(rig.clock))
+        await until(lambda: controller.states() == ["refused"])
 
 
 @under_virtual_clock()

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from types import SimpleNamespace
 
 import msgspec
@@ -193,7 +193,6 @@ class FakeViews:
             now_s=time.time(),
             stop=world.latch,
             machines=tuple(world.machine.values()),
-            jobs=tuple(world.job.values()),
             todo=tuple(self._todo()),
             agents={"local": True},
         )
@@ -239,6 +238,11 @@ class FakeViews:
 
     async def machines(self) -> list[MachineShape]:
         return list(self._world.machine.values())
+
+    async def belongings(self, codes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        runs, parts = self._world.run, self._world.part
+        found: dict[str, tuple[str, ...]] = {c: (runs[c].machine, runs[c].job) for c in codes if c in runs}
+        return found | {c: (parts[c].machine, parts[c].job, parts[c].run) for c in codes if c in parts}
 
     async def queue(self, limit: int = 200) -> list[JobShape]:
         return sorted(self._world.job.values(), key=lambda job: job.state in ("done", "cancelled"))

@@ -143,6 +143,8 @@ def machine(name: str, profile: str = "generic-220", group: str = "") -> Machine
         telemetry_at_s=time.time(),
         can=("pause", "home", "jog", "override", "heat") if printer else
             ("pause", "home", "jog", "override", "set_work_offsets", "probe"),
+        switches_closed=None if printer else (),
+        accessories_on=None if printer else (),
         overrides_percent={"feed": 100.0, "flow": 100.0} if printer else
             {"feed": 100.0, "rapid": 100.0, "spindle": 100.0},
     )  # fmt: skip

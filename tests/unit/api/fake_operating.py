@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from fleetctl.errors import NotFound
-from fleetctl.fleet.shapes import ProbeShape, WorkOffsetsShape
+from fleetctl.fleet.shapes import MeasurementShape, ProbeShape, WorkOffsetsShape
 from fleetctl.model.deeds import Deed, Heat, JogStep, Override, Probe, SetWorkOffset
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class FakeOperating:
 
     def __init__(self, world: FakeController) -> None:
         self._world = world
+        self.measured: dict[str, list[MeasurementShape]] = {}
 
     def _note(self, name: str, deed: Deed, actor: str) -> None:
         if name not in self._world.machine:
@@ -78,6 +80,24 @@ class FakeOperating:
         self._note(name, wanted, actor)
         return WorkOffsetsShape(offsets_mm={wanted.frame: HERE_MM}, on_record_mm={wanted.frame: HERE_MM}, differ=())
 
+    async def measurements(self, name: str) -> tuple[MeasurementShape, ...]:
+        return tuple(reversed(self.measured.get(name, [])))[:5]
+
+    async def set_offset_from_probe(
+        self, name: str, number: int, frame: str, coordinate_mm: float, actor: str
+    ) -> WorkOffsetsShape:
+        if number not in [each.number for each in self.measured.get(name, [])]:
+            raise NotFound(f"There is no measurement {number} of {name}.")
+        self._world.calls.append(("from probe", name, number, frame, coordinate_mm, actor))
+        return WorkOffsetsShape(offsets_mm={frame: HERE_MM}, on_record_mm={frame: HERE_MM}, differ=())
+
     async def probe(self, name: str, probe: Probe, actor: str) -> ProbeShape:
         self._note(name, probe, actor)
+        found = self.measured.setdefault(name, [])
+        found.append(
+            MeasurementShape(
+                number=len(found) + 41, at_s=time.time(), by=actor, axis=probe.axis, direction=probe.direction,
+                contact_mm={"X": 0.0, "Y": 0.0, "Z": -12.5}, work_mm={"G54": 7.5},
+            )
+        )  # fmt: skip
         return ProbeShape(axis=probe.axis, contact_mm={"X": 0.0, "Y": 0.0, "Z": -12.5}, work_mm={})

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import aiohttp
 import pytest
 
 from fleetctl.api import sse
 from fleetctl.api.events import event_frames
-from fleetctl.api.live import CLIENT_LIMIT, LiveHub
+from fleetctl.api.live import CLIENT_LIMIT, COALESCE_S, LiveHub
 from fleetctl.fleet.shapes import EventShape
 from tests.unit.api.api_rig import SETTINGS, until
 from tests.unit.api.fake_controller import FakeController, replace
@@ -200,6 +200,31 @@ async def test_pages_are_told_what_a_change_is_about(world: FakeController) -> N
     assert change[0] == "c" and change[1]["seq"] == 4
     # A part's page, its run, its machine and its job all show it; a run's machine is not in the event.
     assert set(change[1]["about"]) >= {"P-00009", "R-0001", "K1", "J-0001", "R-0003", "M1", "#part", "#run", "#stop"}
+
+
+async def test_nothing_is_read_for_pages_that_are_not_there_and_once_for_all_that_are(world: FakeController) -> None:
+    asked: list[list[str]] = []
+    belongings = world.views.belongings
+
+    async def counted(codes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        asked.append(list(codes))
+        return await belongings(codes)
+
+    world.views.belongings = counted  # type: ignore[method-assign]
+    hub = LiveHub(world)
+    async with hub.running():
+        await asyncio.sleep(0)  # it listens now
+        for _ in range(3):
+            world.tell("part.good", "P-00009")
+        await asyncio.sleep(COALESCE_S + 0.1)
+        assert asked == []
+        reads = [asyncio.ensure_future(live_messages(hub, 3)) for _ in range(5)]
+        await until(lambda: len(hub._clients) == 5)
+        world.tell("part.good", "P-00009")
+        world.tell("run.running", "R-0003")
+        for *_, change in await asyncio.gather(*reads):
+            assert set(change[1]["about"]) >= {"P-00009", "R-0001", "R-0003", "M1"}
+    assert asked == [["P-00009", "R-0003"]]
 
 
 async def test_values_are_sent_when_they_change_and_only_those(world: FakeController) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import pytest
@@ -11,8 +13,11 @@ from aiohttp import web
 
 from fleetctl.api import hand
 from fleetctl.api.permission import Permission
+from fleetctl.api.reading import live_values
 from fleetctl.api.server import ROUTES
 from fleetctl.api.snapshots import MOST_BYTES
+from fleetctl.fleet.shapes import MeasurementShape
+from fleetctl.model.deeds import Probe
 from fleetctl.model.messages import PromptShown
 from fleetctl.store.panel import Panel
 from tests.unit.api.fake_controller import FakeController, replace
@@ -238,3 +243,89 @@ async def test_the_machine_is_asked_for_its_offsets_only_on_demand(
     async with operator.get("/machines/M2/operate?offsets=read", headers=BROWSER) as answer:
         assert "The machine has stored: G54 -100.000 -50.000 -20.000" in " ".join((await answer.text()).split())
     assert (await viewer.get("/machines/M2/operate?offsets=read", headers=BROWSER)).status == 403
+
+
+async def test_the_page_says_what_is_on_and_which_inputs_are_active(
+    operator: aiohttp.ClientSession, world: FakeController
+) -> None:
+    words = {"switches_closed": ("probe", "X limit"), "accessories_on": ("spindle clockwise", "flood")}
+    world.machine["M2"] = replace(world.machine["M2"], **words)
+    html = await operate(operator, "M2")
+    assert 'data-k="pins">probe, X limit<' in html and 'data-k="on">spindle clockwise, flood<' in html
+    assert live_values(world.machine["M2"])["pins"] == "probe, X limit"
+    world.machine["M2"] = replace(world.machine["M2"], switches_closed=None, accessories_on=None)
+    assert "Active inputs" not in await operate(operator, "M2")
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"switches_closed": ("probe",)}, "closed already"),
+        ({"switches_closed": ("probe not connected",)}, "not connected"),
+        ({"spindle_rpm": 9000.0}, "spindle turns"),
+        ({"position": "suspect"}, "home it first"),
+        ({"activity": "fault"}, "reset the fault"),
+    ],
+)
+async def test_a_probe_that_cannot_be_is_off_with_the_reason_on_both_pages(
+    facts: dict[str, Any], reason: str, operator: aiohttp.ClientSession, world: FakeController
+) -> None:
+    idle = {"run": None, "activity": "idle", "link": "online", "service": "in-service", "position": "known"}
+    world.machine["M2"] = replace(world.machine["M2"], **(idle | {"spindle_rpm": 0.0} | facts))
+    html = await operate(operator, "M2")
+    assert reason in html[html.index('id="probe"') :] and 'aria-describedby="probe-why"' in html
+    async with operator.get("/machines/M2/operate/probe?distance_mm=10&feed_mm_s=1") as answer:
+        html = await answer.text()
+        assert reason in html and re.search(r'id="probe-now"[^>]* disabled', html)
+
+
+async def test_a_probe_is_asked_for_twice_and_its_offset_once_more(
+    operator: aiohttp.ClientSession, world: FakeController
+) -> None:
+    asked = {"axis": "Z", "direction": "-1", "distance_mm": "12.5", "feed_mm_s": "2"}
+    async with operator.get("/machines/M2/operate/probe", params=asked) as answer:
+        html = await answer.text()
+    assert "Z down, at most 12.5 mm, at 2 mm/s" in html and "drives on into whatever is there" in html
+    assert not world.calls, "nothing was done yet"
+    page = {"Accept": "text/html"}
+    late = {**asked, "version": "1"}
+    assert (await operator.post("/api/v1/machines/M2/probe", data=late, headers=page)).status == 409
+    async with operator.post("/api/v1/machines/M2/probe", data=asked, headers=page, allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (303, "/machines/M2/operate#probe")
+    deed = Probe(axis="Z", direction=-1, distance_mm=12.5, feed_mm_s=2.0)
+    assert world.calls == [("by hand", "M2", deed, "operator:lan")]
+    html = await operate(operator, "M2")
+    assert "Z -12.500 mm" in html and "In G54 on record: Z 7.500 mm" in html and "by operator:lan" in html
+    (found,) = await (await operator.get("/api/v1/machines/M2/probe")).json()
+    form = {"number": str(found["number"]), "frame": "G55", "coordinate_mm": "1.6"}
+    path = "/api/v1/machines/M2/work-offsets/from-probe"
+    async with operator.post(path, data=form, headers=page, allow_redirects=False) as answer:
+        assert answer.status == 303
+    assert world.calls[-1] == ("from probe", "M2", found["number"], "G55", 1.6, "operator:lan")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"distance_mm": 101}, {"feed_mm_s": 11}, {"direction": 0}, {"axis": "E"}, {"feed_mm_s": 0}]
+)
+async def test_nobody_is_asked_to_confirm_a_probe_that_would_be_refused(
+    wrong: dict[str, Any], operator: aiohttp.ClientSession
+) -> None:
+    asked = {"distance_mm": 10, "feed_mm_s": 1} | wrong
+    assert (await operator.get("/machines/M2/operate/probe", params=asked)).status in (400, 422)
+
+
+async def test_a_measurement_that_counts_no_more_offers_no_offset(
+    operator: aiohttp.ClientSession, world: FakeController
+) -> None:
+    world.operating.measured["M2"] = [
+        MeasurementShape(
+            number=7, at_s=1.0, by="ann", axis="Z", direction=-1, contact_mm={"Z": -3.0}, stale="it is old"
+        )
+    ]
+    html = await operate(operator, "M2")
+    assert "No offset is set from it: it is old." in html and "from-probe" not in html
+
+
+async def test_who_may_only_look_does_not_probe(url: str, viewer: aiohttp.ClientSession) -> None:
+    assert (await viewer.get("/machines/M2/operate/probe?distance_mm=10&feed_mm_s=1")).status == 403
+    assert "operate/probe" not in await operate(viewer, "M2")

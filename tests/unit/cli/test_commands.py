@@ -10,6 +10,7 @@ import pytest
 
 from fleetctl.cli import invoke as fleetctl
 from fleetctl.fleet.shapes import ExplainShape, MachineVerdict, ResultShape, StopShape
+from fleetctl.model.messages import PromptShown
 from fleetctl.model.profile import Setup
 from fleetctl.plugin.hookspecs import FoundPort
 from fleetctl.scheduling.reason import Need, Reason
@@ -195,6 +196,38 @@ def test_a_new_setup_keeps_what_was_not_given(daemon: PretendDaemon, capsys: pyt
         "spindle_max_rpm": None,
         "firmware": "",
     }
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent"), [("continue", 1), ("1", 0), ("2", 1), ("3", None), ("resume", None), ("\u00b2", None)]
+)
+def test_a_question_of_the_firmware_is_answered_by_text_or_number(
+    choice: str, sent: int | None, daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prompt = PromptShown(text="Paused", choices=("PurgeMore", "Continue"))
+    daemon.answer("GET machines/K1", shapes.machine(prompt=prompt))
+    daemon.answer("POST machines/K1/prompt", {})
+    status, _, said = ask(daemon, capsys, "machine", "answer", "K1", choice)
+    asked = [each.json for each in daemon.asked if each.method == "POST"]
+    assert asked == ([] if sent is None else [{"choice": sent, "asked": "Paused"}])
+    assert status == (0 if sent is not None else 2)
+    assert sent is not None or "PurgeMore, Continue" in said
+    assert "1 PurgeMore, 2 Continue" in ask(daemon, capsys, "machine", "answer", "K1")[1]
+    assert "Paused (PurgeMore, Continue)" in " ".join(ask(daemon, capsys, "machine", "show", "K1")[1].split())
+
+
+def test_what_nobody_asks_is_not_answered(daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon.answer("GET machines/K1", shapes.machine())
+    assert ask(daemon, capsys, "machine", "answer", "K1", "1")[0] == 2
+
+
+def test_active_inputs_and_what_is_on_are_shown(daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    mill = shapes.machine(name="M1", switches_closed=("probe", "X limit"), accessories_on=())
+    daemon.answer("GET machines/M1", mill)
+    daemon.answer("GET machines", [mill])
+    shown = " ".join(ask(daemon, capsys, "machine", "show", "M1")[1].split())
+    assert "active inputs probe, X limit" in shown and "switched on none" in shown
+    assert "active: probe, X limit" in " ".join(ask(daemon, capsys, "machine", "list")[1].split())
 
 
 def test_removing_a_machine(daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]) -> None:

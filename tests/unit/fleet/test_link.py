@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleetctl.errors import Conflict, StoreUnavailable
+from fleetctl.fleet.link import ASSIGN_REST_S
 from fleetctl.fleet.shapes import NewMachine
 from fleetctl.model.machine import Clearance, Link
 from fleetctl.model.messages import (
@@ -29,6 +30,7 @@ from fleetctl.store import machines, runs, settings
 from fleetctl.testing.fixtures import under_virtual_clock
 from tests.unit.fleet.conftest import AGENT, Book
 from tests.unit.fleet.desk import Desk, desk_of, until
+from tests.unit.fleet.test_scale import statements
 
 
 @under_virtual_clock()
@@ -324,3 +326,54 @@ async def test_a_start_never_overtakes_the_set_up_that_it_was_claimed_for(book: 
         kinds = [type(message) for message in desk.agent.heard]
         assert kinds.index(Assign) < kinds.index(Start)
         assert desk.agent.of(Assign)[0].machines[0].work_offsets_mm == setup.offsets_mm
+
+
+@under_virtual_clock()
+async def test_i14_a_start_never_overtakes_that_a_person_must_press_cycle_start(book: Book) -> None:
+    """The list of machines went out a moment ago, and the next one waits; the start must not be faster."""
+    machine = book.machine()
+    book.change(lambda conn, stamp: machines.set_unattended(conn, machine, "ann", stamp.at_s))
+    book.job()
+    async with desk_of(book) as desk:
+        await desk.connected()
+        desk.agents.assignments_changed(AGENT)
+        await until(lambda: desk.agent.of(Assign))
+        assert desk.agent.of(Assign)[0].machines[0].unattended
+        await desk.machines.set_unattended("K1", False, "ann")
+        assert book.dispatch()
+        desk.agents.commands_waiting(AGENT)
+        await until(lambda: desk.agent.of(Start))
+        before = desk.agent.heard[: desk.agent.heard.index(desk.agent.of(Start)[0])]
+        told = [message for message in before if isinstance(message, Assign)]
+        assert not told[-1].machines[0].unattended
+
+
+@under_virtual_clock()
+async def test_machines_that_are_added_one_by_one_are_told_together(book: Book) -> None:
+    """The list names all machines: one for each that is added would be megabytes."""
+    async with desk_of(book) as desk:
+        await desk.connected()
+        begun_s = asyncio.get_running_loop().time()
+        for number in range(40):
+            await desk.machines.add(NewMachine(name=f"N{number}", driver="marlin", port=f"memory://N{number}"), "ann")
+            await asyncio.sleep(0.02)
+        await until(lambda: len(desk.agent.of(Assign)[-1].machines) == 40, within_s=1.0)
+        assert len(desk.agent.of(Assign)) <= 2 + (asyncio.get_running_loop().time() - begun_s) / ASSIGN_REST_S
+
+
+@under_virtual_clock()
+async def test_runs_that_are_claimed_one_by_one_are_started_without_a_look_for_each(book: Book) -> None:
+    for number in range(20):
+        book.machine(f"N{number}")
+    book.job(quantity=20)
+    async with desk_of(book) as desk:
+        await desk.connected()
+        with statements(book) as sent:
+            for plan in book.plan():
+                book.claim(plan)
+                desk.agents.commands_waiting(AGENT)
+                await asyncio.sleep(0)
+            await until(lambda: len(desk.agent.of(Start)) == 20, within_s=1.0)
+        assert len({start.run_id for start in desk.agent.of(Start)}) == len(desk.agent.of(Start)) == 20
+        looks = [statement for statement, _ in sent if "FROM commands" in statement]
+        assert 1 <= len(looks) <= 4

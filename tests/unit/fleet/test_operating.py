@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from fleetctl.errors import Conflict, MachineError, NotFound, StoreUnavailable, UsageError
+from fleetctl.fleet.changes import log_event
 from fleetctl.fleet.jogging import EVERY_S, VALID_S
 from fleetctl.fleet.operating import with_offset
 from fleetctl.model.deeds import Heat, JogStep, Override, Probe, SetWorkOffset
-from fleetctl.model.messages import Jog, JogReport, Verb
+from fleetctl.model.messages import Assign, Jog, JogReport, Verb
 from fleetctl.model.profile import Setup
 from fleetctl.store import machines
 from fleetctl.store.events import page
@@ -40,7 +41,8 @@ async def test_a_work_offset_is_on_record_when_the_machine_has_it_and_voids_the_
         assert after.setup.stock_top_mm == {"G54": 15.0}  # the stock is where it was
         assert after.configuration_hash != before.configuration_hash
         assert shape.offsets_mm == STORED and shape.differ == ()
-        await until(lambda: desk.link._offsets_told[before.id] == {"G54": STORED["G54"]})
+        await until(lambda: bool(desk.agent.of(Assign)))
+        assert desk.agent.of(Assign)[0].machines[0].work_offsets_mm == {"G54": STORED["G54"]}
         assert {"verb": "set-work-offset", "text": "G54 Z0"} in data_of(book, "machine.verb")
 
 
@@ -83,6 +85,57 @@ async def test_a_contact_is_a_measurement_on_record(book: Book) -> None:
         for distance, feed in ((100.0, 1.0), (10.0, 0.0)):
             with pytest.raises(UsageError):
                 await desk.operating.probe("K1", Probe(axis="Z", distance_mm=distance, feed_mm_s=feed), "ann")
+        assert len(desk.agent.of(Verb)) == 1
+
+
+PROBE = Probe(axis="Z", distance_mm=10.0, feed_mm_s=1.0)
+CONTACT = {"X": (-90.0,), "Y": (-50.0,), "Z": (-18.5,)}
+
+
+@under_virtual_clock()
+async def test_a_measurement_sets_an_offset_only_as_a_deed_of_its_own(book: Book) -> None:
+    book.machine(setup=Setup(offsets_mm={"G54": (-100.0, -50.0, -20.0)}))
+    async with desk_of(book) as desk:
+        await desk.connected()
+        desk.agent.answers["probe"] = {"values": CONTACT}
+        desk.agent.answers["set-work-offset"] = {"values": STORED}
+        await desk.operating.probe("K1", PROBE, "ann")
+        (found,) = await desk.operating.measurements("K1")
+        assert (found.by, found.axis, found.contact_mm["Z"], found.work_mm, found.stale) == (
+            "ann", "Z", -18.5, {"G54": 1.5}, "",
+        )  # fmt: skip
+        assert [verb.verb for verb in desk.agent.of(Verb)] == ["probe"]
+        await desk.operating.set_offset_from_probe("K1", found.number, "G54", 12.7, "bob")
+        asked = desk.agent.of(Verb)[-1].deed
+        assert asked == SetWorkOffset(frame="G54", origin_mm={"Z": -31.2})
+        assert {"verb": "set-work-offset", "text": "G54 zero of Z at -31.2"} in data_of(book, "machine.verb")
+        for number, mm in ((found.number + 1, 0.0), (found.number, float("nan"))):
+            with pytest.raises((NotFound, UsageError)):
+                await desk.operating.set_offset_from_probe("K1", number, "G54", mm, "bob")
+
+
+@pytest.mark.parametrize("what", ["away", "suspect", "old"])
+@under_virtual_clock()
+async def test_a_measurement_counts_no_more_when_zero_may_be_elsewhere(book: Book, what: str) -> None:
+    book.machine()
+    async with desk_of(book) as desk:
+        await desk.connected()
+        desk.agent.answers["probe"] = {"values": CONTACT}
+        await desk.operating.probe("K1", PROBE, "ann")
+        (found,) = await desk.operating.measurements("K1")
+        assert found.stale == ""
+        facts = {"away": {"link": "offline"}, "suspect": {"position": "suspect"}, "old": {"clearance": "uncleared"}}
+
+        def change(conn: Any, stamp: Any) -> None:
+            log_event(conn, stamp, "machine.changed", "K1", **facts[what])
+
+        await desk.record.change("agent", change)
+        if what == "old":
+            await asyncio.sleep(15 * 60 + 1)
+        (found,) = await desk.operating.measurements("K1")
+        assert ("older" if what == "old" else "since then") in found.stale
+        with pytest.raises(MachineError, match="counts no more"):
+            await desk.operating.set_offset_from_probe("K1", found.number, "G54", 0.0, "ann")
         assert len(desk.agent.of(Verb)) == 1
 
 

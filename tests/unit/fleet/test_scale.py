@@ -16,12 +16,14 @@ from fleetctl.fleet import todo
 from fleetctl.fleet.changes import Stamp
 from fleetctl.fleet.gate import PORTION, Gate
 from fleetctl.fleet.moment import Moment
+from fleetctl.fleet.shapes import MachineShape
+from fleetctl.fleet.situation import read_situation_of
 from fleetctl.model.machine import Machine
 from fleetctl.model.profile import Setup
 from fleetctl.model.run import RunState
 from fleetctl.scheduling.situation import Situation
 from fleetctl.store import machines, parts, runs
-from tests.unit.fleet.conftest import Book
+from tests.unit.fleet.conftest import AGENT, Book
 
 GROWING = ("runs", "parts", "events", "results")
 """Tables that keep the past."""
@@ -46,10 +48,9 @@ def statements(book: Book) -> Iterator[list[tuple[str, Any]]]:
 
 
 def whole_floor(moment: Moment) -> None:
-    for machine in moment.situation.machines:
-        moment.machine(machine)
-    for item in moment.situation.jobs:
-        moment.job(item.job)
+    moment.machines()
+    moment.jobs([item.job for item in moment.situation.jobs])
+    moment.runs(list(moment.situation.active.values()))
     todo.items(moment)
 
 
@@ -95,10 +96,63 @@ def test_a_decision_takes_the_same_statements_for_any_number_of_ready_machines(b
     assert statements_for(book, 30, lambda moment: None) == few
 
 
-def test_the_floor_takes_a_few_statements_for_each_machine(book: Book) -> None:
-    book.job(quantity=40)
-    few, many = statements_for(book, 5, whole_floor), statements_for(book, 25, whole_floor)
-    assert many - few <= 20 * 8
+def worked(book: Book, names: list[str]) -> None:
+    """Machines in all states that a floor shows: a third runs, a third finished and is not cleared, a third is free;
+    and one run was interrupted."""
+    for name in names:
+        book.machine(name)
+    claimed = {run.machine_id: run for run in book.dispatch()}
+    for number, name in enumerate(names):
+        run = claimed[f"machine-{name}"]
+        if number % 3 == 0:
+            book.finish(run)
+            continue
+        book.report(run, RunState.PREPARING, started=False)
+        if number % 3 == 1:
+            book.report(run, RunState.RUNNING)
+        else:
+            book.report(run, RunState.CANCELLED, started=False)
+
+
+def test_the_floor_takes_the_same_statements_for_any_number_of_machines(book: Book) -> None:
+    counts = []
+    for begin, end in ((0, 9), (9, 36)):
+        for number in range(begin, end):
+            book.job(quantity=1, title=f"job {number}")
+        worked(book, [f"N{number}" for number in range(begin, end)])
+        with statements(book) as sent:
+            read(book, whole_floor)
+        counts.append(len(sent))
+    assert counts[0] == counts[1]
+
+
+def test_a_list_says_the_same_of_each_thing_as_when_it_is_asked_for_alone(book: Book) -> None:
+    """What is read ahead for many, and what is read for one machine without the rest of the site."""
+    for number in range(6):
+        book.job(quantity=2, title=f"job {number}")
+    names = [f"N{number}" for number in range(9)]
+    worked(book, names)
+    last = book.look(runs.active)[-1]
+    book.report(last, RunState.INTERRUPTED, reason="the link was lost")
+    situation = book.situation()
+    assert situation.to_clear and situation.active and situation.unsettled
+    whole = book.look(lambda conn: Moment(conn, situation, {}).machines())
+    assert {shape.word for shape in whole} >= {"uncleared", "ready"}
+    for shape in whole:
+        assert shape == book.look(alone, shape.name, situation.now_s)
+    jobs_ = [item.job for item in situation.jobs]
+    assert book.look(lambda conn: Moment(conn, situation, {}).jobs(jobs_)) == [
+        book.look(lambda conn, job=job: Moment(conn, situation, {}).job(job)) for job in jobs_
+    ]
+    found = book.look(runs.find)
+    assert book.look(lambda conn: Moment(conn, situation, {}).runs(found)) == [
+        book.look(lambda conn, run=run: Moment(conn, situation, {}).run(run)) for run in found
+    ]
+
+
+def alone(conn: sa.Connection, name: str, now_s: float) -> MachineShape:
+    machine = machines.named(conn, name)
+    return Moment(conn, read_situation_of(conn, machine, now_s, frozenset({AGENT})), {}).machine(machine)
 
 
 def test_parts_of_a_job_take_the_same_statements_for_any_number(book: Book) -> None:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 from fleetctl_plugins.grbl import standing
-from fleetctl_plugins.grbl.engine import GrblEngine
+from fleetctl_plugins.grbl.lane import LanedGrblEngine
 from fleetctl_plugins.grbl.status import StatusReader
 from fleetctl_plugins.marlin import words as marlin_words
 from fleetctl_plugins.marlin.lane import LanedMarlinEngine
@@ -53,24 +53,32 @@ SPEECH: dict[str, tuple[bytes, ...]] = {
         b"[echo: G1X1]\r\n",
     ),
     "tinyg": (
-        b'{"r":{"fv":0.97},"f":[1,0,8,1]}\n',
-        b'{"r":{"fb":440.2},"f":[1,0,8,1]}\n',
-        b'{"r":{"hp":1},"f":[1,0,8,1]}\n',
-        b'{"r":{"id":"a"},"f":[1,0,8,1]}\n',
-        b'{"r":{"qr":28},"f":[1,0,8,1]}\n',
-        b'{"r":{"sr":{"stat":1,"mpox":0,"mpoy":0,"mpoz":0,"vel":0}},"f":[1,0,8,1]}\n',
-        b'{"r":{},"f":[1,0,8,1]}\n',
+        *(
+            b'{"r":{"%s":%s},"f":[1,0,%d]}\n' % (name, value, len(name) + 10)
+            for name, value in [
+                *((b"fv", b"0.97"), (b"fb", b"440.2"), (b"hp", b"1"), (b"id", b'"a"'), (b"sv", b"1"), (b"qv", b"1")),
+                *((b"unit", b"1"), (b"coor", b"1")),
+                *((b"g%d" % number, b'{"x":0,"y":0,"z":0}') for number in (54, 55, 56, 57, 58, 59, 92)),
+                *((b"home", b"0"), (b"qr", b"28")),
+                (b"sr", b'{"stat":1,"posx":0,"posy":0,"posz":0,"vel":0,"unit":1,"coor":1}'),
+            ]
+        ),
+        b'{"r":{},"f":[1,0,12]}\n',
+        b'{"r":{"mpo":{"x":0,"y":0,"z":0}},"f":[1,0,13]}\n',
+        b'{"r":{"prb":{"e":1,"x":0,"y":0,"z":0}},"f":[1,0,0]}\n',
+        b'{"prb":{"e":0,"x":0,"y":0,"z":0}}\n',
         b'{"sr":{"stat":2}}\n',
         b'{"qr":28}\n',
-        b'{"er":{"fb":440.2,"st":27,"msg":"a"}}\n',
-        b'{"r":{"msg":"SYSTEM READY"},"f":[1,0,8,1]}\n',
+        b'{"er":{"fb":440.2,"st":204,"msg":"a"}}\n',
+        b'{"er":{"fb":440.2,"st":220,"msg":"a"}}\n',
+        b'{"r":{"msg":"SYSTEM READY"},"f":[1,0,8]}\n',
     ),
 }
 NOISE = (b"\x00", b"\xff", b"\xfe\xff", b"9" * 400, b"-", b",", b"[" * 3000, b"e", b"\xb2", b"nan", b'"', b"\\ud800")
 
 
 def engine_of(name: str) -> Engine:
-    return {"marlin": LanedMarlinEngine, "grbl": GrblEngine, "tinyg": TinygEngine}[name]()
+    return {"marlin": LanedMarlinEngine, "grbl": LanedGrblEngine, "tinyg": TinygEngine}[name]()
 
 
 def spoiled(chance: random.Random, piece: bytes) -> bytes:

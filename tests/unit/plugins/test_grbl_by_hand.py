@@ -7,7 +7,7 @@ import re
 import pytest
 from fleetctl_plugins.grbl.simulator import GrblSimulator
 
-from fleetctl.driver.api import EndKind, Probes, SetsWorkOffsets, TakesOverrides
+from fleetctl.driver.api import EndKind, Probes, SetsOffsetOrigins, SetsWorkOffsets, TakesOverrides
 from fleetctl.errors import MachineBusy, MachineError, UsageError
 from fleetctl.model.machine import Activity
 from fleetctl.testing.fixtures import under_virtual_clock
@@ -191,6 +191,22 @@ def test_an_answer_that_cannot_be_read_is_told_and_costs_no_link(garbled: str) -
     told()
 
 
+@under_virtual_clock()
+async def test_zero_is_put_where_a_probe_was_and_the_tool_need_not_be_there() -> None:
+    for settings in ("", "13=1"):
+        mill = Mill(settings=settings) if settings else Mill()
+        await mill.ready()
+        await mill.bench.driver.command("G20" if settings else "G21")
+        driver = mill.bench.driver
+        assert isinstance(driver, SetsOffsetOrigins)
+        stored = await driver.set_offset_origin("G55", {"Z": -31.2})
+        assert stored["G55"] == pytest.approx((0.0, 0.0, -31.2), abs=0.01)
+        assert stored["G54"] == pytest.approx((0.0, 0.0, 0.0))
+        with pytest.raises(UsageError):
+            await driver.set_offset_origin("G55", {})
+        await mill.close()
+
+
 # Probing
 
 
@@ -237,4 +253,37 @@ async def test_a_probe_that_would_leave_the_travel_or_makes_no_sense_is_not_begu
         with pytest.raises(UsageError):
             await mill.probes.probe(axis, direction, distance, feed)
     assert mill.mill.executed.count == heard
+    await mill.close()
+
+
+@under_virtual_clock()
+async def test_a_probe_that_is_closed_before_it_moves_is_refused_with_the_reason_and_moves_nothing() -> None:
+    mill = Mill(probe_z_mm=-26.5)
+    await mill.ready()
+    await mill.bench.clock.sleep(2.0)
+    assert mill.bench.recorder.latest.switches_closed == ()
+    await mill.probes.probe("Z", -1, 10.0, 1.0, within=WITHIN)
+    await mill.bench.clock.sleep(2.0)
+    assert mill.bench.recorder.latest.switches_closed == ("probe",)
+    heard = mill.mill.executed.count
+    with pytest.raises(MachineError, match=r"closed already"):
+        await mill.probes.probe("Z", -1, 1.0, 1.0, within=WITHIN)
+    assert mill.mill.executed.count == heard
+    assert mill.bench.recorder.now is Activity.IDLE
+    await mill.close()
+
+
+@under_virtual_clock()
+async def test_a_probe_that_closes_after_the_last_report_is_refused_all_the_same() -> None:
+    mill = Mill(probe_z_mm=-26.5)
+    await mill.ready()
+    await mill.bench.clock.sleep(2.0)
+    mill.bench.machine.inject("probe", mill.bench.link.now_s())
+    with pytest.raises(MachineError, match=r"closed already"):
+        await mill.probes.probe("Z", -1, 10.0, 1.0, within=WITHIN)
+    await mill.bench.clock.sleep(2.0)
+    assert mill.bench.recorder.now is Activity.IDLE  # ALARM:4 never came
+    mill.bench.machine.inject("probe", mill.bench.link.now_s())
+    await mill.bench.clock.sleep(2.0)
+    assert (await mill.probes.probe("Z", -1, 10.0, 1.0, within=WITHIN))["Z"] == pytest.approx(-26.5)
     await mill.close()

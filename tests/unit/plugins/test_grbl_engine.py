@@ -16,6 +16,7 @@ from fleetctl.protocol.engine import (
     Identified,
     MachineFault,
     PositionSuspect,
+    Progress,
     Ready,
     RunBegun,
     RunEnded,
@@ -93,6 +94,12 @@ class Talk:
         self.lines, self.urgent = [], b""
         return lines, urgent
 
+    def taken_until_quiet(self) -> None:
+        """Answer every line with ok until none comes."""
+        while lines := self.taken()[0]:
+            for line in lines:
+                self.says(*ANSWERS.get(line, []), "ok")
+
     def events(self, kind: type[EngineEvent]) -> list[EngineEvent]:
         return [event for event in self.told if isinstance(event, kind)]
 
@@ -103,7 +110,7 @@ class Talk:
 
 
 def feeder(lines: Iterable[str]) -> Feeder:
-    made = Feeder(line_limit_bytes=79, remove_spaces=True)
+    made = Feeder(line_limit_bytes=79, remove_spaces=True, keep_notes=True)
     made.push("".join(line + "\n" for line in lines).encode())
     made.finish()
     return made
@@ -328,16 +335,171 @@ def test_pause_and_resume() -> None:
     assert talk.told[-1] == StateChanged(Activity.RUNNING, "")
 
 
-def test_m0_waits_for_a_person_and_goes_on_with_cycle_start() -> None:
-    talk = running("M0", "G1 X2")
-    talk.taken()
-    talk.state = "Hold:0"
+def stopped_at(*lines: str, modes: str = "M5 M9") -> Talk:
+    """A run of these lines up to the stop in it, with everything before it answered."""
+    talk = running(*lines)
+    talk.state = "Idle"
+    for _ in range(20):
+        if talk.events(WaitingForPerson):
+            break
+        sent, _ = talk.taken()
+        told = {"$G": [f"[GC:G1 G54 G17 G21 G90 G94 {modes} T0 F0 S0]"]}
+        for line in sent:
+            talk.says(*told.get(line, []), "ok")
+    return talk
+
+
+def waits(talk: Talk) -> list[str]:
+    return [event.reason for event in talk.events(WaitingForPerson) if isinstance(event, WaitingForPerson)]
+
+
+def test_m0_is_held_here_and_nothing_behind_it_is_sent_before_a_person_resumes() -> None:
+    talk = running("G1 X1", "M0 (MSG, turn it over)", "G1 X2")
+    assert talk.taken()[0] == ["G1X1"]
+    talk.says("ok")
+    assert talk.taken()[0] == ["G4P0.01"], "all before it is carried out first"
+    talk.says("ok")
+    assert talk.taken()[0] == ["$G"]
+    talk.says("[GC:G1 G54 G17 G21 G90 G94 M5 M9 T0 F0 S0]", "ok")
+    talk.state = "Idle"
     talk.passes(3600.0)
-    assert talk.events(WaitingForPerson) == [WaitingForPerson("program stop (M0)")]
+    assert waits(talk) == ["program stop (M0) in line 2: turn it over"]
+    assert talk.taken() == ([], b"")
     assert not talk.events(RunEnded)
+    assert progress(talk) == (1, 1), "the line of the stop is not done yet"
     talk.engine.resume(talk.now)
     talk.listen()
-    assert talk.taken()[1] == b"~"
+    assert talk.taken() == (["G1X2"], b"")
+    assert progress(talk) == (2, 3)
+    talk.says("ok")
+    assert progress(talk) == (3, 3)
+
+
+def progress(talk: Talk) -> tuple[int, int]:
+    last = (talk.events(Progress) or [Progress(0, 0, 0)])[-1]
+    assert isinstance(last, Progress)
+    return last.acknowledged_line, last.sent_line
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (["M00 ; look at it"], "program stop (M0) in line 1: look at it"),
+        (["m1(optional)"], "program stop (M1) in line 1: optional"),
+        (["(turn it", "", "(clamp it)", "N40 M01"], "program stop (M1) in line 4: clamp it"),
+        (["(a pocket)", "G1 X1", "/M0"], "program stop (M0) in line 3"),
+        (["T2 M6 (6 mm mill)"], "tool change (M6) in line 1: put in T2 (6 mm mill), then resume"),
+    ],
+)
+def test_a_stop_says_what_stands_beside_it(lines: list[str], reason: str) -> None:
+    assert waits(stopped_at(*lines, "G1 X9")) == [reason]
+
+
+@pytest.mark.parametrize("line", ["M10 P1", "M3 S100", "#<AM0>=1", "M08", "M30"])
+def test_what_only_looks_like_a_stop_is_sent(line: str) -> None:
+    talk = running(line)
+    assert talk.taken()[0] == [line.replace(" ", "")]
+
+
+def test_what_is_on_the_line_of_a_stop_is_done_before_it() -> None:
+    talk = running("G0 Z10 M0", "G1 X2")
+    assert talk.taken()[0] == ["G0Z10"]
+    talk.says("ok")
+    assert talk.taken()[0] == ["G4P0.01"]
+
+
+def test_an_error_on_the_line_of_a_stop_names_it() -> None:
+    talk = running("G1 X1", "G7 M0", "G1 X2")
+    talk.says("ok")
+    talk.says("error:20")
+    talk.state = "Hold:0"
+    talk.passes(1.0)
+    talk.says(BANNER)
+    assert talk.end().kind is RunEndKind.FAILED
+    assert talk.end().reason.startswith("line 2: error:20")
+
+
+def test_the_spindle_is_off_while_a_person_is_waited_for_and_comes_back() -> None:
+    talk = stopped_at("M0", "G1 X2", modes="M3 M8")
+    assert waits(talk)
+    assert talk.events(VerbDone) == []
+    talk.engine.make_safe(talk.now)
+    talk.listen()
+    assert VerbDone(Verb.MAKE_SAFE) in talk.told
+    talk.taken()
+    talk.engine.resume(talk.now)
+    talk.listen()
+    sent = []
+    while lines := talk.taken()[0]:
+        sent += lines
+        talk.says("ok")
+    assert sent[:4] == ["M3", "G4P4", "M8", "G1X2"]
+
+
+def test_a_laser_that_comes_back_on_does_not_wait_where_it_stands() -> None:
+    talk = running("M0", "G1 X2")
+    talk.engine._facts["$32"] = "1"
+    for told in ([], ["[GC:G1 G54 G17 G21 G90 G94 M4 M9 T0 F0 S0]"], []):
+        talk.says(*told, "ok")
+    assert talk.taken()[0] == ["G4P0.01", "$G", "M5"]
+    talk.engine.resume(talk.now)
+    talk.listen()
+    assert talk.taken()[0] == ["M4", "G1X2"]
+
+
+def test_a_pause_while_it_comes_to_the_stop_needs_one_resume_only() -> None:
+    talk = running("G1 X1", "M0", "G1 X2")
+    talk.engine.pause(talk.now)
+    talk.state = "Idle"  # it was at rest already, and a hold is nothing to it
+    talk.taken()
+    for told in ([], [], ["[GC:G1 G54 G17 G21 G90 G94 M5 M9 T0 F0 S0]"]):
+        talk.says(*told, "ok")
+    assert waits(talk) == ["program stop (M0) in line 2"]
+    talk.taken()
+    talk.engine.resume(talk.now)
+    talk.listen()
+    assert talk.taken()[0] == ["G1X2"]
+
+
+def test_a_hold_at_the_machine_during_a_stop_needs_its_own_resume() -> None:
+    talk = stopped_at("M0", "G1 X2")
+    talk.state = "Hold:0"
+    talk.passes(2.0)
+    talk.taken()
+    talk.engine.resume(talk.now)
+    talk.state = "Idle"
+    talk.listen()
+    assert talk.taken() == ([], b"~")
+    talk.passes(2.0)
+    assert waits(talk)[-1] == "program stop (M0) in line 1"
+
+
+def test_a_change_and_a_stop_on_one_line_wait_twice() -> None:
+    talk = stopped_at("M6 T1 M0", "G1 X2")
+    talk.engine.resume(talk.now)
+    talk.listen()
+    assert progress(talk)[0] == 0, "the line is not done"
+    talk.taken_until_quiet()
+    assert [reason.split(" in ")[0] for reason in waits(talk)] == ["tool change (M6)", "program stop (M0)"]
+
+
+def test_m1_is_passed_over_where_nobody_wants_to_stop() -> None:
+    talk = greeted()
+    talk.engine.expect(stops_at_m1=False)
+    talk.engine.start(feeder(["M1", "M1 G1 X1", "M0"]), talk.now)
+    talk.listen()
+    talk.identify()
+    assert talk.taken()[0] == ["G1X1"]
+    talk.says("ok")
+    assert progress(talk) == (2, 2)
+
+
+def test_a_run_that_waits_is_cancelled_and_its_stop_is_not_done() -> None:
+    talk = stopped_at("G1 X1", "M0", "G1 X2")
+    talk.engine.cancel(talk.now)
+    talk.passes(2.0)
+    talk.says(BANNER)
+    assert (talk.end().kind, talk.end().acknowledged_line) == (RunEndKind.CANCELLED, 1)
 
 
 def test_the_spindle_stops_in_a_hold_once_and_the_run_lives() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fleetctl_plugins.grbl import words
+from fleetctl_plugins.grbl import switches, words
 from fleetctl_plugins.grbl.dialects import GRBL
 from fleetctl_plugins.grbl.sender import Ask, Sender
 from fleetctl_plugins.grbl.status import StatusReader
@@ -189,3 +189,26 @@ def test_what_must_not_come_from_a_file_is_seen_however_it_is_written(line: byte
 @pytest.mark.parametrize("line", [b"/G1X10\n", b"G1X10.1Y-0.1\n", b"G100\n", b"G1X[#1/2]\n", b"S10G1X1\n", b"G28\n"])
 def test_what_only_looks_like_it_passes(line: bytes) -> None:
     assert not words.refusal(line)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "pins", "read"),
+    [
+        ("grbl", "PXD", ("probe", "X limit", "safety door")),
+        ("grbl", "HSR", ("feed hold", "cycle start", "reset")),
+        ("grblhal", "XZELTO", ("X limit", "Z limit", "emergency stop", "block delete", "optional stop off",
+                               "probe not connected")),
+        ("fluidnc", "PT0OE", ("probe", "tool setter", "macro 0 button", "homing button", "emergency stop")),
+        ("grbl", "?", ("input ?",)),
+    ],
+)  # fmt: skip
+def test_inputs_are_words_and_one_letter_means_what_its_firmware_means(
+    dialect: str, pins: str, read: tuple[str, ...]
+) -> None:
+    assert switches.closed(pins, dialect) == read
+
+
+def test_what_is_switched_on_is_words_and_a_laser_is_one() -> None:
+    assert switches.running("SFM", laser=False) == ("spindle clockwise", "flood", "mist")
+    assert switches.running("C", laser=False) == ("spindle counter-clockwise",)
+    assert switches.running("S", laser=True) == ("laser at constant power",)

@@ -196,6 +196,8 @@ def test_a_program_cannot_set_our_line_numbers() -> None:
         ("N4 M117 Hi*33", b"M117 Hi\n"),
         ("M117 a*3", b"M117 a*3\n"),
         ("M23 Part.gco", b"M23 Part.gco\n"),
+        (r"M23 folder\Part.gco", b"M23 folder/Part.gco\n"),
+        ("M117 Now M110 comes, N5", b"M117 Now m110 comes, N5\n"),
         ("M0 Click to go on!", b"M0 Click to go on!\n"),
     ],
 )
@@ -249,3 +251,23 @@ def test_a_line_longer_than_the_store_asks_for_its_end() -> None:
         at += 16_384
     given += [line for line, _, _ in feeder.take(8)]
     assert given == [b"G1 X1\n", b"G1 X2\n"]
+
+
+def test_what_stands_beside_a_stop_is_kept_until_it_is_asked_for() -> None:
+    feeder = Feeder(line_limit_bytes=79, remove_spaces=True, keep_notes=True)
+    feeder.push(b"(far)\nG1 X1\n; turn it over\n\nM00\nM6 T1 (" + b"x" * 500 + b")\n(near)\nM30 (end)\n")
+    feeder.finish()
+    assert [line for line, _, _ in feeder.take(9)] == [b"G1X1\n", b"M00\n", b"M6T1\n", b"M30\n"]
+    assert feeder.note_at(2) == b""
+    assert feeder.note_at(5) == b"; turn it over"
+    assert feeder.note_at(5) == b""
+    assert feeder.note_at(6) == b"M6 T1 (" + b"x" * 233
+    assert feeder.note_at(8) == b""
+
+
+def test_nothing_is_kept_where_nobody_asks() -> None:
+    feeder = Feeder(line_limit_bytes=79)
+    feeder.push(b"M0 (turn it over)\n")
+    feeder.finish()
+    feeder.take(1)
+    assert feeder.note_at(1) == b""

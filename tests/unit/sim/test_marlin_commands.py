@@ -123,9 +123,36 @@ def test_cold_plastic_is_not_pushed(host: Rig, machine: MarlinSimulator) -> None
 
 def test_m0_waits_for_a_person(host: Rig, machine: MarlinSimulator) -> None:
     said = host.send("M0")
-    assert said[0].startswith("//action:prompt_begin") and "ok" not in said
+    assert said[:2] == ["//action:prompt_end", "//action:prompt_begin M0 Stop"] and "ok" not in said
     assert host.wait(3) == ["echo:busy: paused for user"] and machine.activity == "paused for user"
-    assert host.send("M108") == ["//action:prompt_end", "ok", "ok"]
+    assert host.send("M108") == ["ok", "ok"]
+
+
+def test_m1_with_a_text_asks_with_it_and_with_a_time_waits_no_longer(host: Rig, machine: MarlinSimulator) -> None:
+    assert host.send("M1 Change it")[:3] == [
+        "echo:Change it",
+        "//action:prompt_end",
+        "//action:prompt_begin Change it",
+    ]
+    assert host.send("M876 S0") == ["ok", "ok"]
+    assert host.send("M1 S1")[1] == "//action:prompt_begin M1 Stop"
+    assert host.wait(1.5) == ["ok"] and machine.activity == "idle"
+
+
+def test_cold_extrusion_can_be_allowed(host: Rig, machine: MarlinSimulator) -> None:
+    host.send("M302 S0")
+    assert host.send("G1 X10 E5 F600") == ["ok"] and machine.motion.extruded_mm == 5
+    host.send("M302 S170")
+    assert host.send("G1 X20 E6") == ["echo: cold extrusion prevented", "ok"]
+
+
+def test_the_position_is_reported_by_itself_where_the_build_has_it() -> None:
+    host = Rig(simulator(7, autoreport_position=True))
+    host.send("M155 S2")
+    host.send("M154 S2")
+    assert [line[:2] for line in host.wait(2.5)] == [" T", "X:"]
+    host = Rig(simulator(7))
+    assert host.send("M154 S2")[0].startswith("echo:Unknown command")
 
 
 def test_m410_drops_what_is_planned_where_it_is(host: Rig, machine: MarlinSimulator) -> None:

@@ -56,10 +56,33 @@ def test_a_missing_line_is_asked_for() -> None:
 
 
 def test_a_repeated_line_is_not_executed_twice() -> None:
-    host, machine = rig()
+    host, machine = rig(firmware="marlin1")
     host.send(numbered(1, "G91"))
     assert host.send(numbered(1, "G91"))[1] == "Resend: 2"
     assert machine.executed.count == 1
+
+
+def test_marlin_2_1_2_drops_the_last_two_numbers_without_a_word() -> None:
+    host, machine = rig()
+    for number in (1, 2, 3):
+        host.send(numbered(number, "G91"))
+    assert host.send(numbered(3, "G91")) == host.send(numbered(2, "G91")) == []
+    assert host.send(numbered(1, "G91"))[1] == "Resend: 4"
+    assert machine.executed.count == 3
+
+
+def test_a_backslash_is_dropped_before_the_checksum_is_looked_at() -> None:
+    host, machine = rig()
+    assert host.send(numbered(1, "M117 a\\b"))[0] == "Error:checksum mismatch, Last Line: 0"
+    assert host.send("M117 a\\b") == ["ok"]
+    assert machine.heard.tail[-1] == "M117 ab"
+
+
+def test_what_arrives_in_one_burst_with_a_bad_line_is_thrown_away_with_it() -> None:
+    for bursts, requests in ((True, 1), (False, 3)):
+        host, _ = rig(usb_bursts=bursts)
+        said = host.send("N1 G91*0\n" + "\n".join(numbered(number, "G91").decode().strip() for number in (2, 3)))
+        assert said.count("Resend: 1") == requests
 
 
 def test_a_number_without_a_checksum_is_refused() -> None:
@@ -153,7 +176,7 @@ def test_the_emergency_parser_acts_at_once_on_numbered_lines_too() -> None:
         host.send(f"M117 wait {filler}")
     host.wait(5.0)
     answer = host.send(numbered(1, "M112"))
-    assert answer == ["Error:M112 Shutdown", "Error:Printer halted. kill() called!", "//action:disconnect"]
+    assert answer == ["echo:M112 Shutdown", "Error:Printer halted. kill() called!", "//action:poweroff"]
     assert machine.killed and machine.is_safe and machine.next_deadline() is None
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from fleetctl.errors import UsageError
 from fleetctl.testing.loop import VirtualClock
 from fleetctl.transport.base import Transport
-from fleetctl.transport.opener import PortWish, TransportOpener, device_of
+from fleetctl.transport.opener import PortWish, TransportOpener, device_of, identity_of
 from fleetctl.transport.probing import KnownSpeed, ProbingTransport, SpeedProbe
 from fleetctl.transport.serial import SerialTransport
 from fleetctl.transport.serial_port import ModemLine, SerialSettings
@@ -118,3 +120,13 @@ def test_one_device_is_known_under_all_its_urls() -> None:
     assert device_of("tcp://host:24") not in same
     assert device_of("ws://Host:81/ws?x=1") == "ws://host:81/ws"
     assert device_of("/dev/ttyNOWHERE7?baud=9600") == device_of("serial:///dev/ttyNOWHERE7")
+
+
+def test_two_names_of_one_file_reach_the_same(tmp_path: Path) -> None:
+    (tmp_path / "device").touch()
+    (tmp_path / "other").touch()
+    (tmp_path / "by-id").symlink_to(tmp_path / "device")
+    device = identity_of(f"{tmp_path}/device?baud=9600")
+    assert device == identity_of(f"serial://{tmp_path}/by-id") != identity_of(f"{tmp_path}/other")
+    assert identity_of(f"{tmp_path}/unplugged") == f"{tmp_path}/unplugged"
+    assert identity_of("telnet://Host") == identity_of("tcp://host:23") == device_of("tcp://host:23")

@@ -1,0 +1,95 @@
+"""TinyG's work offsets: asked for one by one, set by `G10` with the tool where it stands.
+
+A layer of the engine above `jogging`. `G10 L2` writes an offset in the active units and TinyG keeps it in its
+settings memory once it rests (canonical_machine.c, cm_set_coord_offsets, cm_deferred_write_callback); `L20` is known
+to g2core only, so the offset is reckoned here: place on the machine, less G92, less the coordinate wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fleetctl.errors import UsageError
+from fleetctl.protocol.engine import CommandDone, Measured
+from fleetctl.protocol.jogging import AXES
+
+from . import words
+from .ending import FRAMES as NAMES
+from .jogging import Jogging
+from .report import FRAME_NAMES, MM_PER_INCH
+from .sender import Ask
+
+FRAMES = tuple(FRAME_NAMES.values())
+MOST_MM = 10_000.0
+"""Farther than any travel here; what is larger would not fit a line either."""
+
+
+class Offsetting(Jogging):
+    """`protocol.operating.Offset`."""
+
+    def ask_work_offsets(self, now: float) -> int:
+        """What is stored."""
+        self._need_rest()
+        self._tickets += 1
+        self._occupied = True
+        self._read_offsets(self._tickets)
+        self._step(now)
+        return self._tickets
+
+    def set_work_offset(self, frame: str, axes_mm: Mapping[str, float], now: float) -> int:
+        """Ask for units, place and G92; set, and read back."""
+        if frame not in FRAMES:
+            raise UsageError(f"There is no work offset {frame!r}; there are {', '.join(FRAMES)}.")
+        if not axes_mm or any(axis not in AXES or not abs(mm) <= MOST_MM for axis, mm in axes_mm.items()):
+            raise UsageError(
+                f"Name one or more of X, Y and Z with the coordinate that they have here, up to {MOST_MM:g} mm."
+            )
+        self._need_rest()
+        self._tickets += 1
+        ticket = self._tickets
+        self._occupied = True
+
+        def modes_told() -> None:
+            place = self._report.position_mm
+            if place is None:
+                self._by_hand_failed(ticket, "where it stands could not be read")
+                return
+            values = ""
+            for index, axis in enumerate(AXES):
+                if axis in axes_mm:
+                    offset_mm = place[index] - self._report.g92_mm[index] - axes_mm[axis]
+                    values += f"{axis}{offset_mm / self._unit_mm:.4f}"
+            line = f"G10L2P{FRAMES.index(frame) + 1}{values}"
+            self._sender.asks.append(Ask(line, stored, lost=lambda reason: self._by_hand_failed(ticket, reason)))
+
+        def stored(ask: Ask, status: int) -> None:
+            if status:
+                self._by_hand_failed(ticket, self._dialect.status_text(status))
+            else:
+                self._read_offsets(ticket)
+
+        self._ask_modes(modes_told, lambda reason: self._by_hand_failed(ticket, reason))
+        self._step(now)
+        return ticket
+
+    def _read_offsets(self, ticket: int) -> None:
+        found: dict[str, tuple[float, ...]] = {}
+        scale = [1.0]
+
+        def told(ask: Ask, status: int) -> None:
+            if ask.name == "unit":
+                scale[0] = MM_PER_INCH if ask.body.get("unit") == 0 else 1.0
+                return
+            place = words.point(ask.body.get(ask.name))
+            if place is not None and not status:
+                found[ask.name.upper()] = tuple(each * scale[0] for each in place)
+            if ask.name != NAMES[-1]:
+                return
+            if len(found) < len(NAMES):
+                self._by_hand_failed(ticket, "the offsets could not be read")
+                return
+            self._occupied = False
+            self._events += [Measured(ticket, found), CommandDone(ticket, (), ok=True)]
+
+        self._sender.asks += [Ask(f'{{"{name}":null}}', told) for name in ("unit", *NAMES)]
+        self._sender.asks[-1].lost = lambda reason: self._by_hand_failed(ticket, reason)
