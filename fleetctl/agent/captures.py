@@ -57,7 +57,7 @@ class Capture:
             self._add(way, int(data))
         else:
             self._add(way, blank_line(data.decode("utf-8", "replace")))
-        if self.file.written_bytes > SIZE_MOST_BYTES:
+        if self.records() and self.file.written_bytes > SIZE_MOST_BYTES:
             self.end(f"the file reached {SIZE_MOST_BYTES // 1024 // 1024} MiB")
 
     def end(self, reason: str) -> None:
@@ -71,13 +71,21 @@ class Capture:
         self._add("end", reason)
         self.file.finish()
 
+    def records(self) -> bool:
+        """Whether it goes on. A file that failed ends it, also when nothing goes over the link any more."""
+        if self.file.failure:
+            self.end(self.file.failure)
+        return not self.ended
+
     def state(self) -> CaptureState:
         """How it stands."""
+        self.records()
+        ended = self.file.failure or self.ended  # whatever ended it first: what is in the file says less
         return CaptureState(
             begun_s=self.begun_s,
             ends_s=self.begun_s + self.seconds,
             size_bytes=self.file.written_bytes,
-            ended=self.ended if self.file.closed else "",
+            ended=ended if self.file.closed else "",
         )
 
     def _add(self, way: str, data: str | int) -> None:
@@ -102,14 +110,18 @@ class Captures:
             raise UsageError("This agent keeps no files, so that nothing can be captured.")
         if not 1.0 <= seconds <= SECONDS_MOST:
             raise UsageError(f"A capture lasts 1 to {SECONDS_MOST:g} s, not {seconds:g}.")
-        under_way = [one for one, capture in self._captures.items() if not capture.ended]
+        under_way = [one for one, capture in self._captures.items() if capture.records()]
         if machine_id in under_way:
             raise Conflict("Its link is being captured already.", hint="Wait for the end, or end it.")
         if len(under_way) >= AT_ONCE:
             raise Conflict(f"{AT_ONCE} links are being captured already.", hint="Wait until one of them is done.")
         wall = self._clock.wall()
         stamped = {"begun": wall.astimezone(datetime.UTC).isoformat(timespec="seconds"), **header}
-        file = await self._blocking(_open, self._folder, machine_id, url, stamped)
+        try:
+            file = await self._blocking(_open, self._folder, machine_id, url, stamped)
+        except OSError as error:
+            text = f"No file can be written for the capture: {error.strerror or error}."
+            raise UsageError(text, hint="Make room on the disk of the agent's computer.") from error
         if (before := self._captures.get(machine_id)) is not None:
             before.end("another one began")
         capture = Capture(file, wire, self._clock, seconds, wall.timestamp(), self._clock.monotonic())

@@ -5,6 +5,8 @@ Pure: states and times in, a deadline out.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fleetctl.model.run import RunState
 
 STANDING = frozenset({RunState.PAUSED, RunState.WAITING})
@@ -42,33 +44,52 @@ class HeatPolicy:
         self.due_s = None
 
 
+LOOK_FIRST_S = 30.0
+"""How long after a new link nothing that is on goes off: what the machine does besides, such as a print from its own
+card, is asked for every 5 s and may need to be asked twice."""
+
+
 class IdleHeat:
-    """Heat or spindle that is on while no run works: preheated by hand, left on, or waiting for cycle start."""
+    """Heat or spindle that is on while no run works: preheated by hand, left on, or waiting for cycle start.
+
+    The time counts from when heat was last wanted, over all links: a link that flaps does not begin it anew.
+    """
 
     def __init__(self, off_after_s: float) -> None:
         """`off_after_s`: how long it may be on, in seconds."""
         self._off_after_s = off_after_s
-        self.due_s: float | None = None
+        self._wanted: Mapping[str, float] = {}
+        self._ends_s: float | None = None
+        self._not_before_s = 0.0
 
-    def forget(self) -> None:
-        """Nobody sees the machine any more, or a run has begun: the next reading tells."""
-        self.due_s = None
+    @property
+    def due_s(self) -> float | None:
+        """When what is on must go off; None while nothing is on, or somebody works with it."""
+        return None if self._ends_s is None else max(self._ends_s, self._not_before_s)
 
-    def seen(self, on: bool, now_s: float) -> bool:
-        """The machine says whether anything is on; whether the time begins to run with this."""
-        if not on:
-            self.due_s = None
-        elif self.due_s is None:
-            self.due_s = now_s + self._off_after_s
-            return True
-        return False
+    def new_link(self, now_s: float) -> None:
+        """The machine is seen again: the time goes on, but first one looks what it does."""
+        self._not_before_s = now_s + LOOK_FIRST_S
+
+    def works(self) -> None:
+        """Something works with it, be it a run or the machine's own program: the time begins when that ends."""
+        self._ends_s = None
+
+    def seen(self, wanted: Mapping[str, float], now_s: float) -> None:
+        """What is on, with its target, says the machine, which does not work. A target that was set to something else
+        since, perhaps at the machine's own panel, is wanted from now on."""
+        if not wanted:
+            self._ends_s = None
+        elif self._ends_s is None or any(self._wanted.get(name) != target for name, target in wanted.items()):
+            self._ends_s = now_s + self._off_after_s
+        self._wanted = wanted
 
     def asked(self, now_s: float) -> None:
         """A person set a target just now: the time begins anew."""
-        if self.due_s is not None:
-            self.due_s = now_s + self._off_after_s
+        if self._ends_s is not None:
+            self._ends_s = now_s + self._off_after_s
 
     def failed(self, now_s: float) -> None:
         """It could not be switched off: try again."""
-        if self.due_s is not None:
-            self.due_s = now_s + RETRY_S
+        if self._ends_s is not None:
+            self._ends_s = now_s + RETRY_S

@@ -19,6 +19,7 @@ from fleetctl.agent.shared import Shared
 from fleetctl.model.messages import (
     PROTOCOL_VERSION,
     Hello,
+    Leave,
     Reply,
     Stop,
     ToAgent,
@@ -26,6 +27,7 @@ from fleetctl.model.messages import (
     Welcome,
     decode_to_agent,
     encode,
+    protocol_of,
 )
 from fleetctl.transport.peer import PeerLink
 
@@ -120,11 +122,16 @@ class ControllerLink:
             try:
                 message = decode_to_agent(data)
             except msgspec.DecodeError as error:
-                log.error("the controller sent what is no message: %s; ignored", error)
+                if (protocol := protocol_of(data)) not in (None, PROTOCOL_VERSION):
+                    self._greet_another(line, protocol)
+                else:
+                    log.error("the controller sent what is no message: %s; ignored", error)
                 continue
-            if isinstance(message, Hello):
+            if isinstance(message, Hello) and message.protocol_version != PROTOCOL_VERSION:
+                self._greet_another(line, message.protocol_version)
+            elif isinstance(message, Hello):
                 self._greet(line, message, tasks)
-            elif line is self._line:
+            elif line is self._line or (line.foreign and isinstance(message, Leave)):
                 self._take(message)
             elif isinstance(message, Stop):
                 self._stop_by_somebody(line, message)
@@ -140,11 +147,6 @@ class ControllerLink:
             self._line.close()
 
     def _greet(self, line: Line, hello: Hello, tasks: asyncio.TaskGroup) -> None:
-        if hello.protocol_version != PROTOCOL_VERSION:
-            # It learns ours from the Welcome, and is heeded no further.
-            log.error("controller speaks protocol %d, we speak %d", hello.protocol_version, PROTOCOL_VERSION)
-            line.send(self._welcome())
-            return
         before, self._line = self._line, line
         if before is not None and before is not line:
             log.info("another controller said hello; the line to the one before is closed")
@@ -155,9 +157,16 @@ class ControllerLink:
         if before is not line:
             line.begin(tasks)
 
+    def _greet_another(self, line: Line, protocol: int | None) -> None:
+        """A controller of another version: it learns our protocol from the Welcome, may tell us to end when we are
+        idle and, like anybody, may stop. What runs goes on; its successor tells what came of it."""
+        log.warning("controller speaks protocol %s, we speak %d", protocol, PROTOCOL_VERSION)
+        line.foreign = True
+        line.send(self._welcome())
+
     async def _close_unless_greeted(self, line: Line, peer: PeerLink) -> None:
         await self._shared.clock.sleep(HELLO_PATIENCE_S)
-        if line is not self._line:
+        if line is not self._line and not line.foreign:
             log.warning("somebody connected and said no hello for %.0f s; closed", HELLO_PATIENCE_S)
             peer.close()
 
@@ -171,6 +180,8 @@ class Line:
 
     def __init__(self, peer: PeerLink, shared: Shared, in_flight: int) -> None:
         """Sends nothing before `begin`."""
+        self.foreign = False
+        """Whether a controller of another protocol is at its other end."""
         self._peer = peer
         self._shared = shared
         self._in_flight = in_flight

@@ -19,6 +19,7 @@ from fleetctl.agent.telemetry import Readings
 from fleetctl.agent.wire import Wire
 from fleetctl.driver.api import Driver, Telemetry
 from fleetctl.errors import FleetctlError
+from fleetctl.model.machine import Activity
 from fleetctl.model.messages import MachineAssignment
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class Safing:
     @property
     def left_on(self) -> bool:
         """Whether the newest readings show heat or a turning spindle."""
-        return _is_on(self._readings.telemetry)
+        return bool(_what_is_on(self._readings.telemetry))
 
     def done(self) -> None:
         """Heaters and spindle are off: nothing is owed any more."""
@@ -92,7 +93,7 @@ class Safing:
         while not await self.make_safe(driver):
             pause_s = next(pauses_s, pause_s)
             await self._shared.clock.sleep(pause_s)
-            if self._held.hand is not None or not self.owed:
+            if self._held.hand is not None or self.works or not self.owed:
                 return
 
     async def switch_off_what_was_left_on(self, driver: Driver) -> None:
@@ -103,15 +104,15 @@ class Safing:
         finally:
             self.under_way = False
             self._shared.run_ended.set()
-        if self._held.hand is None and self.left_on:
+        if self._held.hand is None and self.left_on and not self.works:
             log.warning("%s: the program left heat or spindle on; switched off", self._held.assignment.name)
             await self.make_safe(driver)
 
     # Heat without a run
 
     def new_link(self) -> None:
-        """Whoever watched over the link before has ended with it."""
-        self._idle.forget()
+        """Whoever watched over the link before has ended with it; how long something has been on goes on counting."""
+        self._idle.new_link(self._shared.clock.monotonic())
         self._watched = False
 
     def asked(self) -> None:
@@ -119,10 +120,12 @@ class Safing:
         self._idle.asked(self._shared.clock.monotonic())
 
     def begins_to_idle(self, telemetry: Telemetry) -> bool:
-        """The machine told readings; whether it is on without a run from now on, so that somebody must watch it."""
-        on = _is_on(telemetry) and not self._run_works
-        begins = self._idle.seen(on, self._shared.clock.monotonic())
-        return begins and not self._watched
+        """The machine told readings; whether it is on without a run and nobody watches it yet."""
+        if self.works:
+            self._idle.works()
+        else:
+            self._idle.seen(_what_is_on(telemetry), self._shared.clock.monotonic())
+        return self._idle.due_s is not None and not self._watched
 
     async def watch_idle(self, driver: Driver) -> None:
         """Switch off what is on for too long while no run works; returns when nothing is on any more."""
@@ -133,11 +136,11 @@ class Safing:
                 if now_s < due_s:
                     await self._shared.clock.sleep(due_s - now_s)
                     continue
-                if self._run_works:  # begun since the last reading
-                    self._idle.forget()
+                if self.works:  # begun since the last reading
+                    self._idle.works()
                     return
                 self._idle.failed(now_s)
-                if await self.make_safe(driver) and not self._run_works:
+                if await self.make_safe(driver) and not self.works:
                     self._tell_idle()
         finally:
             self._watched = False
@@ -154,7 +157,15 @@ class Safing:
         """Whether a run in hand has begun: its own policy says when its heat goes off."""
         return self._held.hand is not None and self._held.hand.started
 
+    @property
+    def works(self) -> bool:
+        """Whether heat is wanted: by a run of ours, or by what the machine does by itself, such as a print from its
+        own card. Somebody who moves it by hand does not want heat by that."""
+        facts = self._held.facts
+        return self._run_works or (facts.activity is Activity.RUNNING and not facts.by_hand)
 
-def _is_on(read: Telemetry) -> bool:
-    """Whether the readings show a heater with a target, or a spindle that turns."""
-    return any(target > 0 for _now, target in read.temperatures_degc.values()) or (read.spindle_rpm or 0.0) > 0
+
+def _what_is_on(read: Telemetry) -> dict[str, float]:
+    """Heaters with their targets, in degC, and a spindle that turns, however fast."""
+    on = {name: target for name, (_now, target) in read.temperatures_degc.items() if target > 0}
+    return on | {"spindle": 1.0} if (read.spindle_rpm or 0.0) > 0 else on

@@ -192,7 +192,7 @@ class Session:
                 early.cancel()
         self.facts.board = Board(uuid=identity.board_uuid, model=identity.board_model)
         self._recognition.answered(self.facts.board)
-        if self.stopped or unsafe:
+        if self.stopped or (unsafe and not self.safing.works):
             await self.safing.make_safe(driver)
         self.facts.firmware = f"{identity.firmware} {identity.version}".strip()
         self.facts.link, self.facts.link_reason = Link.ONLINE, ""

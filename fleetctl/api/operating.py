@@ -28,6 +28,9 @@ whoever jogs is taken back."""
 
 FRAME_MOST_BYTES = 1024
 
+FRAMES_MOST = 100
+"""In one second. Pages send 12; what was held up on its way comes in one heap of at most so many."""
+
 
 class JogFrame(msgspec.Struct, frozen=True, kw_only=True):
     """One heartbeat, every 80 ms while a key is held: mm/s by axis; none of them: stop. `at_ms`: when it was sent, by
@@ -108,7 +111,8 @@ def probe_panel(call: Call[Any], _answer: object) -> str:
 async def jog(call: Call[None]) -> web.StreamResponse:
     """Jog while a key is held: a WebSocket that takes a JogFrame every 80 ms, and tells a JogState when it changes.
 
-    The machine stops 150 ms after the last frame, at `{}` and when the socket closes.
+    The machine stops 150 ms after the last frame, at `{}` and when the socket closes. More than 100 frames within a
+    second close it.
     """
     socket = web.WebSocketResponse(max_msg_size=FRAME_MOST_BYTES, compress=False)
     check_origin(call.request, call.visitor, changes=True)
@@ -131,9 +135,18 @@ async def jog(call: Call[None]) -> web.StreamResponse:
 
 
 async def _listen(socket: web.WebSocketResponse, channel: JogChannel) -> None:
-    """Pass heartbeats on until the socket closes; a frame that is none ends it."""
+    """Pass heartbeats on until the socket closes; a frame that is none ends it, and so do far too many."""
+    loop = asyncio.get_running_loop()
+    since_s, count = loop.time(), 0
     async for message in socket:
         if message.type is not WSMsgType.TEXT:
+            return
+        count += 1
+        if loop.time() - since_s > 1.0:
+            since_s, count = loop.time(), 1
+        elif count > FRAMES_MOST:
+            text = f"More than {FRAMES_MOST} heartbeats within a second. Send one every 80 ms."
+            await socket.close(code=1008, message=text.encode())
             return
         try:
             frame = msgspec.json.decode(message.data, type=JogFrame)

@@ -13,7 +13,7 @@ from fleetctl.cli.command import json_option, with_daemon
 from fleetctl.cli.machine import name_argument
 from fleetctl.cli.machine_operate import machine
 from fleetctl.cli.output import error_console, say, show_json
-from fleetctl.errors import UsageError
+from fleetctl.errors import MachineError, UsageError
 from fleetctl.model.messages import CaptureState
 
 __all__ = ["machine"]
@@ -54,9 +54,11 @@ async def capture_machine(
         # Only the wait was interrupted: what was recorded so far is still wanted.
         await client.post(f"machines/{name}/capture/end")
         await _until_done(client, name)
+    state = await client.get(f"machines/{name}/capture")
+    if not decode(state, CaptureState).size_bytes:
+        raise MachineError(f"Nothing was recorded; the capture ended: {decode(state, CaptureState).ended}.")
     data = await client.get(f"machines/{name}/capture/file")
     await asyncio.to_thread(_write, out, data)
-    state = await client.get(f"machines/{name}/capture")
     if as_json:
         show_json(state)
         return

@@ -52,8 +52,10 @@ class Agents:
         return frozenset(name for name, link in self._links.items() if link.connected)
 
     def leaving(self) -> frozenset[str]:
-        """The agents that answer and take no more runs, because they are about to end."""
-        return frozenset(name for name, link in self._links.items() if link.connected and link.leaving)
+        """The agents that take no more runs, because they are about to end."""
+        return frozenset(
+            name for name, link in self._links.items() if (link.connected and link.leaving) or link.foreign
+        )
 
     def links(self) -> tuple[AgentLink, ...]:
         """All links, those of agents that do not answer too."""

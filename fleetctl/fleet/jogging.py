@@ -1,7 +1,8 @@
 """The controller's part of jogging: one hand at a time on each machine, heartbeats passed on while they are fresh.
 
-A heartbeat goes to the agent at once, is never kept and never sent again; what cannot be sent is dropped, and the
-machine comes to rest by itself. Must not know how a person's frames arrive, nor what a machine makes of them.
+A heartbeat goes to the agent at once, is never sent again, and is kept only until the next may go out (`EVERY_S`), by
+the newest of its hand; what cannot be sent is dropped, and the machine comes to rest by itself. Must not know how a
+person's frames arrive, nor what a machine makes of them.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ LATE_TOLD = 5
 """After so many late heartbeats one behind the other the hand is told: it holds a key and nothing moves."""
 
 LATE = "What the keys say comes late over the network; let go, and open the page anew if it stays so."
+
+EVERY_S = 0.04
+"""No hand sends the agent more heartbeats than one in this time, twice as many as pages send; of those that come in
+between the newest goes out when the time is over. A stop goes out at once."""
 
 HELD_S = 1.0
 """After so long without a heartbeat another hand may take the machine."""
@@ -80,10 +85,10 @@ class Jogging:
         """Whether this is the hand on the machine."""
         return self._holders.get(channel.machine.id) is channel
 
-    def send(self, channel: JogChannel, velocity_mm_s: Mapping[str, float]) -> None:
-        """One heartbeat to the agent, now. Raises AgentUnavailable."""
+    def send(self, channel: JogChannel, velocity_mm_s: Mapping[str, float], came_s: float) -> None:
+        """The heartbeat that came at `came_s` to the agent, now. Raises AgentUnavailable."""
         machine = channel.machine
-        not_after_s = self.clock.wall().timestamp() + VALID_S
+        not_after_s = self.clock.wall().timestamp() + VALID_S - (self.clock.monotonic() - came_s)
         jog = Jog(machine_id=machine.id, velocity_mm_s=dict(velocity_mm_s), not_after_s=not_after_s)
         self._agents.jog(machine.agent, jog)
 
@@ -118,6 +123,9 @@ class JogChannel:
         self._quickest_s: float | None = None
         self._late = 0
         self._hindrance = ""
+        self._passed_s = -EVERY_S
+        self._newest: Mapping[str, float] = {}
+        self._waiting: asyncio.TimerHandle | None = None
 
     def beat(self, velocity_mm_s: Mapping[str, float], at_s: float | None = None) -> None:
         """One heartbeat; without any speed it stops. `at_s`: when it was sent, by its sender's own clock."""
@@ -135,10 +143,25 @@ class JogChannel:
         self._late = 0
         try:
             self._jogging.hold(self)
-            self.beat_s = now_s
-            self._moving = self._moved = True
-            self._jogging.send(self, velocity_mm_s)
-        except (AgentUnavailable, Conflict) as error:
+        except Conflict as error:
+            self._hinder(str(error))
+            return
+        self.beat_s, self._newest = now_s, velocity_mm_s
+        if self._waiting is None:
+            wait_s = self._passed_s + EVERY_S - now_s
+            if wait_s > 0:
+                self._waiting = asyncio.get_running_loop().call_later(wait_s, self._pass_on)
+            else:
+                self._pass_on()
+
+    def _pass_on(self) -> None:
+        """The newest heartbeat to the agent; it counts from when it came."""
+        self._waiting = None
+        self._passed_s = self._jogging.clock.monotonic()
+        self._moving = self._moved = True
+        try:
+            self._jogging.send(self, self._newest, self.beat_s)
+        except AgentUnavailable as error:
             self._hinder(str(error))
         else:
             self._hinder("")
@@ -163,12 +186,16 @@ class JogChannel:
             await self._jogging.note(self)
 
     def _stop(self) -> None:
-        if not self._moving and not self._jogging.holds(self):
-            return
-        self._moving = False
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+        now_s = self._jogging.clock.monotonic()
+        if not self._moving and (not self._jogging.holds(self) or now_s < self._passed_s + EVERY_S):
+            return  # it stands still, or was told to a moment ago
+        self._moving, self._passed_s = False, now_s
         self.told("")
         try:
-            self._jogging.send(self, {})
+            self._jogging.send(self, {}, now_s)
         except AgentUnavailable as error:
             self.told(f"{error} It comes to rest by itself.")
 

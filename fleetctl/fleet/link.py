@@ -14,7 +14,7 @@ import logging
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -51,6 +51,7 @@ from fleetctl.model.messages import (
     Welcome,
     decode_to_controller,
     encode,
+    protocol_of,
 )
 from fleetctl.store import machines, runs
 from fleetctl.store.runs import CommandKind
@@ -105,6 +106,8 @@ class AgentLink:
         self.name = name
         self.connected = False
         self.leaving = False
+        self.foreign = False
+        """Whether an agent of another protocol is there, which ends when it is idle."""
         self.welcome: Welcome | None = None
         self.blocked: deque[BlockedShape] = deque(maxlen=BLOCKED_KEPT)
         self._unnoted: asyncio.Queue[BlockedShape] = asyncio.Queue(BLOCKED_KEPT)
@@ -195,7 +198,11 @@ class AgentLink:
         greeting = await self._record.look(lambda conn: hello(conn, self.name, self._site))
         self._told = greeting.machines
         _put(peer, greeting)
-        welcome = self.welcome = await self._welcome(peer)
+        first = await self._first_word(peer)
+        protocol = protocol_of(first)
+        if protocol is not None and protocol != PROTOCOL_VERSION:
+            await self._outlast(peer, protocol, greeting.stop_id)
+        welcome = self.welcome = self._welcome(first)
         self.leaving = welcome.leaving
         self._greeted = True
         self._replace_when_idle(peer, welcome)
@@ -264,12 +271,45 @@ class AgentLink:
                 log.error("agent %s waits for the store: %s", self.name, error)
             await self._clock.sleep(STORE_RETRY_S)
 
-    async def _welcome(self, peer: PeerLink) -> Welcome:
+    async def _first_word(self, peer: PeerLink) -> bytes:
         async with asyncio.timeout(WELCOME_WITHIN_S):
-            message = decode_to_controller(await _next(peer))
-        if not isinstance(message, Welcome) or message.protocol_version != PROTOCOL_VERSION:
-            raise TheirProtocolError(f"agent {self.name} speaks another protocol; install the same version on both.")
+            return await _next(peer)
+
+    def _welcome(self, data: bytes) -> Welcome:
+        message = decode_to_controller(data)
+        if not isinstance(message, Welcome):
+            raise TheirProtocolError(f"agent {self.name} does not say who it is; install the same version on both.")
         return message
+
+    async def _outlast(self, peer: PeerLink, protocol: int, stop_id: str) -> NoReturn:
+        """An agent of another protocol was here before us: it finishes what it has in hand, ends, and the next dial
+        starts the one of ours, which finds in its journal what came of the runs. Until then only a stop passes.
+
+        Raises LinkError when it has ended.
+        """
+        log.warning(
+            "agent %s speaks protocol %d, we speak %d; it ends when it is idle", self.name, protocol, PROTOCOL_VERSION
+        )
+        self.foreign = self._greeted = True
+        try:
+            if stop_id:
+                _put(peer, Stop(command_id=stop_id))
+            _put(peer, Leave(when="idle"))
+            while True:
+                data = await _next(peer)
+                try:
+                    message = decode_to_controller(data)
+                except msgspec.DecodeError:
+                    continue
+                if isinstance(message, StopReport):
+                    self._answered(message)
+        finally:
+            self.foreign = False
+
+    def _answered(self, message: Answer | StopReport | Reply) -> None:
+        answer = self._asked.get(message.command_id)
+        if answer is not None and not answer.done():
+            answer.set_result(message)
 
     async def _listen(self, peer: PeerLink, reports: asyncio.Queue[Report]) -> None:
         while True:
@@ -298,9 +338,7 @@ class AgentLink:
                 raise TheirProtocolError(f"agent {self.name} sent {REPORTS_KEPT} reports without an acknowledgement.")
             reports.put_nowait(message)
         elif isinstance(message, Answer | StopReport | Reply):
-            answer = self._asked.get(message.command_id)
-            if answer is not None and not answer.done():
-                answer.set_result(message)
+            self._answered(message)
 
     def _heard_blocked(self, message: BlockedReport) -> None:
         machine = self._names.get(message.machine_id, message.machine_id)

@@ -15,6 +15,9 @@ from fleetctl.model.machine import Activity, Link, Position
 from fleetctl.model.profile import Profile
 
 PROTOCOL_VERSION = 1
+"""Raised when a message changes so that the other side would misunderstand it. What every version understands, and
+what must therefore never change: `protocol_version` of Hello and Welcome, Leave, Stop, StopReport. With these an
+agent of another protocol is stopped, and told to end once it is idle (docs/explanation/upgrades.md)."""
 
 
 class MachineAssignment(msgspec.Struct, frozen=True, kw_only=True):
@@ -358,6 +361,16 @@ ToController = (
 )
 Report = MachineReport | RunReport
 
+
+class _HelloOfAny(msgspec.Struct, tag_field="type", tag="hello"):
+    protocol_version: int
+
+
+class _WelcomeOfAny(msgspec.Struct, tag_field="type", tag="welcome"):
+    protocol_version: int
+
+
+_of_any = msgspec.msgpack.Decoder(_HelloOfAny | _WelcomeOfAny)
 _encoder = msgspec.msgpack.Encoder()
 _to_agent = msgspec.msgpack.Decoder(ToAgent)
 _to_controller = msgspec.msgpack.Decoder(ToController)
@@ -378,3 +391,11 @@ def decode_to_controller(data: bytes) -> ToController:
     """The message in `data`. Raises msgspec.ValidationError when it is none of ours."""
     message: ToController = _to_controller.decode(data)
     return message
+
+
+def protocol_of(data: bytes) -> int | None:
+    """Which protocol a Hello or Welcome says it is of, whatever else is in it; None when it is neither."""
+    try:
+        return int(_of_any.decode(data).protocol_version)
+    except msgspec.DecodeError:
+        return None

@@ -76,13 +76,13 @@ def unready(machine: Machine, situation: Situation) -> Reason | None:
     facts = machine.facts
     target = f"machines/{machine.name}"
     name = machine.name
-    if machine.agent not in situation.agents:
-        return Reason(code="agent", sentence=f"The agent that holds {name} does not answer.", need=Need.RUN_AT_RISK)
     if machine.agent in situation.leaving:
         return Reason(
             code="agent-leaving",
             sentence=f"The agent that holds {name} ends after its last run; its successor takes {name} over.",
         )
+    if machine.agent not in situation.agents:
+        return Reason(code="agent", sentence=f"The agent that holds {name} does not answer.", need=Need.RUN_AT_RISK)
     if facts.service is not Service.IN_SERVICE:
         phrase = "locked out" if facts.service is Service.LOCKED_OUT else "in maintenance"
         back = Action(label="Back in service", target=target, verb="service")

@@ -136,6 +136,12 @@ def why_run(run: Run, machine: Machine, situation: Situation) -> Reason | None:
         )
     if not run.active:
         return None
+    if machine.agent not in situation.agents and machine.agent in situation.leaving:
+        return Reason(
+            code="agent-leaving",
+            sentence=f"{run.code} goes on under an agent of another version, which is understood again once all its "
+            "runs are over and its successor tells what came of them.",
+        )
     if machine.facts.link is not Link.ONLINE or machine.agent not in situation.agents:
         return Reason(
             code="run-at-risk",

@@ -3,12 +3,15 @@
 One JSON object a line: `t_s` (seconds since the capture began), `way` and `data` (the bytes as Latin-1 text; a count
 for `discard`, a message for `lost`). The first line is a header with `format` and `url`. docs/reference/captures.md
 has all of it. It must not know what the bytes mean, and never delays the link: a thread writes the file, and when it
-cannot keep up, records are left out and their number is written as `way` `omitted`.
+cannot keep up, records are left out and their number is written as `way` `omitted`. When the disk takes no more, the
+file ends with the last whole record, and `CaptureFile.failure` says why.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import queue
 import threading
 from collections.abc import Mapping
@@ -23,6 +26,8 @@ QUEUE_RECORDS = 10_000
 QUEUE_BYTES = 4 * 1024 * 1024
 """What may wait for the thread that writes; a network link gives 64 kB in one record."""
 
+TAIL_BYTES = 65536
+
 
 class CaptureFile:
     """The file of one capture; `add` may be called from the loop, `close` waits for what is queued.
@@ -33,6 +38,8 @@ class CaptureFile:
     def __init__(self, path: Path, url: str, header: Mapping[str, object] | None = None) -> None:
         self.omitted = 0
         self.written_bytes = 0
+        self.failure = ""
+        self._path = path
         self._put_bytes = 0
         self._taken_bytes = 0  # by the thread that writes
         self._queue: queue.Queue[dict[str, object] | None] = queue.Queue()
@@ -42,7 +49,9 @@ class CaptureFile:
         self._thread.start()
 
     def add(self, t_s: float, way: str, data: str | int) -> None:
-        """Queue one record; never blocks."""
+        """Queue one record; never blocks. Once the file has failed it is left out."""
+        if self.failure:
+            return
         if self.omitted and not self._try({"t_s": round(t_s, 6), "way": "omitted", "data": self.omitted}):
             self.omitted += 1
             return
@@ -73,14 +82,38 @@ class CaptureFile:
         return True
 
     def _write(self) -> None:
-        with self._file:
-            while (record := self._queue.get()) is not None:
-                self._taken_bytes += _size_bytes(record)
-                line = json.dumps(record) + "\n"
-                self._file.write(line)
-                self.written_bytes += len(line)  # all ASCII
-                if self._queue.empty():
-                    self._file.flush()
+        try:
+            with self._file:
+                self._write_records()
+        except OSError as error:
+            self.failure = f"its file could not be written: {error.strerror or error}"
+            with contextlib.suppress(OSError):
+                self.written_bytes = _keep_whole_lines(self._path)
+
+    def _write_records(self) -> None:
+        while (record := self._queue.get()) is not None:
+            self._taken_bytes += _size_bytes(record)
+            line = json.dumps(record) + "\n"
+            self._file.write(line)
+            self.written_bytes += len(line)  # all ASCII
+            if self._queue.empty():
+                self._file.flush()
+
+
+def _keep_whole_lines(path: Path) -> int:
+    """Cut off a line whose end did not fit; how many bytes are left. Raises OSError."""
+    with path.open("r+b") as file:
+        at_byte = end_byte = file.seek(0, os.SEEK_END)
+        while at_byte > 0:
+            at_byte = max(0, at_byte - TAIL_BYTES)
+            file.seek(at_byte)
+            if (last := file.read(TAIL_BYTES).rfind(b"\n")) >= 0:
+                end_byte = at_byte + last + 1
+                break
+        else:
+            end_byte = 0
+        file.truncate(end_byte)
+        return end_byte
 
 
 def _size_bytes(record: Mapping[str, object]) -> int:

@@ -246,10 +246,11 @@ class Answers(Sending):
 
     def _card(self, printing: bool) -> None:
         """The machine prints a file of its own, started at its panel, or has ended doing so."""
-        if printing != self._card_prints and self._phase is Phase.IDLE:
+        self._has_card = True
+        if printing != self._card_prints and self._phase in (Phase.IDENTIFYING, Phase.IDLE):
             self._card_prints = printing
-            activity = Activity.RUNNING if printing else Activity.IDLE
-            self._tell(activity, "it prints a file from its own card" if printing else "")
+            if self._phase is Phase.IDLE:
+                self._tell_card()
 
     # Bad news
 

@@ -53,7 +53,7 @@ class Sending(MarlinState):
         self._poll_due_s = self._resend_ok_due_s = None
         self._half_error_due_s = self._answer_over_s = self._late_due_s = None
         self._watch.reports = False
-        self._waiting = self._card_prints = self._was_woken = False
+        self._waiting = self._card_prints = self._has_card = self._was_woken = False
         self._close_prompt()
         if self._was_in_step:
             self._in_step_by_s = now + IN_STEP_PATIENCE_S
@@ -85,9 +85,17 @@ class Sending(MarlinState):
             lines.append("M155 S2")
         if self._can("AUTOREPORT_POS") and not self._quirks.reports_position:
             lines.append("M154 S2")
-        if self._can("SDCARD"):
-            lines.append("M27 S5" if self._can("AUTOREPORT_SD_STATUS") else "M27")
+        if self._can("AUTOREPORT_SD_STATUS"):
+            lines.append("M27 S5")
+        elif self._facts.get("cap:SDCARD") != "0":
+            # Marlin 1.1, early Marlin 2 and Prusa's 8-bit boards print from a card and claim none: asked once.
+            lines.append("M27")
         return lines
+
+    def _tell_card(self) -> None:
+        """Say whether the machine prints a file of its own."""
+        activity = Activity.RUNNING if self._card_prints else Activity.IDLE
+        self._tell(activity, "it prints a file from its own card" if self._card_prints else "")
 
     @property
     def _reports_temperature(self) -> bool:
@@ -103,6 +111,8 @@ class Sending(MarlinState):
         self._poll_due_s = now + self.first_poll_s
         self._watch.reports = self._reports_temperature
         self._enter(Phase.IDLE, "")
+        if self._card_prints:
+            self._tell_card()
         self._events += [Ready(), VerbDone(Verb.CLEAR_FAULT)]
 
     def _out_of_step(self) -> None:
@@ -178,7 +188,7 @@ class Sending(MarlinState):
         unreported = ["M114"] if not self._reports_position else []
         if not self._reports_temperature or not unreported:
             unreported.append("M105")
-        if self._phase is Phase.IDLE and self._can("SDCARD") and not self._can("AUTOREPORT_SD_STATUS"):
+        if self._phase is Phase.IDLE and self._has_card and not self._can("AUTOREPORT_SD_STATUS"):
             unreported.append("M27")
         self._asks += [self._poll(question) for question in unreported if question not in under_way]
 

@@ -52,6 +52,7 @@ class MarlinOptions:
     host_actions: bool = True
     autoreport: bool = True
     card: bool = False
+    card_reports: bool = False
     autoreport_position: bool = False
     usb_bursts: bool = False
     silent_waits: bool = False
@@ -100,6 +101,7 @@ class MarlinSimulator(SimulatedMachine):
         "notification",
         "shutdown",
         "card-print",
+        "card-pause",
     )
 
     def __init__(self, options: MarlinOptions, *, seed: int, parts: PartSpec | None = None) -> None:
@@ -140,6 +142,9 @@ class MarlinSimulator(SimulatedMachine):
         self.person_waited_for = False
         self.person_answer = 0
         self.prints_from_card = False
+        self.card_paused = False
+        self.card_every_s = 0.0
+        self._card_at_s = 0.0
         self.quick_stops = 0
         self.report_every_s = 0.0
         self.reports_position = False
@@ -192,7 +197,9 @@ class MarlinSimulator(SimulatedMachine):
             self._queue.insert(min(1, len(self._queue)), Queued("M600", None, silent=True))
             self._pump()
         elif kind == "card-print":
-            self.prints_from_card = not self.prints_from_card
+            self.prints_from_card, self.card_paused = not self.prints_from_card, False
+        elif kind == "card-pause":
+            self.card_paused = not self.card_paused
         else:
             self._say("//action:notification Layer 7 of 9" if kind == "notification" else "// action:shutdown")
 
@@ -469,6 +476,8 @@ class MarlinSimulator(SimulatedMachine):
                 times.append(end_s)
         if self.report_every_s > 0:
             times.append(self._report_at_s)
+        if self.card_every_s > 0:
+            times.append(self._card_at_s)
         if self.firmware.wait_every_s > 0 and not self._queue:
             times.append(self._wait_at_s)
         if self.firmware.unfinished_s > 0 and self._line:
@@ -503,6 +512,15 @@ class MarlinSimulator(SimulatedMachine):
                 self._say(self.temperatures())
                 if self.reports_position:
                     self._say(self.motion.report())
+
+        if self.card_every_s > 0 and self.now_s >= self._card_at_s:
+            self.report_card_every(self.card_every_s)
+            self._say(self.firmware.card())
+
+    def report_card_every(self, interval_s: float) -> None:
+        """M27 S: 0 ends the reports."""
+        self.card_every_s = interval_s
+        self._card_at_s = self.now_s + interval_s
 
     def report_every(self, interval_s: float) -> None:
         """M155: 0 ends the reports."""

@@ -264,8 +264,11 @@ class Commands:
         self.machine.ok_said = self.machine.firmware.position(self.motion.report())
 
     def _m27(self, words: Words) -> None:
-        card = self.machine.prints_from_card
-        self.machine.say("SD printing byte 100/2000" if card else "Not SD printing")
+        every_s = words.get("S")
+        if every_s is not None and self.machine.options.card_reports:
+            self.machine.report_card_every(min(max(every_s, 0.0), 60.0))
+        else:
+            self.machine.say(self.machine.firmware.card())
 
     def _m115(self, words: Words) -> None:
         machine, options = self.machine, self.machine.options

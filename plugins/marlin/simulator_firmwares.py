@@ -164,11 +164,17 @@ class Firmware:
             "HOST_ACTION_COMMANDS": options.host_actions,
             "PROMPT_SUPPORT": options.host_actions,
             "SDCARD": options.card,
-            "AUTOREPORT_SD_STATUS": False,
+            "AUTOREPORT_SD_STATUS": options.card_reports,
             "ARCS": True,
             "THERMAL_PROTECTION": True,
             "BABYSTEPPING": False,
         }
+
+    def card(self) -> str:
+        """What M27 says: paused is told as not printing (cardreader.cpp, report_status)."""
+        machine = self.machine
+        prints = machine.prints_from_card and not machine.card_paused
+        return "SD printing byte 100/2000" if prints else "Not SD printing"
 
     # Stops
 
@@ -210,6 +216,10 @@ class Marlin1(Firmware):
     def request_ok(self) -> str:
         machine = self.machine
         return self.ok(Queued("", machine.last_number)) if machine.options.advanced_ok else "ok"
+
+    def capabilities(self) -> dict[str, bool]:
+        """It has a card and does not know the capability that says so."""
+        return {name: value for name, value in super().capabilities().items() if name != "SDCARD"}
 
 
 class Buddy(Firmware):
@@ -259,6 +269,10 @@ class PrusaMk3(Firmware):
             self._complain("No Line Number with checksum")
             return False
         return True
+
+    def card(self) -> str:
+        machine = self.machine
+        return "SD print paused" if machine.prints_from_card and machine.card_paused else super().card()
 
     def unfinished(self) -> None:
         self.machine.say("RX timeout")

@@ -86,6 +86,8 @@ class MarlinState:
         self._half_error_due_s: float | None = None
         self._idle_at_number = -1
         self._card_prints = False
+        self._has_card = False
+        """Whether it has answered to M27."""
         self._stopped_by_us = False
         self._targets_degc = {"T0": 0.0}
         self._reheat: list[str] = []

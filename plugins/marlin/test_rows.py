@@ -481,3 +481,42 @@ async def test_texts_that_marlin_would_trip_over_are_printed_all_the_same() -> N
     assert bench.executed[1:4] == ["M117 a/b", "M117 Now m110 comes", "G1 X5 F3000"]
     assert board(bench).resends == 0
     await shut(bench)
+
+
+@pytest.mark.parametrize("firmware", ["marlin2", "marlin1", "prusa-mk3"])
+@pytest.mark.parametrize("reports", [False, True])
+@under_virtual_clock()
+async def test_a_print_from_the_card_is_noticed_whatever_the_firmware_claims(firmware: str, reports: bool) -> None:
+    """Marlin 1.1 and Prusa's 8-bit boards claim no card and have one."""
+    bench = bench_of(firmware=firmware, card=True, card_reports=reports)
+    await bench.connect()
+    await inject(bench, "card-print")
+    await bench.until(lambda: bench.recorder.now is Activity.RUNNING, 30.0)
+    assert bench.recorder.activities[-1][1] == "it prints a file from its own card"
+    await shut(bench)
+
+
+@under_virtual_clock()
+async def test_who_connects_in_the_middle_of_a_print_from_the_card_knows_it_at_once() -> None:
+    """Not only with the next report: a run could start in between."""
+    bench = bench_of(card=True)
+    board(bench).prints_from_card = True
+    await bench.connect()
+    assert bench.recorder.now is Activity.RUNNING
+    with pytest.raises(MachineBusy, match="card"):
+        await bench.start()
+    await shut(bench)
+
+
+@under_virtual_clock()
+async def test_a_print_from_the_card_that_is_paused_is_still_one_where_the_firmware_tells_it() -> None:
+    bench = bench_of(firmware="prusa-mk3", card=True)
+    await bench.connect()
+    await inject(bench, "card-print")
+    await bench.until(lambda: bench.recorder.now is Activity.RUNNING, 30.0)
+    await inject(bench, "card-pause")
+    await bench.clock.sleep(30.0)
+    assert bench.recorder.now is Activity.RUNNING
+    await inject(bench, "card-print")
+    await bench.until(lambda: bench.recorder.now is Activity.IDLE, 30.0)
+    await shut(bench)

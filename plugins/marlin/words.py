@@ -17,6 +17,9 @@ ACKNOWLEDGED = re.compile(rb"ok N?(\d+)(?: |$)")
 ERROR_WITHOUT_TEXT = re.compile(rb"error:\s*\d*\s*$", re.IGNORECASE)
 HEATER_FAULT = re.compile(rb"heater \d+ fault")
 CARD_PROGRESS = re.compile(rb"SD printing byte (\d+)/(\d+)")
+CARD_PAUSED = b"SD print paused"
+"""Prusa's 8-bit firmware (cardreader.cpp, getStatus); Marlin says `Not SD printing` of a paused one."""
+
 CAPABILITY = re.compile(r"Cap:([A-Z0-9_]+):([01])")
 FIRMWARE_FIELD = re.compile(r"([A-Z][A-Z_-]+):")
 
@@ -104,7 +107,7 @@ def _classify_rest(line: bytes) -> Word:
         return Word.WAIT
     if line == POWER_PANIC:
         return Word.POWER_PANIC
-    if line.startswith((b"SD printing byte", b"Not SD printing", b"Done printing file")):
+    if line.startswith((b"SD printing byte", b"Not SD printing", b"Done printing file", CARD_PAUSED)):
         return Word.CARD
     return Word.NOT_EXTRUDED if line.endswith(b" extrusion prevented") else Word.TEXT
 
@@ -170,7 +173,10 @@ def acknowledged(line: bytes) -> int | None:
 
 
 def card_is_printing(line: bytes) -> bool:
-    """Whether the answer to M27 says that the machine prints a file of its own."""
+    """Whether the answer to M27 says that the machine prints a file of its own; a print that a person paused at its
+    panel is one too, where the firmware tells it apart."""
+    if line.startswith(CARD_PAUSED):
+        return True
     found = CARD_PROGRESS.match(line)
     return found is not None and int(found[1]) < int(found[2])
 

@@ -1,8 +1,9 @@
 """A process with many simulated printers behind pseudo-terminals, one thread each, that notes when each line came.
 
 Run as `python -m tests.integration.many_machines COUNT FOLDER`: links FOLDER/0.tty, 1.tty and so on; a line on
-standard output says that all are there. On SIGTERM it writes FOLDER/arrivals.json: for each machine when each line of
-a program came in (seconds of the monotonic clock, which all processes share), and the line.
+standard output says that all are there. On SIGTERM it writes FOLDER/arrivals.json: for each machine when each line
+of a program came in (seconds of the monotonic clock, which all processes share), and the line. FOLDER/beats.json says
+when a thread of it had its turn that wanted one every 20 ms: how late the machines themselves were.
 """
 
 from __future__ import annotations
@@ -40,6 +41,13 @@ class Noting:
         self.machine.receive = noted  # type: ignore[method-assign]
 
 
+def beat(beats: list[float]) -> None:
+    """Note each turn."""
+    while True:
+        beats.append(time.monotonic())
+        time.sleep(0.02)
+
+
 def main(count: int, folder: Path) -> None:
     """Serve until SIGTERM."""
     notes = [Noting(number) for number in range(count)]
@@ -52,12 +60,15 @@ def main(count: int, folder: Path) -> None:
         )
     for thread in threads:
         thread.start()
+    beats: list[float] = []
+    threading.Thread(target=beat, args=(beats,), daemon=True).start()
     print("ready", flush=True)
     signal.sigwait({signal.SIGTERM})
     for stopper in stoppers:
         stopper.stop()
     for thread in threads:
         thread.join(5.0)
+    (folder / "beats.json").write_text(json.dumps(beats))
     (folder / "arrivals.json").write_text(json.dumps([note.arrivals for note in notes]))
 
 

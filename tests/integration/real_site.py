@@ -5,6 +5,7 @@ Everything is started here and ended by its id. Waiting polls a state until a de
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -21,6 +22,9 @@ from typing import Any
 
 from fleetctl_plugins.grbl.simulator import as_executed as grbl_lines
 from fleetctl_plugins.marlin.simulator import as_executed as marlin_lines
+
+import fleetctl
+from fleetctl.model.messages import PROTOCOL_VERSION
 
 WAIT_S = 40.0
 POLL_S = 0.05
@@ -129,6 +133,12 @@ class RealMachine:
         self.process.wait(10)
 
 
+def _edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
 class RealSite:
     """One data directory with its processes."""
 
@@ -137,6 +147,9 @@ class RealSite:
         self.data = home / "data"
         self.machines: dict[str, RealMachine] = {}
         self.controller: subprocess.Popen[bytes] | None = None
+        self.tree: Path | None = None
+        self.plugins: Path | None = None
+        """A folder with plug-ins that are installed besides."""
 
     # Processes
 
@@ -158,7 +171,11 @@ class RealSite:
         (self.data / "address").unlink(missing_ok=True)
         command = [sys.executable, "-m", "fleetctl", "serve", "--data", str(self.data), "--listen", "127.0.0.1:0"]
         with (self.home / "controller.log").open("ab") as log:
-            self.controller = subprocess.Popen(command, stdout=log, stderr=log)
+            folders = [str(folder) for folder in (self.tree, self.plugins) if folder is not None]
+            elsewhere = {"PYTHONPATH": os.pathsep.join(folders)} if folders else {}
+            self.controller = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=self.tree, env=os.environ | elsewhere
+            )
         wait_for("the controller's address", (self.data / "address").exists)
         wait_for("an answer of the controller", self.answers)
 
@@ -168,6 +185,21 @@ class RealSite:
         except OSError:
             return False
         return True
+
+    def install(self, version: str, protocol: int | None = None) -> None:
+        """From the next start on the daemon is another version, in a tree of its own; `protocol`: and speaks that."""
+        self.tree = self.home / f"fleetctl-{version}"
+        package = self.tree / "fleetctl"
+        shutil.copytree(Path(fleetctl.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+        _edit(package / "__init__.py", f'__version__ = "{fleetctl.__version__}"', f'__version__ = "{version}"')
+        if protocol is not None:
+            old = f"PROTOCOL_VERSION = {PROTOCOL_VERSION}\n"
+            _edit(package / "model" / "messages.py", old, f"PROTOCOL_VERSION = {protocol}\n")
+
+    def terminate_controller(self) -> None:
+        assert self.controller is not None
+        self.controller.terminate()
+        assert self.controller.wait(20) == 0
 
     def kill_controller(self) -> None:
         assert self.controller is not None
@@ -181,19 +213,20 @@ class RealSite:
     def kill_agent(self) -> None:
         os.kill(self.agent_pid, signal.SIGKILL)
 
-    def add_machine(self, name: str, driver: str) -> RealMachine:
-        """Start a simulator and put it on record, cleared."""
+    def add_machine(self, name: str, driver: str, by: str = "", **more: Any) -> RealMachine:
+        """Start a simulator and put it on record, cleared; `by` another driver than its own, `more` said besides."""
         machine = self.machines[name] = RealMachine(self, name, driver)
         mill = driver == "grbl"
         self.post(
             "machines",
             {
                 "name": name,
-                "driver": driver,
+                "driver": by or driver,
                 "port": str(machine.port),
                 "profile": "generic-mill-3018" if mill else "generic-220",
                 "setup": {"offsets_mm": {"G54": [-250, -150, -20]}} if mill else {},
                 "unattended": mill,
+                **more,
             },
         )
         wait_for(f"{name} online", lambda: self.machine(name)["link"] == "online")
@@ -204,20 +237,20 @@ class RealSite:
         """End everything that is still alive."""
         if self.controller is not None and self.controller.poll() is None:
             self.kill_controller()
-        for lock in self.data.glob("agent*.lock"):
-            self._end_agent(lock)
+        self._end_agents()
         for machine in self.machines.values():
             if machine.process.poll() is None:
                 machine.end()
 
-    def _end_agent(self, lock: Path) -> None:
-        try:
-            pid = int(lock.read_text().split()[0])
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except (FileNotFoundError, ValueError, IndexError):
-            return
-        if str(self.data).encode() in command:
-            os.kill(pid, signal.SIGKILL)
+    def _end_agents(self) -> None:
+        """Every process of this site, also an agent that has only just been started and holds no lock yet: left
+        alone it would open the ports of the tests that follow."""
+        own = str(self.data).encode()
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                words = (folder / "cmdline").read_bytes().split(b"\0")
+                if own in words and b"fleetctl" in words:
+                    os.kill(int(folder.name), signal.SIGKILL)
 
     # API
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -79,3 +80,24 @@ def test_a_run_is_not_disturbed_by_a_capture_of_its_link(site: RealSite, tmp_pat
     assert all(0 <= row["t_s"] < 4 for row in rows)  # type: ignore[operator]
     # What comes afterwards does not go into the file, nor into a second download.
     assert site.get("machines/K1/capture")["ended"] == "after 2 s"
+
+
+def test_a_full_disk_ends_the_capture_with_its_reason_and_not_the_run(site: RealSite, tmp_path: Path) -> None:
+    """The agent may write no file longer than so: the kernel refuses what comes after, as on a full disk."""
+    machine = site.add_machine("K1", "marlin")
+    program = print_program(200)
+    room_bytes = 20_000
+    resource.prlimit(site.agent_pid, resource.RLIMIT_FSIZE, (room_bytes, room_bytes))
+    out = tmp_path / "full.jsonl"
+    doing = capture(site, "K1", "--seconds", "600", "--out", str(out))
+    wait_for("the capture", lambda: site.get("machines/K1/capture")["begun_s"])
+    site.submit(program, 1)
+    stdout, stderr = doing.communicate(timeout=120)
+    assert doing.returncode == 0, stderr
+    assert b"its file could not be written: File too large" in stdout
+    rows = rows_of(out)
+    assert rows[-1]["way"] != "end" and 10_000 < out.stat().st_size <= room_bytes
+    assert site.runs()[0]["state"] == "running", "the link was not touched"
+    wait_for("the end", lambda: [run["state"] for run in site.runs()] == ["finished"], 90.0)
+    expected = executed_lines("marlin", program)
+    assert [line for line in machine.executed() if line in expected][: len(expected)] == expected

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 
 import pytest
 from fleetctl_plugins.grbl import simulator as grbl
 from fleetctl_plugins.marlin import simulator as marlin
 
 from fleetctl.testing import loop as virtual
+from fleetctl.testing.simulation.continuations import Follower, read_continuation
 from fleetctl.testing.simulation.process import Process, begin_outside, track_tasks
 from fleetctl.testing.simulation.programs import Library, make_program
+from fleetctl.testing.simulation.rig import Attempt
 from fleetctl.testing.simulation.scenario import draw
 
 
@@ -69,3 +72,34 @@ def test_a_killed_process_reaches_nothing_any_more_and_unwinds() -> None:
         assert late.cancelled()
 
     virtual.run(main(), strict=True)
+
+
+@pytest.mark.parametrize("dialect", ["marlin", "grbl"])
+def test_the_rest_of_a_program_is_read_and_followed(dialect: str) -> None:
+    parent = make_program(dialect, 1, random.Random(1), lines=30, duration_s=3600.0)
+    harmless = re.compile("M5|M9")
+    text = "; made\nM5\nM9 ; off\nG28 X Y\n" + "\n".join(parent.lines[12:])
+    rest = read_continuation(text.encode(), parent, harmless)
+    assert rest is not None
+    assert (rest.first, rest.preamble, rest.soft) == (12, 3, 2)
+    assert rest.lines[3:] == parent.lines[12:]
+    assert read_continuation(b"G28\nG1 X1\n", parent, harmless) is None
+
+    follower = Follower(rest)
+    assert follower.passes("M5") and not follower.begun
+    assert not follower.passes("G4P0.01"), "the session's own line"
+    assert follower.passes("M5") and follower.passes("M9") and not follower.begun, "off once more, and then it begins"
+    assert follower.passes(rest.lines[2]) and follower.begun
+    assert not follower.passes("M5"), "begun, it has one next line"
+    assert all(follower.passes(line) for line in rest.lines[3:])
+    assert not follower.passes(rest.lines[-1])
+
+
+def test_a_part_that_was_continued_behind_a_gap_is_not_whole() -> None:
+    parent = make_program("marlin", 1, random.Random(1), lines=30, duration_s=3600.0)
+    rest = read_continuation("\n".join(["G28 X Y", *parent.lines[12:]]).encode(), parent, re.compile("M5"))
+    assert rest is not None
+    for executed, whole in ((12, True), (20, True), (11, False)):
+        before = Attempt("run-1", "R-1", parent, executed=executed)
+        after = Attempt("run-2", "R-2", rest, executed=len(rest.lines), plates=1, resumes=before)
+        assert after.complete and after.whole is whole and not before.whole

@@ -19,6 +19,7 @@ class ActiveRun(NamedTuple):
     program_sha256: str
     state: str
     started: bool
+    resumes: str | None = None
 
 
 class Eyes:
@@ -39,11 +40,25 @@ class Eyes:
     def active_run(self, machine: str) -> ActiveRun | None:
         """The run that is active on the machine of this name."""
         row = self.connection.execute(
-            "SELECT r.id, r.code, r.program_sha256, r.state, r.started FROM runs r"
+            "SELECT r.id, r.code, r.program_sha256, r.state, r.started, r.resumes_run_id FROM runs r"
             " JOIN machines m ON m.id = r.machine_id WHERE r.active AND m.name = ?",
             (machine,),
         ).fetchone()
-        return None if row is None else ActiveRun(row[0], row[1], row[2], row[3], started=bool(row[4]))
+        return None if row is None else ActiveRun(row[0], row[1], row[2], row[3], bool(row[4]), row[5])
+
+    def parent(self, sha256: str) -> str | None:
+        """The hash of the program that this one was made of."""
+        row = self.connection.execute("SELECT parent_sha256 FROM programs WHERE sha256 = ?", (sha256,)).fetchone()
+        return None if row is None else row[0]
+
+    def interrupted_run(self, machine: str) -> str | None:
+        """The code of the newest interrupted run of a machine about which nobody has decided."""
+        row = self.connection.execute(
+            "SELECT r.code FROM runs r JOIN machines m ON m.id = r.machine_id WHERE m.name = ?"
+            " AND r.state = 'interrupted' AND NOT r.settled ORDER BY r.created_s DESC, r.code DESC LIMIT 1",
+            (machine,),
+        ).fetchone()
+        return None if row is None else str(row[0])
 
     def last_sequence(self) -> int:
         """The number of the newest event."""

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 from fleetctl.clock import Clock
+from fleetctl.testing.simulation.hands import Hands
 from fleetctl.testing.simulation.mischief import Mischief
 from fleetctl.testing.simulation.process import begin_outside
 from fleetctl.testing.simulation.record import Record
@@ -47,6 +48,7 @@ class Fate:
         victims: Victims,
         rigs: Mapping[str, Rig],
         mischief: Mischief,
+        hands: Hands,
         rng: random.Random,
         clock: Clock,
         record: Record,
@@ -55,6 +57,7 @@ class Fate:
         self._victims = victims
         self._rigs = rigs
         self._mischief = mischief
+        self._hands_on = hands
         self._rng = rng
         self._clock = clock
         self._record = record
@@ -71,6 +74,7 @@ class Fate:
                 (luck.between_unplugged_s, self._unplug),
                 (luck.between_disk_faults_s, self._disk),
                 (luck.between_mischief_s, self._mischief.act),
+                (luck.between_hands_s, self._hands_on.act),
             ):
                 if between_s:
                     group.create_task(self._again_and_again(between_s, strike))

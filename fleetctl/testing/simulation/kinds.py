@@ -23,8 +23,9 @@ class MachineKind:
 
     `harmless` matches lines that a session may send by itself at any time: questions, and heaters, spindle and
     coolant off. `acts` matches what the firmware takes for a command at all: a line that lost its N on the wire
-    is not one. `needs` says which verb of a person any other own line needs. `machine_faults` are kinds for
-    `SimulatedMachine.inject`; `wire_out_faults` tells whether garbled lines are found out by the firmware.
+    is not one. `by_hand` matches the moves of a person. `needs` says which verb of a person any other own line
+    needs. `machine_faults` are kinds for `SimulatedMachine.inject`; `wire_out_faults` tells whether garbled lines
+    are found out by the firmware.
     """
 
     name: str
@@ -39,6 +40,7 @@ class MachineKind:
     machine_faults: tuple[str, ...]
     wire_out_faults: bool
     wire_line: re.Pattern[bytes]
+    by_hand: re.Pattern[str]
     halted: frozenset[str] = field(default_factory=frozenset)
     forbidden_ordinary: re.Pattern[bytes] | None = None
 
@@ -57,7 +59,16 @@ def _marlin(driver: DriverType, simulator: SimulatorFactory) -> MachineKind:
         options={"autoreport": False, "hotend_rise_s": 20.0, "residency_s": 1.0, "homing_mm_s": 100.0},
         harmless=re.compile(r"(?:M104 (?:T\d )?S0|M140 S0|M141 S0|M107|M400|M108|M110.*)\Z"),
         acts=re.compile(r"[GMT]\s*\d"),
-        needs={"G28": frozenset({"home"}), "M999": frozenset({"reset"}), "M410": frozenset(), "M112": frozenset()},
+        needs={
+            "G28": frozenset({"home"}),
+            "M999": frozenset({"reset"}),
+            "M112": frozenset(),
+            **dict.fromkeys(
+                ("G21", "G90", "G91", "G1 ", "M82", "M83", "M120", "M121", "M410", "M220", "M221"),
+                frozenset({"jog"}),
+            ),
+        },
+        by_hand=re.compile(r"G1 "),
         machine_faults=("thermal", "kill", "reset", "stop"),
         wire_out_faults=True,
         wire_line=re.compile(rb"N\d+ ?(.*)\*\d+\Z"),
@@ -75,7 +86,8 @@ def _grbl(driver: DriverType, simulator: SimulatorFactory) -> MachineKind:
         options={"settings": "22=1,25=3000"},
         harmless=re.compile(r"(?:M5|M9|G4P0\.01|\$I|\$\$|\$#|\$G)\Z"),
         acts=re.compile(r"[A-Z$]"),
-        needs={"$H": frozenset({"home"}), "$X": frozenset({"reset"})},
+        needs={"$H": frozenset({"home"}), "$X": frozenset({"reset"}), "$J=": frozenset({"jog"})},
+        by_hand=re.compile(r"\$J="),
         machine_faults=("hard-limit", "soft-limit", "reset", "door"),
         wire_out_faults=False,
         wire_line=re.compile(rb"(.*)\Z"),

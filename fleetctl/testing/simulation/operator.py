@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from fleetctl.clock import Clock
 from fleetctl.errors import FleetctlError
+from fleetctl.fleet.continuation_shapes import ContinuationRequest
 from fleetctl.fleet.controller import Controller
 from fleetctl.fleet.shapes import FloorShape, JobShape, MachineShape, PartShape, TodoItem
 from fleetctl.testing.simulation.eyes import Eyes
@@ -24,6 +25,8 @@ T = TypeVar("T")
 
 WHO = "operator:simulated"
 DOUBLE_CLICK = 0.15
+CONTINUES = 0.4
+"""How often an interrupted run is continued rather than cleared away."""
 
 _NEEDS_SOMEBODY = """
 SELECT EXISTS (SELECT 1 FROM machines WHERE activity IN ('fault', 'waiting', 'paused') OR link != 'online'
@@ -133,6 +136,8 @@ class Operator:
         if action is None:
             return
         kind, _, code = action.target.partition("/")
+        if action.verb == "clear" and self._rng.random() < CONTINUES and await self._continue(rig):
+            return
         if action.verb == "clear":
             await self._clear(rig, machine)
         elif action.verb == "reset":
@@ -149,6 +154,27 @@ class Operator:
         else:
             self._record.violation("I10", f"nobody knows how to do {action}")
 
+    async def _continue(self, rig: Rig) -> bool:
+        """Take an interrupted run up again, as the pages say: what is offered, a preview, and then the confirmation
+        of just that. Whether it was tried."""
+        code = self._eyes.interrupted_run(rig.name)
+        if code is None or not rig.bed or rig.bed[-1].complete or not rig.at_rest():
+            return False
+        offer = await self._desk.ask(f"offer {code}", lambda c: c.continuing.offer(code))
+        if offer is None or offer.refusal or offer.obstacles:
+            return False
+        asked = {each.name: each.value for each in offer.proposals if each.name != "layer"}
+        preview = await self._desk.ask(f"preview {code}", lambda c: c.continuing.preview(code, asked))
+        if preview is None or not preview.passed or preview.obstacles:
+            return False
+        await self._clock.sleep(self._rng.choice((0.0, 0.0, 2.0, 30.0)))
+        confirmed = ContinuationRequest(
+            parameters=asked, program_sha256=preview.program_sha256, version=preview.version
+        )
+        self._record.count("runs continued")
+        await self._twice(f"continue {code}", lambda c: c.continuing.confirm(code, confirmed, WHO))
+        return True
+
     async def _clear(self, rig: Rig, machine: MachineShape) -> None:
         if not rig.at_rest():
             return
@@ -162,7 +188,7 @@ class Operator:
 
     def _count_good(self, lying: tuple[PartShape, ...], interrupted: bool) -> int | None:
         """What a truthful person says: only a whole plate can be good."""
-        if any(attempt is None or not attempt.complete for attempt in map(self._attempt, lying)):
+        if any(attempt is None or not attempt.whole for attempt in map(self._attempt, lying)):
             return self._rng.choice((None, 0)) if interrupted else 0
         chance = self._rng.random()
         if chance < 0.5:
@@ -206,7 +232,7 @@ class Operator:
     async def _part(self, item: TodoItem) -> None:
         part = item.parts[0]
         attempt = self._attempt(part)
-        whole = attempt is not None and attempt.complete
+        whole = attempt is not None and attempt.whole
         chance = self._rng.random()
         if not whole or chance < 0.2:
             decision, result = "scrap", "fail"

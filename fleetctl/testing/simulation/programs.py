@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 SLOWEST_MM_MIN = 20.0
@@ -38,6 +38,14 @@ class Library:
     programs: list[SimulatedProgram] = field(default_factory=list)
     by_sha256: dict[str, SimulatedProgram] = field(default_factory=dict)
     by_line: dict[str, tuple[SimulatedProgram, int]] = field(default_factory=dict)
+    find_made: Callable[[str], SimulatedProgram | None] = lambda _sha256: None
+    """Reads a program that was made of another one while the world went on."""
+
+    def named(self, sha256: str) -> SimulatedProgram | None:
+        """The program of that hash."""
+        if sha256 not in self.by_sha256 and (made := self.find_made(sha256)) is not None:
+            self.by_sha256[sha256] = made
+        return self.by_sha256.get(sha256)
 
     def add(self, program: SimulatedProgram) -> None:
         """Raises ValueError when a line is not unique: then I4 could not be checked."""

@@ -14,6 +14,7 @@ from fleetctl.clock import Clock
 from fleetctl.sim.machine import SimulatedMachine
 from fleetctl.sim.parts import Part
 from fleetctl.sim.record import Executed
+from fleetctl.testing.simulation.continuations import Continuation, Follower
 from fleetctl.testing.simulation.eyes import ActiveRun
 from fleetctl.testing.simulation.kinds import MachineKind
 from fleetctl.testing.simulation.programs import Library, SimulatedProgram
@@ -37,11 +38,24 @@ class Attempt:
     executed: int = 0
     plates: int = 0
     parts: list[Part] = field(default_factory=list)
+    resumes: Attempt | None = None
 
     @property
     def complete(self) -> bool:
         """Every line was executed and the plate lies there."""
         return self.executed == len(self.program.lines) and self.plates == 1
+
+    @property
+    def whole(self) -> bool:
+        """The plate is what the first program makes: nothing was left out where it was continued."""
+        return self.complete and self._without_gap()
+
+    def _without_gap(self) -> bool:
+        program = self.program
+        if not isinstance(program, Continuation):
+            return True
+        before = self.resumes
+        return before is not None and before.executed >= program.first and before._without_gap()
 
 
 @dataclass(frozen=True)
@@ -82,6 +96,9 @@ class Rig:
         self._permitted_until_s: dict[str, float] = {}
         self._resets = 0
         self._said: dict[str, None] = {}
+        self._follower: Follower | None = None
+        self.moved_by_hand = False
+        """Whether the newest line that acts was a person's move."""
         self.sim.executed.on_line = self._executed
         self.sim.heard.on_line = self._heard
         self.sim.on_parts = self._plate
@@ -142,6 +159,8 @@ class Rig:
 
     def _executed(self, line: Executed) -> None:
         self._forget_after_reset()
+        if self._continues(line.text):
+            return
         found = self._library.by_line.get(line.text)
         if found is None:
             self._own_line(line.text)
@@ -161,9 +180,46 @@ class Rig:
     def _forget_after_reset(self) -> None:
         if self.sim.resets != self._resets:
             self._resets = self.sim.resets
-            self.attempt = None
+            self.attempt = self._follower = None
 
-    def _begin(self, program: SimulatedProgram) -> None:
+    def continuation(self) -> Continuation | None:
+        """What the run on record continues, if it does."""
+        run = self._around.active_run(self.name)
+        program = self._library.named(run.program_sha256) if run is not None else None
+        return program if isinstance(program, Continuation) else None
+
+    def _continues(self, text: str) -> bool:
+        """Whether this is the next line of a program that begins in the middle of another one. Its preamble has lines
+        that other programs have too, so it is followed from its first line."""
+        follower, attempt = self._follower, self.attempt
+        if follower is None or not follower.begun:
+            program = self.continuation()
+            if program is None:
+                return False
+            if follower is None or follower.program is not program:
+                follower = self._follower = Follower(program)
+            if not follower.passes(text):
+                return False
+            if follower.begun:
+                self._begin(program, follower.at)
+            return True
+        if attempt is None or attempt.program is not follower.program:
+            self._follower = None
+            return False
+        if not follower.passes(text):
+            return False
+        attempt.executed = follower.at
+        return True
+
+    def _look_where_it_begins(self, program: Continuation, resumed: Attempt | None) -> None:
+        """What the record takes for surely executed was executed: whoever goes on behind it leaves nothing out."""
+        executed = 0 if resumed is None else resumed.executed
+        if program.first > executed:
+            self._record.violation(
+                "I6", f"{self.name} goes on at line {program.first} of {program.parent.name}; it executed {executed}"
+            )
+
+    def _begin(self, program: SimulatedProgram, executed: int = 1) -> None:
         run = self._around.active_run(self.name)
         if run is None or run.program_sha256 != program.sha256:
             found = f"{run.code} of another program" if run else "no run"
@@ -171,17 +227,23 @@ class Rig:
             run = run or ActiveRun("unknown", "unknown", program.sha256, "", started=False)
         if run.id in self.attempts:
             self._record.violation("I1", f"{self.name} executes the program of {run.code} a second time")
-        if self.bed:
-            on_it = ", ".join(attempt.run_code for attempt in self.bed)
+        resumed = self.attempts.get(run.resumes) if run.resumes else None
+        if foreign := [attempt for attempt in self.bed if not _is_before(attempt, resumed)]:
+            on_it = ", ".join(attempt.run_code for attempt in foreign)
             self._record.violation("I2", f"{self.name} begins {run.code} while {on_it} still lies on it")
-        self.attempt = self.attempts[run.id] = Attempt(run.id, run.code, program, executed=1)
+        self.attempt = self.attempts[run.id] = Attempt(run.id, run.code, program, executed, resumes=resumed)
         self.bed.append(self.attempt)
+        if isinstance(program, Continuation):
+            self._look_where_it_begins(program, resumed)
         self._record.log(f"{self.name} begins {program.name} for {run.code}")
         self.on_begin()
 
     def _own_line(self, text: str) -> None:
         if self.kind.harmless.match(text) or not self.kind.acts.match(text):
             return
+        self.moved_by_hand = self.kind.by_hand.match(text) is not None
+        if self.moved_by_hand:
+            self.attempt = None  # moved by hand: no program may go on after it as if nothing had been
         if text not in self._said:
             # A line without a checksum that was garbled on the wire: nobody said this.
             self._record.count("lines made of noise")
@@ -204,6 +266,13 @@ class Rig:
         attempt.plates += 1
         attempt.parts += parts
         self._record.log(f"{self.name} laid a plate of {attempt.run_code}")
+
+
+def _is_before(attempt: Attempt, resumed: Attempt | None) -> bool:
+    """Whether it is the attempt that is taken up again, or one that this one took up."""
+    while resumed is not None and resumed is not attempt:
+        resumed = resumed.resumes
+    return resumed is attempt
 
 
 class _Quiet:

@@ -22,6 +22,7 @@ class Luck:
     between_unplugged_s: float = 0.0
     between_disk_faults_s: float = 0.0
     between_mischief_s: float = 0.0
+    between_hands_s: float = 0.0
     kill_at_commit: float = 0.0
     kill_at_begin: float = 0.0
     stop_at_claim: float = 0.0
@@ -170,4 +171,5 @@ def _luck(rng: random.Random) -> Luck:
         check_silent=some(0.4, 0.05, 0.3),
         check_no_opinion=some(0.4, 0.05, 0.5),
         new_journal=some(0.1, 0.1, 0.5),
+        between_hands_s=some(0.5, 5.0, 60.0),
     )

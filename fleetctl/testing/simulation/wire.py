@@ -7,6 +7,7 @@ sent are those of one program in order. It must not know why anything is sent.
 from __future__ import annotations
 
 from fleetctl.errors import LinkError
+from fleetctl.testing.simulation.continuations import Follower
 from fleetctl.testing.simulation.process import Process
 from fleetctl.testing.simulation.programs import Library, SimulatedProgram
 from fleetctl.testing.simulation.record import Record
@@ -28,6 +29,7 @@ class WatchedTransport:
         self._partial = b""
         self._program: SimulatedProgram | None = None
         self._sent_line = 0
+        self._follower: Follower | None = None
         process.on_death.append(self._inner.close)
 
     async def open(self, receiver: Receiver, deadline_s: float) -> None:
@@ -85,11 +87,30 @@ class WatchedTransport:
         for line in lines:
             found = self._rig.kind.wire_line.match(line.rstrip(b"\r"))
             text = (found[1] if found else line).decode("latin-1").strip()
+            if self._continues(text):
+                continue
             place = self._library.by_line.get(text)
             if place is not None:
                 self._program_line(*place)
             elif text:
                 self._rig.was_told(text)
+
+    def _continues(self, text: str) -> bool:
+        """A line of a program that begins in the middle of another one; a line that was sent may be sent again."""
+        program = self._rig.continuation()
+        if program is not None and (self._follower is None or self._follower.program is not program):
+            self._follower = Follower(program)
+        elif program is None and self._library.by_line.get(text, (None, -1))[1] == 0:
+            self._follower = None  # another program begins
+        follower = self._follower
+        if follower is None:
+            return False
+        begun = follower.begun
+        if follower.passes(text):
+            if follower.begun and not begun:
+                self._rig.is_sent(program or follower.program)
+            return True
+        return follower.begun and text in follower.program.lines[: follower.at]
 
     def _program_line(self, program: SimulatedProgram, number: int) -> None:
         if number == 0 and (program is not self._program or self._sent_line == len(program.lines) - 1):

@@ -20,9 +20,11 @@ from fleetctl.fleet.shapes import NewMachine, Submission
 from fleetctl.store.blobs import BlobStore
 from fleetctl.store.database import Database
 from fleetctl.testing import loop as virtual
+from fleetctl.testing.simulation.continuations import read_continuation
 from fleetctl.testing.simulation.eyes import Eyes
 from fleetctl.testing.simulation.fate import Fate
 from fleetctl.testing.simulation.gauge import Gauge
+from fleetctl.testing.simulation.hands import Hands
 from fleetctl.testing.simulation.invariants import Invariants
 from fleetctl.testing.simulation.kinds import MachineKind
 from fleetctl.testing.simulation.line import Switchboard
@@ -30,7 +32,7 @@ from fleetctl.testing.simulation.mischief import Mischief
 from fleetctl.testing.simulation.operator import WHO, Desk, Operator
 from fleetctl.testing.simulation.outcome import Hours, Outcome, measure
 from fleetctl.testing.simulation.process import Process, begin_outside, track_tasks
-from fleetctl.testing.simulation.programs import Library, make_program
+from fleetctl.testing.simulation.programs import Library, SimulatedProgram, make_program
 from fleetctl.testing.simulation.record import Record, trace_of
 from fleetctl.testing.simulation.rig import Attempt, Rig, Surroundings
 from fleetctl.testing.simulation.scenario import JobPlan, Luck, Scenario
@@ -95,7 +97,7 @@ class World:
         self.record = Record(lambda: self.clock.monotonic() - self._began_s, say)
         self.database = fresh_database()
         self.eyes = Eyes(self.database)
-        self.library = Library()
+        self.library = Library(find_made=self._find_made)
         self.switchboard = Switchboard(self.clock, self._luck_of("line"))
         self.rigs: dict[str, Rig] = {}
         self.invariants = Invariants(self.eyes, self.record, self.attempt)
@@ -105,6 +107,7 @@ class World:
         self.controller: ControllerLife | None = None
         self.agent: AgentLife | None = None
         self._journal = MemoryJournalFile()
+        self._blobs = BlobStore(directory)
         self._kinds = kinds
         self._fate: Fate | None = None
         self._helpers: list[asyncio.Task[None]] = []
@@ -113,7 +116,7 @@ class World:
             clock=self.clock,
             rng=self._luck_of("processes"),
             database=self.database,
-            blobs=BlobStore(directory),
+            blobs=self._blobs,
             drivers={kind.name: kind.driver for kind in kinds.values()},
             hooks=self.gauge,
             rigs=self.rigs,
@@ -155,6 +158,18 @@ class World:
     def attempt(self, run_id: str) -> Attempt | None:
         """What a run did physically."""
         return next((rig.attempts[run_id] for rig in self.rigs.values() if run_id in rig.attempts), None)
+
+    def _find_made(self, sha256: str) -> SimulatedProgram | None:
+        """A program that a person had made of one of ours, read from its file."""
+        parent_sha256 = self.eyes.parent(sha256)
+        parent = self.library.named(parent_sha256) if parent_sha256 is not None else None
+        if parent is None:
+            return None
+        harmless = self._kinds[parent.dialect].harmless
+        made = read_continuation(self._blobs.path(sha256).read_bytes(), parent, harmless)
+        if made is None or made.sha256 != sha256:
+            self.record.violation("I4", f"what was made of {parent.name} does not end as it does")
+        return made
 
     def _stop_known(self) -> str:
         """The stop that holds on record and that the agent was told of; empty when there is none."""
@@ -233,7 +248,8 @@ class World:
         self.switchboard.set_luck(self.luck)
         rng = self._luck_of("fate")
         mischief = Mischief(self.desk, self.eyes, self.rigs, rng)
-        self._fate = Fate(self.luck, self, self.rigs, mischief, rng, self.clock, self.record)
+        hands = Hands(self.desk, self.eyes, self.rigs, self._luck_of("hands"), self.clock, self.record)
+        self._fate = Fate(self.luck, self, self.rigs, mischief, hands, rng, self.clock, self.record)
         self._help(self._fate.run(), "fate")
 
     async def _calm_down(self) -> None:

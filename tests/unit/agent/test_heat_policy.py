@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import msgspec
 import pytest
+from fleetctl_plugins.marlin.simulator import simulator
 
-from fleetctl.agent.heat import RETRY_S, IdleHeat
+from fleetctl.agent.heat import LOOK_FIRST_S, RETRY_S, IdleHeat
 from fleetctl.driver.api import EndKind, Telemetry
-from fleetctl.errors import MachineError
-from fleetctl.model.messages import Answer, Assign, MachineReport
+from fleetctl.errors import LinkError, MachineError
+from fleetctl.model.machine import Activity
+from fleetctl.model.messages import Answer, Assign, MachineReport, RunReport
 from fleetctl.testing.fixtures import under_virtual_clock
 from tests.unit.agent.floor import SUBJECTS, Pretend, floor
 from tests.unit.agent.rig import MILL, PRINTER, FakeMachine, assigned, at_work, online, running, start, until, verb
@@ -21,15 +24,38 @@ COLD = Telemetry(temperatures_degc={"T0": (30.0, 0.0)})
 
 
 def test_the_time_runs_from_the_first_reading_and_ends_with_the_last() -> None:
-    heat = IdleHeat(100.0)
-    assert not heat.seen(False, 0.0) and heat.due_s is None
-    assert heat.seen(True, 10.0) and heat.due_s == 110.0
-    assert not heat.seen(True, 50.0) and heat.due_s == 110.0
+    heat, bed = IdleHeat(100.0), {"B": 60.0}
+    heat.seen({}, 0.0)
+    assert heat.due_s is None
+    heat.seen(bed, 10.0)
+    heat.seen(bed, 50.0)
+    assert heat.due_s == 110.0
     heat.asked(60.0)
     assert heat.due_s == 160.0
     heat.failed(110.0)
     assert heat.due_s == 110.0 + RETRY_S
-    assert not heat.seen(False, 120.0) and heat.due_s is None
+    heat.seen({}, 120.0)
+    assert heat.due_s is None
+
+
+def test_what_is_set_anew_at_the_panel_is_wanted_from_then_on() -> None:
+    heat = IdleHeat(100.0)
+    heat.seen({"B": 60.0}, 0.0)
+    heat.seen({"B": 60.0, "T0": 200.0}, 80.0)
+    assert heat.due_s == 180.0
+    heat.seen({"B": 60.0}, 90.0)  # one of two off: the other one is not wanted anew
+    assert heat.due_s == 180.0
+    heat.seen({"B": 70.0}, 100.0)
+    assert heat.due_s == 200.0
+
+
+def test_a_new_link_looks_first_and_goes_on_counting() -> None:
+    heat = IdleHeat(100.0)
+    heat.seen({"B": 60.0}, 0.0)
+    heat.new_link(50.0)
+    assert heat.due_s == 100.0
+    heat.new_link(95.0)
+    assert heat.due_s == 95.0 + LOOK_FIRST_S
 
 
 @under_virtual_clock()
@@ -154,20 +180,59 @@ async def test_heat_that_cannot_be_switched_off_is_tried_again_and_told() -> Non
 
 
 @under_virtual_clock()
-async def test_a_new_link_begins_anew() -> None:
+async def test_a_link_that_flaps_does_not_keep_heat_on() -> None:
+    """A loose plug every three minutes, and a bed that somebody preheated and forgot."""
+    pretend = Pretend("m1", SUBJECTS["marlin"])
+    async with floor(pretend) as room:
+        room.controller.say(verb(room.rig.clock, "command", text="M140 S60"))
+        await until(lambda: pretend.on)
+        session = room.rig.agent.supervisor.sessions["id-m1"]
+        for _ in range(3):
+            await asyncio.sleep(IDLE_S / 3 - 15.0)
+            assert pretend.on == {"bed": 60.0}
+            session.break_link(LinkError("the plug is loose"))
+            await until(lambda: session.facts.link == "online", 30.0)
+        await asyncio.sleep(60.0)
+        assert pretend.on == {}
+
+
+@under_virtual_clock()
+async def test_a_machine_that_prints_from_its_own_card_is_not_idle() -> None:
+    """Its heat is its own print's; the page says so, and no run of ours starts."""
+    pretend = Pretend("m1", replace(SUBJECTS["marlin"], make_machine=lambda seed: simulator(seed, card=True)))
+    async with floor(pretend) as room:
+        room.controller.say(verb(room.rig.clock, "command", text="M140 S60"))
+        await until(lambda: pretend.on)
+        pretend.machine.inject("card-print", pretend.link.now_s())
+        await until(lambda: room.controller.last(MachineReport).activity == "running")
+        assert room.controller.last(MachineReport).reason == "it prints a file from its own card"
+        room.start("m1")
+        assert await room.ended() == "refused"
+        assert "prints a file from its own card" in room.controller.of(RunReport)[-1].reason
+        session = room.rig.agent.supervisor.sessions["id-m1"]
+        await asyncio.sleep(2 * IDLE_S)
+        session.break_link(LinkError("the plug is loose"))
+        await until(lambda: session.facts.link == "online", 30.0)
+        await asyncio.sleep(IDLE_S)
+        assert pretend.on == {"bed": 60.0}
+        pretend.machine.inject("card-print", pretend.link.now_s())  # over
+        await asyncio.sleep(IDLE_S - 60.0)
+        assert pretend.on == {"bed": 60.0}, "from its end it has the whole time"
+        await asyncio.sleep(120.0)
+        assert pretend.on == {}
+
+
+@under_virtual_clock()
+async def test_who_prints_from_the_card_right_after_our_run_keeps_the_heat() -> None:
     machine = FakeMachine()
     async with running({"m1": machine}) as rig:
-        controller = await online(rig, assigned())
+        await at_work(rig)
         machine.listener.telemetry(HOT)
-        await asyncio.sleep(IDLE_S - 10.0)
-        machine.unplug()
-        machine.plugged_in = True
-        await until(lambda: machine.links == 2 and controller.last(MachineReport).link == "online", 120.0)
-        await asyncio.sleep(60.0)
+        machine.end(EndKind.FINISHED)
+        await asyncio.sleep(1.0)
+        machine.listener.activity(Activity.RUNNING, "it prints a file from its own card", False)
+        await asyncio.sleep(IDLE_S)
         assert "make_safe" not in machine.calls
-        machine.listener.telemetry(HOT)
-        await asyncio.sleep(IDLE_S + 1.0)
-        assert machine.calls.count("make_safe") == 1
 
 
 @pytest.mark.parametrize("why", ["removed", "leaves", "plugged in elsewhere"])

@@ -5,21 +5,27 @@ from __future__ import annotations
 import asyncio
 import random
 
+import msgspec
 import pytest
 
 from fleetctl.driver.api import EndKind, Telemetry
 from fleetctl.model.messages import (
+    PROTOCOL_VERSION,
     Acknowledge,
+    Assign,
     Hello,
+    Leave,
     MachineReport,
     RunReport,
+    Stop,
+    StopReport,
     TelemetryReport,
     Welcome,
     encode,
 )
 from fleetctl.testing.fixtures import under_virtual_clock
 from fleetctl.transport.peer_memory import PeerFaults, memory_peer_pair
-from tests.unit.agent.rig import FakeController, FakeMachine, assigned, online, running, start, until
+from tests.unit.agent.rig import FakeController, FakeMachine, assigned, at_work, online, running, start, until
 
 
 @under_virtual_clock()
@@ -123,14 +129,48 @@ async def test_a_visitor_without_hello_is_sent_away_and_commands_nothing() -> No
         assert machine.starts == 0
 
 
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_controller_of_another_protocol_gives_no_work_and_the_agent_ends_when_its_run_has(readable: bool) -> None:
+    """Also one whose Hello has become another thing: only its number is read."""
+
+    @under_virtual_clock()
+    async def upgraded() -> None:
+        machine = FakeMachine()
+        async with running({"m1": machine}) as rig:
+            before = await at_work(rig)
+            await before.close()
+            after = rig.connect(acknowledges=False)
+            if readable:
+                after.say(Hello(protocol_version=99, site="test", stop_id="", machines=()))
+            else:
+                after.peer.send(msgspec.msgpack.encode({"type": "hello", "protocol_version": 99, "machines": "new"}))
+            await until(lambda: after.received)
+            assert after.last(Welcome).protocol_version == PROTOCOL_VERSION
+            after.say(start(rig.clock, "run-2"))
+            after.say(Assign(machines=()))
+            after.say(Leave(when="idle"))
+            await asyncio.sleep(60.0)
+            assert machine.driver is not None and machine.driver.running, "its run goes on, whoever asks for what"
+            assert after.peer.lost is None and after.of(RunReport) == []
+            machine.end(EndKind.FINISHED)
+            async with asyncio.timeout(60.0):
+                await asyncio.wait([rig.task])
+            states = [r.state for r in rig.agent.journal.state.content.reports.values() if isinstance(r, RunReport)]
+            assert states[-1] == "finished", "its successor finds it there"
+
+    upgraded()
+
+
 @under_virtual_clock()
-async def test_another_protocol_version_is_told_ours_and_sent_away() -> None:
-    async with running({"m1": FakeMachine()}) as rig:
-        controller = rig.connect()
-        controller.say(Hello(protocol_version=99, site="test", stop_id="", machines=(assigned(),)))
-        await until(lambda: controller.peer.lost is not None)
-        assert controller.last(Welcome).protocol_version != 99
-        assert rig.agent.supervisor.sessions == {}
+async def test_i15_a_controller_of_another_protocol_may_stop() -> None:
+    machine = FakeMachine()
+    async with running({"m1": machine}) as rig:
+        await at_work(rig)
+        other = rig.connect(acknowledges=False)
+        other.say(Hello(protocol_version=99, site="test", stop_id="", machines=()))
+        other.say(Stop(command_id="stop-1"))
+        await until(lambda: other.of(StopReport))
+        assert "stop" in machine.calls and rig.agent.journal.state.content.stop_id == "stop-1"
 
 
 @under_virtual_clock()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import aiohttp
 import pytest
 
+from fleetctl.api.operating import FRAMES_MOST
 from fleetctl.errors import Conflict
 from fleetctl.model.deeds import Heat, JogStep, Override, Probe, SetWorkOffset
 from tests.unit.api.api_rig import until
@@ -92,6 +94,31 @@ async def test_a_frame_that_is_none_ends_the_jog(
     async with asyncio.timeout(5):
         await world.jogging.channels[0].closed.wait()
     assert world.jogging.channels[0].beats == []
+
+
+async def test_who_floods_the_socket_loses_it_and_is_told_why(
+    world: FakeController, operator: aiohttp.ClientSession
+) -> None:
+    async with operator.ws_connect(f"{M1}/jog") as socket:
+        with contextlib.suppress(ConnectionError):
+            for number in range(5000):
+                await socket.send_json({"velocity_mm_s": {"X": 1.0 + number}, "at_ms": float(number)})
+        message = await socket.receive(timeout=5)
+        assert message.type is aiohttp.WSMsgType.CLOSE and message.data == 1008
+        assert "Send one every 80 ms" in str(message.extra)
+    async with asyncio.timeout(5):
+        await world.jogging.channels[0].closed.wait()
+    assert len(world.jogging.channels[0].beats) == FRAMES_MOST
+
+
+async def test_a_heap_of_what_was_held_up_for_seconds_is_no_flood(
+    world: FakeController, operator: aiohttp.ClientSession
+) -> None:
+    async with operator.ws_connect(f"{M1}/jog") as socket:
+        for number in range(60):  # five seconds of a page
+            await socket.send_json({"velocity_mm_s": {"X": 1.0}, "at_ms": 80.0 * number})
+        await until(lambda: len(world.jogging.channels[0].beats) == 60)
+        assert not socket.closed
 
 
 async def test_a_machine_that_is_locked_out_meanwhile_is_let_go_of(

@@ -44,6 +44,18 @@ def test_it_is_named_after_the_machine(
     assert daemon.asked[0].json == {"seconds": 60.0, "reconnect": False}
 
 
+def test_what_ended_it_is_told_also_when_nothing_could_be_written(
+    daemon: PretendDaemon, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers(daemon)
+    full = CaptureState(begun_s=1.0, ends_s=31.0, ended="its file could not be written: No space left on device")
+    daemon.answer("GET machines/K1/capture", full)
+    out = tmp_path / "k1.jsonl"
+    assert fleetctl(["machine", "capture", "K1", "--out", str(out)]) == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_nothing_is_recorded_for_a_folder_that_is_not_there(daemon: PretendDaemon, tmp_path: Path) -> None:
     answers(daemon)
     assert fleetctl(["machine", "capture", "K1", "--out", str(tmp_path / "none" / "x.jsonl")]) == 2

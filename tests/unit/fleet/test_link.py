@@ -12,7 +12,18 @@ from fleetctl.errors import Conflict, StoreUnavailable
 from fleetctl.fleet.link import ASSIGN_REST_S
 from fleetctl.fleet.shapes import NewMachine
 from fleetctl.model.machine import Clearance, Link
-from fleetctl.model.messages import Acknowledge, Assign, Hello, Release, Start, Stop, Verb, Withdraw
+from fleetctl.model.messages import (
+    Acknowledge,
+    Assign,
+    Hello,
+    Leave,
+    Release,
+    Start,
+    Stop,
+    StopOutcome,
+    Verb,
+    Withdraw,
+)
 from fleetctl.model.profile import Setup
 from fleetctl.model.run import RunState
 from fleetctl.store import machines, runs, settings
@@ -48,6 +59,42 @@ async def test_a_line_that_breaks_is_begun_anew_again_and_again(book: Book) -> N
             await desk.connected()
             desk.agent.peer.close()
             await until(lambda: not desk.link.connected)
+
+
+@under_virtual_clock()
+async def test_an_agent_of_another_protocol_is_told_to_end_when_idle_and_then_replaced(book: Book) -> None:
+    machine = book.machine()
+
+    def prepare(desk: Desk) -> None:
+        desk.agent.welcome = {"protocol_version": 99}
+
+    async with desk_of(book, prepare) as desk:
+        await until(lambda: desk.agent.of(Leave))
+        assert not desk.link.connected
+        assert desk.agents.leaving() == {AGENT}
+        await asyncio.sleep(30.0)
+        assert len(desk.agent.of(Hello)) == 1, "the line is kept until it has ended"
+        assert [type(message) for message in desk.agent.heard] == [Hello, Leave]
+        desk.agent.stop_outcomes = (StopOutcome(machine_id=machine.id, outcome="sent"),)
+        pressed = await desk.stop.everything("tester")  # I15: whatever it speaks
+        assert desk.agent.of(Stop) and pressed.outcomes == {"K1": "sent"}
+        desk.agent.welcome = {}
+        desk.agent.peer.close()
+        await desk.connected()
+        assert desk.agents.leaving() == frozenset()
+        assert len(desk.agent.of(Leave)) == 1
+
+
+@under_virtual_clock()
+async def test_i15_a_stop_on_record_reaches_an_agent_of_another_protocol(book: Book) -> None:
+    def prepare(desk: Desk) -> None:
+        desk.agent.welcome = {"protocol_version": 99}
+        held = settings.Stop(stopped=True, stop_id="stop-7")
+        book.change(lambda conn, stamp: settings.set_stop(conn, held))
+
+    async with desk_of(book, prepare) as desk:
+        await until(lambda: desk.agent.of(Leave))
+        assert [stop.command_id for stop in desk.agent.of(Stop)] == ["stop-7"]
 
 
 @pytest.mark.parametrize("turns", range(12))

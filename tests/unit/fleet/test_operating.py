@@ -10,6 +10,7 @@ import pytest
 
 from fleetctl.errors import Conflict, MachineError, NotFound, StoreUnavailable, UsageError
 from fleetctl.fleet.changes import log_event
+from fleetctl.fleet.jogging import EVERY_S, VALID_S
 from fleetctl.fleet.operating import with_offset
 from fleetctl.model.deeds import Heat, JogStep, Override, Probe, SetWorkOffset
 from fleetctl.model.messages import Assign, Jog, JogReport, Verb
@@ -222,7 +223,7 @@ async def test_what_the_agent_says_reaches_the_hand(book: Book) -> None:
         desk.agent.peer.close()
         await until(lambda: not desk.link.connected)
         hand.beat({"X": 5.0}, 1.0)
-        assert hand.refused
+        await until(lambda: hand.refused)
         await hand.close()
 
 
@@ -278,4 +279,49 @@ async def test_a_heap_of_heartbeats_that_do_not_say_when_counts_as_one(book: Boo
         await asyncio.sleep(0.08)
         hand.beat({"X": 5.0})
         assert len(await beats(desk, 2)) == 2
+        await hand.close()
+
+
+@under_virtual_clock()
+async def test_a_flood_of_heartbeats_reaches_the_agent_as_a_few_and_the_newest_wins(book: Book) -> None:
+    """A script that sends a thousand a second, each with another speed."""
+    book.machine()
+    async with desk_of(book) as desk:
+        await desk.connected()
+        hand = await desk.jogging.open("K1", "ann")
+        clock = desk.jogging.clock
+        for number in range(1000):
+            hand.beat({"X": 1.0 + number}, clock.monotonic())
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(EVERY_S)
+        passed = await beats(desk, 20)
+        assert len(passed) <= 1.1 / EVERY_S
+        assert passed[-1].velocity_mm_s == {"X": 1000.0}
+        hand.beat({"X": 5.0}, clock.monotonic())
+        await asyncio.sleep(0.001)
+        count = len(desk.agent.of(Jog))
+        hand.beat({"X": 6.0}, clock.monotonic())
+        came_s = clock.wall().timestamp()
+        await asyncio.sleep(EVERY_S)
+        (late,) = desk.agent.of(Jog)[count:]
+        assert late.velocity_mm_s == {"X": 6.0}
+        assert late.not_after_s == pytest.approx(came_s + VALID_S), "it counts from when it came"
+        await hand.close()
+
+
+@under_virtual_clock()
+async def test_a_stop_goes_out_at_once_and_what_waited_before_it_never_does(book: Book) -> None:
+    book.machine()
+    async with desk_of(book) as desk:
+        await desk.connected()
+        hand = await desk.jogging.open("K1", "ann")
+        for _ in range(500):
+            hand.beat({"X": 5.0}, desk.jogging.clock.monotonic())
+            hand.beat({"X": 6.0}, desk.jogging.clock.monotonic())
+            hand.beat({})
+            hand.beat({})
+        await asyncio.sleep(0.001)
+        assert [jog.velocity_mm_s for jog in desk.agent.of(Jog)] == [{"X": 5.0}, {}]
+        await asyncio.sleep(1.0)
+        assert len(desk.agent.of(Jog)) == 2
         await hand.close()

@@ -22,6 +22,7 @@ GREETING = (
     "Cap:AUTOREPORT_TEMP:1",
     "Cap:AUTOREPORT_POS:1",
     "Cap:EMERGENCY_PARSER:1",
+    "Cap:SDCARD:0",
     "ok",
     "ok",
     "ok",

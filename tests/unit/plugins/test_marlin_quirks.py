@@ -109,7 +109,7 @@ def repetier() -> Talk:
     talk.sent()
     talk.says("ok")
     assert talk.sent() == ["M115"]
-    talk.says("ok 1", "FIRMWARE_NAME:Repetier_1.0.4 PROTOCOL_VERSION:1.0")
+    talk.says("ok 1", "FIRMWARE_NAME:Repetier_1.0.4 PROTOCOL_VERSION:1.0", "Cap:SDCARD:0")
     talk.passes(0.6)
     assert talk.sent() == ["M113 S2"]
     talk.says("ok 2")
@@ -246,7 +246,7 @@ def test_support_for_prompts_is_announced() -> None:
     talk.sent()
     talk.says("ok", "ok")
     talk.sent()
-    talk.says("FIRMWARE_NAME:Marlin 2.1", "Cap:PROMPT_SUPPORT:1", "ok")
+    talk.says("FIRMWARE_NAME:Marlin 2.1", "Cap:PROMPT_SUPPORT:1", "Cap:SDCARD:0", "ok")
     assert talk.sent() == ["M876 P1"]
 
 

@@ -149,3 +149,14 @@ def test_no_warm_need_when_nobody_is_needed() -> None:
     now = situation([open_job("J-1")], [k1], active={"K1": run_on("K1")})
     assert why_machine(k1, now) is None
     assert reason_of(now).need is Need.NOBODY
+
+
+def test_under_an_agent_of_another_version_runs_go_on_and_nobody_is_sent_to_look() -> None:
+    """It answers nothing, and that is no reason to fear for the run."""
+    k1, k2 = machine("K1"), machine("K2")
+    now = situation([], [k1, k2], active={k1.id: run_on("K1")}, agents=frozenset(), leaving=frozenset({k1.agent}))
+    busy, idle = why_machine(k1, now), why_machine(k2, now)
+    assert busy is not None and busy.code == "agent-leaving" and "R-0001 goes on" in busy.sentence
+    assert idle is not None and idle.code == "agent-leaving" and "successor takes K2 over" in idle.sentence
+    lost = why_machine(k1, situation([], [k1], active={k1.id: run_on("K1")}, agents=frozenset()))
+    assert lost is not None and lost.code == "run-at-risk"

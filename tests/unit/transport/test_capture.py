@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import resource
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -127,3 +129,35 @@ def test_what_waits_for_a_slow_disk_is_bounded(tmp_path: Path, monkeypatch: pyte
     go_on.set()
     file.close()
     assert file.written_bytes < capture.QUEUE_BYTES + 65_536
+
+
+@pytest.fixture
+def small_disk() -> Iterator[int]:
+    """A disk that takes so many bytes of each file: the kernel refuses the next one, as it does on a full disk."""
+    room_bytes = 100_000
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room_bytes, hard))
+    yield room_bytes
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_that_takes_no_more_ends_the_file_with_a_reason_and_whole_lines(
+    tmp_path: Path, small_disk: int
+) -> None:
+    file = capture.CaptureFile(tmp_path / "full.jsonl", "socket://far:1")
+    for number in range(3000):
+        file.add(number / 10, "in", f"ok {number} " + "x" * 100)
+    file.close()
+    assert file.closed and file.failure.startswith("its file could not be written: ")
+    text = (tmp_path / "full.jsonl").read_bytes()
+    assert 0 < len(text) == file.written_bytes <= small_disk
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert [row["data"].split()[1] for row in rows[1:]] == [str(number) for number in range(len(rows) - 1)]
+    file.add(0.0, "in", "later")
+    assert file.omitted == 0 and (tmp_path / "full.jsonl").read_bytes() == text
+
+
+def test_a_disk_on_which_nothing_fits_is_a_reason_too() -> None:
+    file = capture.CaptureFile(Path("/dev/full"), "socket://far:1")
+    file.close()
+    assert "No space left on device" in file.failure
