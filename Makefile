@@ -133,7 +133,8 @@ fuzz: setup ## search much longer: hypothesis (FUZZ_EXAMPLES a property), then F
 
 chaos: setup ## kill real processes, CHAOS_ROUNDS times over
 	@for round in $$(seq $(CHAOS_ROUNDS)); do echo "== round $$round"; \
-		$(PY) -m pytest -q tests/integration/test_kill.py tests/integration/test_store_crash.py $(PYTEST_ARGS) || exit 1; done
+		CHAOS=1 $(PY) -m pytest -q tests/integration/test_kill.py tests/integration/test_store_crash.py \
+			tests/integration/test_fifty_runs.py $(PYTEST_ARGS) || exit 1; done
 
 soak: setup ## the demo's order over and over for SOAK_MINUTES, on the same data
 	@end=$$(($$(date +%s) + 60 * $(SOAK_MINUTES))); while [ $$(date +%s) -lt $$end ]; do \

@@ -12,6 +12,9 @@ from fleetctl.testing.simulation.programs import SimulatedProgram
 
 _GRBL_COMMENT = re.compile(r"\([^)]*\)|;.*")
 
+_HELD = re.compile(r"M0?[01]")
+"""A stop of the program that the host holds instead of sending it (plugins/grbl/README.md)."""
+
 
 @dataclass(frozen=True)
 class Continuation(SimulatedProgram):
@@ -49,14 +52,14 @@ def read_continuation(data: bytes, parent: SimulatedProgram, harmless: re.Patter
 
 
 def executed_lines(data: bytes, dialect: str) -> list[str]:
-    """What a firmware executes of a file: no comments; of a Grbl's no spaces, and in capitals."""
+    """What a firmware executes of a file: no comments; of a Grbl's no spaces, in capitals, and no program stop."""
     found = []
     for line in data.decode("latin-1").splitlines():
         if dialect == "marlin":
             text = line.partition(";")[0].strip()
         else:
             text = _GRBL_COMMENT.sub("", line).replace(" ", "").upper()
-        if text:
+        if text and not (dialect != "marlin" and _HELD.fullmatch(text)):
             found.append(text)
     return found
 
