@@ -44,8 +44,8 @@ SLOW = MotionLimits(
 def agree(data: bytes, dialect: str, limits: MotionLimits) -> None:
     """Every fact of the two readings is the same; arcs to 2e-6 mm, time to 1e-6.
 
-    Great arcs of mills have many chords, which the core takes together: their time agrees to 1e-3, of a
-    great spiral in a dozen chords to 5e-3.
+    Great arcs of mills have many chords, which the core takes together: their time agrees to 1e-3. A machine
+    that needs metres to reach its speed (`SLOW`) changes it inside a piece: to 2e-2 for arcs of metres.
     """
     ours = scanner(DIALECTS[dialect], limits)
     ours.feed(data)
@@ -62,7 +62,7 @@ def agree(data: bytes, dialect: str, limits: MotionLimits) -> None:
     pushed = {number: mm for number, _, mm in ours.tools() if mm > 0}
     assert pushed == pytest.approx({tool: float(mm) for tool, mm in theirs.pushed_max.items() if mm > 0})
     motion, wait = seconds(theirs.moves, limits, rule_of(DIALECTS[dialect], limits))
-    exact = 5e-3 if curved and DIALECTS[dialect].cnc else 1e-6
+    exact = (2e-2 if limits is SLOW else 1e-3) if curved and DIALECTS[dialect].cnc else 1e-6
     assert totals["motion_s"] == pytest.approx(motion, rel=exact, abs=1e-9)
     assert totals["dwell_s"] == pytest.approx(wait)
 
