@@ -65,9 +65,11 @@ def stands_still(machine: RealMachine) -> None:
 def test_a_question_of_the_firmware_is_shown_and_answered_by_page_command_line_and_http(site: RealSite) -> None:
     printer = site.add_machine("K1", "marlin")
     site.submit(PROGRAM, 1, machine="K1")
-    prompt = asked(site, "Paused")
-    assert prompt["choices"] == ["PurgeMore", "Continue"]
+    assert asked(site, "Nozzle Parked")["choices"] == ["Continue"]
     run = site.machine("K1")["run"]
+    assert site.get(f"runs/{run['code']}")["state"] == "waiting"
+    assert "was answered" in typed(site, "answer", "K1", "continue")
+    assert asked(site, "Paused")["choices"] == ["PurgeMore", "Continue"]
     assert site.get(f"runs/{run['code']}")["state"] == "waiting"
     stands_still(printer)
 
@@ -83,9 +85,9 @@ def test_a_question_of_the_firmware_is_shown_and_answered_by_page_command_line_a
     page = page_of(site, "/machines/K1/operate")
     assert "<strong>K1 asks:</strong> Paused" in page and ">PurgeMore<" in page and ">Continue<" in page
     page_of(site, "/api/v1/machines/K1/prompt", b"choice=1&asked=Paused")
-    second = asked(site, "M0/1 Break Called")
+    second = asked(site, "M0 Stop")
     assert second["choices"] == ["Continue"]
-    site.post("machines/K1/prompt", {"choice": 0, "asked": "M0/1 Break Called"})
+    site.post("machines/K1/prompt", {"choice": 0, "asked": "M0 Stop"})
     wait_for("the end of the run", lambda: site.get(f"runs/{run['code']}")["state"] == "finished")
     assert site.machine("K1")["prompt"] is None
     wanted = executed_lines("marlin", PROGRAM)

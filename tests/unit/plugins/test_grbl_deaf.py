@@ -21,7 +21,8 @@ def answer(engine: GrblEngine) -> list[EngineEvent]:
     """Answer everything that the engine asks, and give what it told."""
     told: list[EngineEvent] = []
     for _ in range(20):
-        engine.take_urgent()
+        if b"?" in engine.take_urgent():
+            engine.receive(b"<Idle|MPos:0.000,0.000,0.000|FS:0,0>\r\n", 100.0)
         for line in engine.take_output().decode().split():
             engine.receive(ANSWERS[line].encode(), 100.0)
         told += engine.events()
