@@ -22,7 +22,7 @@ FUZZ_EXAMPLES ?= 5000
 FUZZ_SECONDS ?= 600
 CHAOS_ROUNDS ?= 5
 SOAK_MINUTES ?= 30
-TEST_LIMIT_S ?= 1140
+TEST_LIMIT_S ?= 2400
 
 EXTENSIONS := $(wildcard ext/*.pyx ext/*.pxd ext/*.h)
 FRONT_END := $(wildcard web/vendor.py web/package.json web/package-lock.json)
