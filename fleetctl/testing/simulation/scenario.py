@@ -119,7 +119,7 @@ def crowded(seed: int) -> Scenario:
         limit_s=2 * 3600.0,
         operator_delay_s=(0.2, 1.0),
         luck=Luck(check_delay_s=0.0, check_fails=0.5),
-        reader_turns=12,
+        reader_turns=300,
     )
 
 
