@@ -6,7 +6,7 @@ cdef class Feeder:
     cdef char* _frame
     cdef Py_ssize_t _start, _end, _capacity, _line_size
     cdef Py_ssize_t _limit
-    cdef bint _remove_spaces, _text_commands, _finished, _ready, _is_message, _cut_short
+    cdef bint _remove_spaces, _text_commands, _quotes, _finished, _ready, _is_message, _cut_short
     cdef unsigned long long _source_line, _offset
     cdef object _fault
     cdef bint _keeps_notes

@@ -7,6 +7,7 @@ class Feeder:
         line_limit_bytes: int,
         remove_spaces: bool = False,
         text_commands: bool = False,
+        quotes: bool = False,
         keep_notes: bool = False,
     ) -> None: ...
     def push(self, block: bytes) -> None: ...

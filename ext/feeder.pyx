@@ -43,6 +43,7 @@ cdef class Feeder:
     blanks inside a line too (Grbl counts them against its receive buffer); else one blank is kept between words.
     `text_commands` lets M0, M1, M23, M117, M118 and M486 carry free text, as Marlin does; never set it for a
     controller with real-time bytes. Command words are sent in upper case.
+    `quotes` keeps what stands in " " as it is written, as RepRapFirmware takes it.
     `keep_notes` keeps what stands beside M0, M1 and M6 for a person to read, until `note_at` asks for it.
 
     Lines taken come in order, exactly once. What cannot be sent raises ForbiddenByte or LineTooLong with the source
@@ -50,12 +51,13 @@ cdef class Feeder:
     """
 
     def __cinit__(self, *, Py_ssize_t line_limit_bytes, bint remove_spaces=False, bint text_commands=False,
-                  bint keep_notes=False):
+                  bint quotes=False, bint keep_notes=False):
         if line_limit_bytes < 1:
             raise ValueError("line_limit_bytes must be at least 1")
         self._limit = line_limit_bytes
         self._remove_spaces = remove_spaces
         self._text_commands = text_commands
+        self._quotes = quotes
         self._keeps_notes = keep_notes
         self._notes = {}
         self._note_before = b""
@@ -300,6 +302,18 @@ cdef class Feeder:
             gap = False
             out[length] = c - 32 if 97 <= c <= 122 else c
             length += 1
+            if c == 34 and self._quotes:
+                while at < size and raw[at] != 34:
+                    if raw[at] < 32 or raw[at] >= 127:
+                        self._refuse_byte(raw[at])
+                        return False
+                    out[length] = raw[at]
+                    length += 1
+                    at += 1
+                if at < size:
+                    out[length] = 34
+                    length += 1
+                    at += 1
         if length == 1 and out[0] == 37:  # a lone % marks the ends of a tape and is no command
             length = 0
         self._line_size = length

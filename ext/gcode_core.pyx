@@ -65,6 +65,7 @@ READS = {
     "g92_alone_resets": READ_G92_ALONE_RESETS, "firmware_retract": READ_FIRMWARE_RETRACT,
     "volumetric": READ_VOLUMETRIC, "homing_moves": READ_HOMING_MOVES, "pushes_state": READ_PUSHES_STATE,
     "brace_expressions": READ_BRACES, "origins": READ_ORIGINS,
+    "quoted_text": READ_QUOTES,
 }
 """The bits of a dialect, by the name of the field of `fleetctl.gcode.dialects.Dialect`."""
 
@@ -87,7 +88,8 @@ cdef void fill_kinds(Core* s) noexcept nogil:
     s.kind[13] = KIND_CR
     s.kind[32] = KIND_SPACE
     s.kind[33] = KIND_REALTIME      # !
-    s.kind[34] = KIND_QUOTE
+    if s.reads & READ_QUOTES:
+        s.kind[34] = KIND_QUOTE
     s.kind[35] = KIND_EXPRESSION    # #
     s.kind[36] = KIND_DOLLAR
     s.kind[37] = KIND_PERCENT

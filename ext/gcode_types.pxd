@@ -91,6 +91,7 @@ cdef enum:
     READ_HOMING_MOVES = 1 << 30
     READ_PUSHES_STATE = 1 << 15
     READ_BRACES = 1 << 16       # RepRapFirmware: { } holds an expression
+    READ_QUOTES = 1 << 13       # RepRapFirmware: what stands in quotes is text
 
 cdef enum:
     HAZ_HIGH_BYTE_CODE

@@ -64,11 +64,11 @@ cdef class Rewriter:
     """One program being rewritten: `push` blocks, then `finish`; both give the next bytes of the new program.
 
     `work` is a name of WORKS. `parens`: ( ) is a comment. `cnc`: blanks mean nothing and `*` is no checksum.
-    `texts`: M117 and the like take text. `markers`: strip keeps slicers' markers. `first` is the first line number.
+    `texts`: M117 and the like take text. `quotes`: what stands in " " is text. `markers`: strip keeps slicers' markers. `first` is the first line number.
     """
 
     cdef int _work, _fault
-    cdef bint _parens, _cnc, _texts, _markers, _finished
+    cdef bint _parens, _cnc, _texts, _quotes, _markers, _finished
     cdef unsigned long long _line, _number
     cdef Py_ssize_t _column, _size, _capacity, _made, _room
     cdef char* _buffer          # what is not rewritten yet
@@ -77,11 +77,12 @@ cdef class Rewriter:
     cdef Py_ssize_t _marker_size[64]
     cdef int _marker_count
 
-    def __cinit__(self, str work, *, bint parens, bint cnc, bint texts, bint markers=True,
+    def __cinit__(self, str work, *, bint parens, bint cnc, bint texts, bint quotes, bint markers=True,
                   unsigned long long first=1):
         cdef int i
         self._work = WORKS[work]
         self._parens, self._cnc, self._texts, self._markers = parens, cnc, texts, markers
+        self._quotes = quotes
         self._number = first
         self._capacity = 65536
         self._buffer = <char*>malloc(self._capacity)
@@ -236,7 +237,7 @@ cdef class Rewriter:
             if c == 59:
                 return at
             at += 1
-            if words and (c == 34 or (c == 40 and self._parens)):
+            if words and ((c == 34 and self._quotes) or (c == 40 and self._parens)):
                 while at < size and line[at] != (34 if c == 34 else 41):
                     at += 1
                 at += 1

@@ -74,6 +74,9 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """G10 L2 and L20 write where coordinate systems begin (Smoothieware Robot.cpp, RepRapFirmware GCodes2.cpp)."""
     brace_expressions: bool = False
     """{ } holds an expression (RepRapFirmware); elsewhere it is what a slicer left unfilled."""
+    quoted_text: bool = False
+    """What stands in quotes is text, `;` too (RepRapFirmware StringParser.cpp). Elsewhere the sign is a mistake: Marlin
+    reads the words behind it (parser.cpp), Klipper no number (gcode.py), Grbl answers error 1."""
 
     @property
     def reads(self) -> int:
@@ -107,6 +110,7 @@ DIALECTS: dict[str, Dialect] = {
             "RepRapFirmware",
             speeds_per_minute=True,
             brace_expressions=True,
+            quoted_text=True,
             firmware_retract=True,
             volumetric=True,
             g92_alone_zeroes=True,

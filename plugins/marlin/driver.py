@@ -32,7 +32,7 @@ def make(spec: MachineSpec, transport: Transport, clock: Clock, listener: Listen
     def make_feeder() -> Feeder:
         # MAX_CMD_SIZE counts the closing zero byte (Marlin, Configuration_adv.h).
         limit_bytes = min(spec.profile.line_max_bytes, engine.line_max_bytes) - 1
-        return Feeder(line_limit_bytes=limit_bytes, text_commands=True)
+        return Feeder(line_limit_bytes=limit_bytes, text_commands=True, quotes=engine.quoted_text)
 
     return StreamDriver(
         spec,

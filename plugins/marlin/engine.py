@@ -33,6 +33,11 @@ class MarlinEngine(Overriding):
         """The line buffer of the firmware that answered, closing zero included."""
         return self._quirks.line_max_bytes
 
+    @property
+    def quoted_text(self) -> bool:
+        """What stands in quotes is text to the firmware that answered."""
+        return self._quirks.quoted_text
+
     # Bytes and time
 
     def connected(self, now: float) -> None:

@@ -36,6 +36,7 @@ class Quirks:
     line_max_bytes: the line buffer with its closing zero. receive_bytes: what the receive ring holds unread.
     stop: what goes out for an emergency stop besides M112, plain and numbered.
     clear: the line that makes it listen again after a stop or alarm; empty where only a reset does.
+    quoted_text: what stands in " " is text, and `;` begins no comment there.
     boots_when_stopped: M112 resets the board, so that its banner confirms the stop.
     reports: asks for automatic reports where no capability says so.
     slow, waits_for_person: commands besides those of `words` that take minutes, or wait for somebody.
@@ -55,6 +56,7 @@ class Quirks:
     receive_bytes: int = 127
     stop: bytes = b""
     clear: str = "M999 S1"
+    quoted_text: bool = False
     boots_when_stopped: bool = False
     reports: tuple[str, ...] = ()
     reports_temperature: bool = False
@@ -127,6 +129,7 @@ ROWS: tuple[Quirks, ...] = (
         keep_alive=False,
         planner_depth=60,
         line_max_bytes=256,
+        quoted_text=True,
         clear="M999",
         boots_when_stopped=False,
         slow=frozenset({b"M98", b"M116", b"M577", b"M36"}),

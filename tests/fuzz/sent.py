@@ -1,6 +1,7 @@
 """What was read is what is sent: the core finds the same facts in a program and in what the feeder makes of it.
 
-First byte: 1 a printer, else a mill (blanks removed, as Grbl's driver asks for). See README.md.
+First byte: 1 a printer (with bit 2 one that takes quotes for text), else a mill (blanks removed, as Grbl's driver
+asks for). See README.md.
 """
 
 from __future__ import annotations
@@ -32,9 +33,12 @@ def one(data: bytes) -> None:
     if not data:
         return
     printer = bool(data[0] & 1)
-    dialect = "marlin" if printer else "grbl"
+    quotes = printer and bool(data[0] & 2)
+    dialect = "rrf" if quotes else "marlin" if printer else "grbl"
     program = data[1:]
-    options = {"line_limit_bytes": 4000, "remove_spaces": not printer, "text_commands": printer}
+    options = {
+        "line_limit_bytes": 4000, "remove_spaces": not printer, "text_commands": printer, "quotes": quotes,
+    }  # fmt: skip
     lines, fault = feed([program], 1000, options)
     if fault:
         return

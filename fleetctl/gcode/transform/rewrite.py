@@ -88,6 +88,7 @@ def _blocks(work: Work, given: Given, dialect: Dialect, markers: bool, first: in
         parens=dialect.paren_comments,
         cnc=dialect.cnc,
         texts=dialect.text_commands,
+        quotes=dialect.quoted_text,
         markers=markers,
         first=first,
     )

@@ -171,7 +171,7 @@ class Watch:
             if self.no_speed:
                 self.note("spindle_no_speed", line)
                 self.no_speed = False
-        feed = r.feed or Fraction(0)
+        feed = (r.feed or Fraction(0)) * Fraction(r.filament.feed_factor)
         if feed > self.max_feed and (moved or pushed) and not (rapid and r.dialect.cnc):
             self.max_feed, self.max_feed_line = feed, line
         if work:

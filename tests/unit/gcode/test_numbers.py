@@ -83,6 +83,18 @@ def test_inches() -> None:
     assert facts.max_feed_mm_s == pytest.approx(25.4)
 
 
+@pytest.mark.parametrize(
+    ("dialect", "x", "y", "mistake"),
+    [("marlin", 7.0, 0.0, True), ("klipper", 7.0, 0.0, True), ("rrf", 1.0, 2.0, False)],
+)
+def test_quotes_hold_text_for_one_firmware_and_are_a_mistake_elsewhere(
+    dialect: str, x: float, y: float, mistake: bool
+) -> None:
+    facts = analyze(b'G28\nG1 X1 "X7 ; text" Y2\n', dialect=dialect)
+    assert facts.bounds_mm[1][:2] == (x, y)
+    assert ("stray_character" in facts.hazards) is mistake
+
+
 def test_text_commands_hold_no_words() -> None:
     facts = analyze(b"G28\nM117 X100 Layer 3\nG1 X5\n", dialect="marlin")
     assert facts.bounds_mm[1][0] == 5.0

@@ -106,7 +106,7 @@ def test_any_split_of_the_bytes_gives_the_same_program(work: str) -> None:
     program = printed("marlin", 3).replace(b"\n", b"\r\n", 40).replace(b"; c", "; ü".encode())[:3000]
 
     def split(size: int) -> bytes:
-        rewriter = Rewriter(work, parens=True, cnc=False, texts=True)
+        rewriter = Rewriter(work, parens=True, cnc=False, texts=True, quotes=False)
         parts = [rewriter.push(program[at : at + size]) for at in range(0, len(program), size)]
         return b"".join(parts) + rewriter.finish()
 

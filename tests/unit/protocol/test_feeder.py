@@ -205,6 +205,14 @@ def test_display_texts_stay_readable_where_there_are_no_real_time_bytes(program:
     assert one(program.encode(), text_commands=True) == [line]
 
 
+def test_what_stands_in_quotes_is_text_only_to_firmware_that_takes_it_so() -> None:
+    program = b'M98 P"a;b/Probe.g" R1\nG1 X1 "open ; (y2\n'
+    assert one(program[:22], text_commands=True) == [b'M98 P"A\n']
+    lines = one(program, text_commands=True, quotes=True)
+    assert lines == [b'M98 P"a;b/Probe.g" R1\n', b'G1 X1 "open ; (y2\n']
+    assert feed(b'M98 P"\xc3\xa4"', [], 1, line_limit_bytes=95, quotes=True)[1] == (ForbiddenByte, 1)
+
+
 def test_a_long_message_is_cut_and_a_long_file_name_is_not() -> None:
     assert one(b"M117 " + b"a" * 200, text_commands=True) == [b"M117 " + b"a" * 90 + b"\n"]
     assert feed(b"M23 " + b"a" * 200, [], 1, line_limit_bytes=95, text_commands=True)[1] == (LineTooLong, 1)
