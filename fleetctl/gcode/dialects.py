@@ -75,8 +75,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     brace_expressions: bool = False
     """{ } holds an expression (RepRapFirmware); elsewhere it is what a slicer left unfilled."""
     quoted_text: bool = False
-    """What stands in quotes is text, `;` too (RepRapFirmware StringParser.cpp). Elsewhere the sign is a mistake: Marlin
-    reads the words behind it (parser.cpp), Klipper no number (gcode.py), Grbl answers error 1."""
+    """What stands in quotes is text, `;` too (RepRapFirmware StringParser.cpp). Elsewhere the sign is a mistake:
+    Marlin reads the words behind it (parser.cpp), Klipper no number (gcode.py), Grbl answers error 1."""
 
     @property
     def reads(self) -> int:
