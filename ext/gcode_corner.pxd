@@ -52,6 +52,8 @@ cdef inline double toward(Planner* q, double* before, double* unit, double cosin
     cdef double change, size2 = 2.0 * (1.0 + cosine)
     cdef double accel2 = accel * accel
     cdef int32_t i
+    if not size2 > 1e-12:
+        return accel        # a turn so small that rounding hides where it leads
     for i in range(axes):
         change = unit[i] - before[i]
         change *= change
