@@ -18,6 +18,8 @@ cdef class Feeder:
     cdef bint _find_line(self, Py_ssize_t* stop, Py_ssize_t* following) except -1
     cdef bint _clean(self, unsigned char* raw, Py_ssize_t size) except -1
     cdef bint _copy_words(self, unsigned char* raw, Py_ssize_t at, Py_ssize_t size) except -1
+    cdef Py_ssize_t _copy_quoted(self, unsigned char* raw, Py_ssize_t at, Py_ssize_t size,
+                                 Py_ssize_t* length) except -2
     cdef bint _carries_text(self, unsigned char* raw, Py_ssize_t size) noexcept
     cdef void _copy_text(self, unsigned char* raw, Py_ssize_t size, bint numbered) noexcept
     cdef bint _sets_line_number(self) noexcept

@@ -303,21 +303,27 @@ cdef class Feeder:
             out[length] = c - 32 if 97 <= c <= 122 else c
             length += 1
             if c == 34 and self._quotes:
-                while at < size and raw[at] != 34:
-                    if raw[at] < 32 or raw[at] >= 127:
-                        self._refuse_byte(raw[at])
-                        return False
-                    out[length] = raw[at]
-                    length += 1
-                    at += 1
-                if at < size:
-                    out[length] = 34
-                    length += 1
-                    at += 1
+                at = self._copy_quoted(raw, at, size, &length)
+                if at < 0:
+                    return False
         if length == 1 and out[0] == 37:  # a lone % marks the ends of a tape and is no command
             length = 0
         self._line_size = length
         return True
+
+    cdef Py_ssize_t _copy_quoted(self, unsigned char* raw, Py_ssize_t at, Py_ssize_t size,
+                                 Py_ssize_t* length) except -2:
+        """Copies what follows a quote up to the next one, as it is; gives where to go on, -1 after a fault."""
+        while at < size:
+            if raw[at] < 32 or raw[at] >= 127:
+                self._refuse_byte(raw[at])
+                return -1
+            self._line[length[0]] = raw[at]
+            length[0] += 1
+            at += 1
+            if raw[at - 1] == 34:
+                break
+        return at
 
     cdef bint _carries_text(self, unsigned char* raw, Py_ssize_t size) noexcept:
         """Whether the line is one of Marlin's commands with free text behind it."""

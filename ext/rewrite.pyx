@@ -64,7 +64,8 @@ cdef class Rewriter:
     """One program being rewritten: `push` blocks, then `finish`; both give the next bytes of the new program.
 
     `work` is a name of WORKS. `parens`: ( ) is a comment. `cnc`: blanks mean nothing and `*` is no checksum.
-    `texts`: M117 and the like take text. `quotes`: what stands in " " is text. `markers`: strip keeps slicers' markers. `first` is the first line number.
+    `texts`: M117 and the like take text. `quotes`: what stands in " " is text. `markers`: strip keeps slicers'
+    markers. `first` is the first line number.
     """
 
     cdef int _work, _fault
@@ -81,8 +82,8 @@ cdef class Rewriter:
                   unsigned long long first=1):
         cdef int i
         self._work = WORKS[work]
-        self._parens, self._cnc, self._texts, self._markers = parens, cnc, texts, markers
-        self._quotes = quotes
+        self._parens, self._cnc, self._texts, self._quotes = parens, cnc, texts, quotes
+        self._markers = markers
         self._number = first
         self._capacity = 65536
         self._buffer = <char*>malloc(self._capacity)

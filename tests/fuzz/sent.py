@@ -11,8 +11,11 @@ from typing import Any
 from .feeder import feed
 from .scanner import read
 
-MISTAKES = frozenset(("number_missing", "stray_character", "checksum_wrong", "placeholder", "nul", "control_code"))
-"""A program with one of these is refused by preflight: what firmware makes of it is anybody's guess."""
+PRINTING_MISTAKES = frozenset(("number_missing", "checksum_wrong", "placeholder", "nul", "control_code"))
+"""What firmware makes of one of these is anybody's guess. A stray character is none: printers read past it."""
+
+CUTTING_MISTAKES = PRINTING_MISTAKES | {"stray_character"}
+"""Grbl answers it with an error, and preflight refuses it."""
 
 
 def shown(facts: dict[str, Any]) -> dict[str, Any]:
@@ -43,5 +46,6 @@ def one(data: bytes) -> None:
     if fault:
         return
     facts = read([program], dialect, 0)
-    if not MISTAKES & set(facts["hazards"]):
+    mistakes = PRINTING_MISTAKES if printer else CUTTING_MISTAKES
+    if not mistakes & set(facts["hazards"]):
         assert shown(read([b"".join(line for line, _, _ in lines)], dialect, 0)) == shown(facts)
