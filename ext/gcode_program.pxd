@@ -21,7 +21,16 @@ cdef enum:
     TEXT_CAP = 16777216     # bytes kept from the first O word on
     WORK_OF_STEP = 50       # a move of a cycle or curve takes as long as so many bytes
     WORK_OF_ARC = 400       # an arc is planned in up to sixteen pieces a turn
-    WORK_CAP = 150000000    # bytes followed, with 12 more for a line: some 7 million lines, 1 to 1.5 s
+
+# Bytes followed, with 12 more for a line: some 7 million lines, 1 to 1.5 s. Sanitizers take fifty times as long, so
+# the fuzzed build sets a cap of its own (tests/fuzz/build.py).
+cdef extern from *:
+    """
+    #ifndef FLEETCTL_WORK_CAP
+    #define FLEETCTL_WORK_CAP 150000000
+    #endif
+    """
+    const int64_t WORK_CAP "FLEETCTL_WORK_CAP"
 
 # Whether the core reads straight on, or keeps the text because there are jumps in it.
 cdef enum:

@@ -23,6 +23,7 @@ FLAGS = (
     "-c", "-fPIC", "-O1", "-g1", "-fno-omit-frame-pointer", "-Wno-everything",
     "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-sanitize=pointer-overflow",
     "-fno-sanitize-ignorelist",
+    "-DFLEETCTL_WORK_CAP=3000000",
     "-fsanitize-coverage=inline-8bit-counters,pc-table,trace-cmp",
 )  # fmt: skip
 
