@@ -142,6 +142,12 @@ cdef inline bint shape(Core* s, Arc* arc, double x, double y, bint clockwise, bi
     return True
 
 
+cdef inline double arc_length(Arc* arc, double rise) noexcept nogil:
+    """How far it goes, mm. A spiral is as long as the arc of its mean radius, to second order in the difference."""
+    cdef double flat = 0.5 * arc.sweep * (arc.radius + arc.end_radius)
+    return fabs(flat) if rise == 0.0 else distance(flat, rise)
+
+
 cdef inline double start_angle(Arc* arc) noexcept nogil:
     """Where the arc begins, seen from its centre; radians."""
     return atan2(-arc.cq, -arc.cp)
@@ -182,12 +188,27 @@ cdef inline double radius_at(Arc* arc, int32_t side) noexcept nogil:
     return arc.radius + (arc.end_radius - arc.radius) * turned
 
 
+cdef inline bint inside(Core* s, int32_t axis, int64_t low, int64_t high, bint work) noexcept nogil:
+    """Would going from `low` to `high`, micro mm, tell the bounds of this axis nothing new?"""
+    cdef Range* motion = &s.frames[s.frame[axis]].motion[axis]
+    cdef Range* working = &s.frames[s.frame[axis]].work[axis] if work else motion
+    return motion.low <= low and high <= motion.high and working.low <= low and high <= working.high
+
+
 cdef inline void bulge(Core* s, Arc* arc, int64_t p0, int64_t q0, double x, double y, bint work) noexcept nogil:
-    """The sides that the arc passes count for the bounds; p0, q0 is the start in micro mm, x, y mm lead to the end."""
-    cdef uint32_t sides = sides_passed(arc, x, y)
+    """The sides that the arc passes count for the bounds; p0, q0 is the start in micro mm, x, y mm lead to the end.
+
+    Nearly every arc is a small one amid others: where its whole circle tells nothing new, no side is looked for.
+    """
+    cdef double radius = arc.radius if arc.radius > arc.end_radius else arc.end_radius     # fmax would be a call
+    cdef uint32_t sides
     cdef int32_t side, axis
     cdef int64_t value
-    cdef double radius
+    if (inside(s, arc.p, p0 + to_micro(arc.cp - radius), p0 + to_micro(arc.cp + radius), work)
+            and inside(s, arc.q, q0 + to_micro(arc.cq - radius), q0 + to_micro(arc.cq + radius), work)
+            and not (work and s.trace.objects.at >= 0)):
+        return
+    sides = sides_passed(arc, x, y)
     for side in range(4):
         if not sides >> side & 1:
             continue
@@ -214,7 +235,7 @@ cdef inline void plan_arc(Core* s, Planner* q, Arc* arc, double rise, int64_t pu
     c.sweep = arc.sweep
     c.rise = rise
     c.push = <double> pushed * 1e-6
-    plan_curve(q, &c, move_speed(s, q, False, distance(mean * arc.sweep, rise)), move_accel(q, True, pushed), s.line)
+    plan_curve(q, &c, move_speed(s, q, False, arc_length(arc, rise)), move_accel(q, True, pushed), s.line)
 
 
 cdef inline void curve(Core* s, Planner* q, bint clockwise, bint machine) noexcept nogil:
@@ -274,8 +295,7 @@ cdef inline void curve(Core* s, Planner* q, bint clockwise, bint machine) noexce
         s.max_feed = s.feed
         s.max_feed_line = s.line
     if work:
-        # A spiral is as long as the arc of its mean radius, to second order in the difference.
-        count_work(s, distance(0.5 * arc.sweep * (arc.radius + arc.end_radius), rise), level)
+        count_work(s, arc_length(&arc, rise), level)
     along[0] = along[1] = along[2] = 1.0
     tag_move(s, work, True, False, along)
     if seldom(s.trace.path.wanted):

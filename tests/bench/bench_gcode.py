@@ -9,6 +9,7 @@ layers and hazards; `time` planned time with look-ahead. Peers do in one call wh
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import platform
@@ -17,7 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gcode_files import Program, programs
@@ -28,7 +29,8 @@ from fleetctl.gcode.analysis import scanner
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parents[1] / "build" / "bench"
-ROUNDS = 5
+TURNS, LEAST_TURNS = 21, 5
+TURN_MB = 10.0
 BLOCK_BYTES = 1 << 20
 PEER_BYTES = 12_000_000
 PEERS = {"printrun": ("Printrun==2.2.0", "--no-deps"), "octoprint": ("OctoPrint==1.11.8",)}
@@ -53,13 +55,16 @@ def processor() -> str:
     return names[0].partition(":")[2].strip() if names else platform.machine()
 
 
-def compiled_yardstick() -> Path:
+def compiled_yardstick() -> ctypes.CDLL:
     """The yardstick, compiled as the core is."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    target = BUILD / "yardstick"
-    options = ["-O3", "-fno-math-errno", "-fno-trapping-math"]
+    target = BUILD / "yardstick.so"
+    options = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC"]
     subprocess.run(["gcc", *options, "-o", str(target), str(HERE / "yardstick.c"), "-lm"], check=True)
-    return target
+    library = ctypes.CDLL(str(target))
+    library.yardstick.argtypes = [ctypes.c_char_p, ctypes.c_int64, ctypes.c_int, ctypes.c_int]
+    library.yardstick.restype = ctypes.c_double
+    return library
 
 
 def core_stages(program: Program, data: memoryview) -> dict[str, Callable[[], gcode_core.Scanner | None]]:
@@ -97,33 +102,50 @@ def spread(values: list[float]) -> dict[str, float]:
     return {"median": round(middle, 3), "least": round(min(values), 3), "most": round(max(values), 3)}
 
 
-def measure(program: Program, yardstick: Path) -> dict[str, object]:
+def in_turns(size_mb: float, works: Sequence[Callable[[], object]]) -> list[list[float]]:
+    """MB per CPU second of each work, turn after turn. A turn on a small file reads it several times over."""
+    times = max(1, round(TURN_MB / size_mb))
+
+    def turn(work: Callable[[], object]) -> float:
+        return size_mb * times / cpu_s(lambda: [work() for _ in range(times)])
+
+    for work in works:
+        work()
+    return [[turn(work) for work in works] for _ in range(turns(size_mb))]
+
+
+def turns(size_mb: float) -> int:
+    """How many turns a file of this size gets."""
+    return LEAST_TURNS if size_mb > 100 else TURNS
+
+
+def measure(program: Program, library: ctypes.CDLL) -> dict[str, object]:
     """One program: core and yardstick in turns, and the ratio of each turn."""
     data = program.path.read_bytes()
-    size = len(data) / 1e6
+    text = data + b"\n"
+    size_mb = len(data) / 1e6
     stages = core_stages(program, memoryview(data))
-    ours: dict[str, list[float]] = {stage: [] for stage in STAGES}
-    theirs: dict[str, list[float]] = {stage: [] for stage in STAGES}
-    arcs_uncut: list[float] = []
-    for _ in range(ROUNDS):
-        command = [str(yardstick), str(program.path), "1", "1" if program.cnc else "0"]
-        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        figures = json.loads(printed)
-        for number, stage in enumerate(STAGES, 1):
-            theirs[stage].append(size / figures[f"stage_{number}"][0])
-            ours[stage].append(size / cpu_s(stages[stage]))
-        arcs_uncut.append(ours["time"][-1] * figures["stage_4"][0] / size)
+
+    def yardstick(stage: int) -> Callable[[], float]:
+        return lambda: library.yardstick(text, len(text), stage, program.cnc)
+
+    ours, theirs, ratio = {}, {}, {}
+    for number, stage in enumerate(STAGES, 1):
+        rates = in_turns(size_mb, [stages[stage], yardstick(number)])
+        ours[stage] = spread([core for core, _ in rates])
+        theirs[stage] = spread([plain for _, plain in rates])
+        ratio[stage] = spread([core / plain for core, plain in rates])
+    uncut = in_turns(size_mb, [stages["time"], yardstick(4)])
     planned = stages["time"]()
     assert planned is not None
     return {
-        "size_mb": round(size, 1),
-        "core_mb_per_cpu_s": {stage: spread(ours[stage]) for stage in STAGES},
-        "yardstick_mb_per_cpu_s": {stage: spread(theirs[stage]) for stage in STAGES},
-        "ratio": {
-            stage: spread([a / b for a, b in zip(ours[stage], theirs[stage], strict=True)]) for stage in STAGES
-        },
-        "ratio_of_time_with_arcs_as_one_move": spread(arcs_uncut),
-        "planned_s": {"core": round(planned.totals()["motion_s"], 1), "yardstick": figures["planned_s"]},
+        "size_mb": round(size_mb, 1),
+        "turns": turns(size_mb),
+        "core_mb_per_cpu_s": ours,
+        "yardstick_mb_per_cpu_s": theirs,
+        "ratio": ratio,
+        "ratio_of_time_with_arcs_as_one_move": spread([core / plain for core, plain in uncut]),
+        "planned_s": {"core": round(planned.totals()["motion_s"], 1), "yardstick": round(yardstick(3)(), 1)},
     }
 
 
@@ -219,7 +241,7 @@ def main() -> None:
         say(f"Peers: {program.name}")
         peers[program.name] = beside_peers(program)
     machine = {"processor": processor(), "cpus": os.cpu_count(), "load": os.getloadavg()}
-    result = {"bench": "gcode", "python": platform.python_version(), "rounds": ROUNDS, "machine": machine}
+    result = {"bench": "gcode", "python": platform.python_version(), "machine": machine}
     json.dump(result | {"programs": found, "peers": peers, "memory": peak_memory()}, sys.stdout)
     sys.stdout.write("\n")
 
