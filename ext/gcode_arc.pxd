@@ -18,12 +18,11 @@ from fleetctl._ext.gcode_feature cimport tag_move
 from fleetctl._ext.gcode_note cimport note, touch
 from fleetctl._ext.gcode_object cimport object_touch
 from fleetctl._ext.gcode_path cimport path_arc
-from fleetctl._ext.gcode_trace cimport seldom
 from fleetctl._ext.gcode_types cimport *
 
 cdef enum:
     MAX_TURNS = 50000       # of one line
-    PIECES_OF_TURN = 16     # that the plan makes of a long arc, at most (gcode_chord)
+    PIECES_OF_TURN = 32     # that the plan makes of a long arc, at most (gcode_chord)
 
 cdef inline double distance(double x, double y) noexcept nogil:
     """The C library's hypot guards against overflow, which lengths of machines do not come near, and takes its time."""

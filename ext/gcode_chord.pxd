@@ -225,15 +225,20 @@ cdef inline void piece(Planner* q, Curve* c, Way from_, Way middle, double part,
         come_out(q, c, turned(middle, back(middle, from_)), speed)
 
 
+cdef inline void worst_way(Curve* c, double* worst) noexcept nogil:
+    """What any chord of the arc asks of an axis at most."""
+    worst[c.p] = worst[c.q] = 1.0
+    worst[c.l] = c.rise / (c.chords * c.chord)
+    worst[3] = c.push / (c.chords * c.chord)
+
+
 cdef inline bint steady(Planner* q, Curve* c, double speed, double* accel) noexcept nogil:
     """Do all chords of the arc, whichever way they lead, allow `speed`, and all corners between them too? `accel` is
     lowered to what every direction allows. Where the answer is no, it may still be so."""
     cdef double worst[4]
     cdef double hard, cosine = 1.0 - 2.0 * c.half.x * c.half.x
     cdef double v2 = speed * speed
-    worst[c.p] = worst[c.q] = 1.0
-    worst[c.l] = c.rise / (c.chords * c.chord)
-    worst[3] = c.push / (c.chords * c.chord)
+    worst_way(c, worst)
     if not strain(worst, q.per_feed) * speed <= 1.0:
         return False
     hard = strain(worst, q.per_accel)
@@ -303,6 +308,7 @@ cdef inline void in_pieces(Planner* q, Curve* c, int32_t sixteenths, double spee
 cdef inline void plan_curve(Planner* q, Curve* c, double speed, double accel, int64_t line) noexcept nogil:
     """One arc; the caller fills the geometry, the rest is filled here."""
     cdef double flat, high
+    cdef double worst[4]
     cdef int32_t sixteenths = <int32_t> least(ceil(fabs(c.sweep) * (8.0 / M_PI)), 1e6)
     c.chords = chord_count(q, c)
     c.theta = c.sweep / c.chords
@@ -313,7 +319,10 @@ cdef inline void plan_curve(Planner* q, Curve* c, double speed, double accel, in
     if not c.chord > 1e-9:
         return              # a full turn in one chord leads nowhere
     c.turn = (flat if c.sweep > 0.0 else -flat) / c.chord
-    if c.chords <= sixteenths + 1.0:
+    worst_way(c, worst)
+    if strain(worst, q.per_feed) * speed > 1.0:
+        sixteenths *= 2     # the axes limit the speed: it differs from one direction to the next
+    if c.chords <= 2.0 * sixteenths + 1.0:     # a chord turns so far that those of one piece are not alike
         each_chord(q, c, speed, accel, line)
     else:
         in_pieces(q, c, sixteenths, speed, accel, line)

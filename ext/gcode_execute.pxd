@@ -20,12 +20,11 @@ from fleetctl._ext.gcode_motion cimport aim, lose, straight, take_feed, to_mm
 from fleetctl._ext.gcode_note cimport note
 from fleetctl._ext.gcode_offset cimport (
     home, offset_length, printer_origin, shift_origin, store_place, tool_data, write_offset)
-from fleetctl._ext.gcode_place cimport column_of, rarely
+from fleetctl._ext.gcode_place cimport column_of
 from fleetctl._ext.gcode_plan cimport plan_wait
 from fleetctl._ext.gcode_resume cimport resume_g, resume_m
 from fleetctl._ext.gcode_printer cimport from_stored, homing_move, lose_all, moves_head, stored_place
 from fleetctl._ext.gcode_spline cimport bezier_curve, collect_pole, end_nurbs
-from fleetctl._ext.gcode_trace cimport seldom
 from fleetctl._ext.gcode_types cimport *
 from fleetctl._ext.gcode_use cimport use_of
 
@@ -223,7 +222,7 @@ cdef inline void g_words(Core* s, Planner* q, bint* machine, bint* consumed, bin
     for i in range(w.ng):
         g = w.g[i]
         use = use_of(s, &s.g_use, g)
-        if rarely(count_use(use, s.line)):
+        if seldom(count_use(use, s.line)):
             use.first_column = column_of(s, LETTER_G, i)
         if is_motion(s, g):
             motions += 1
@@ -341,7 +340,7 @@ cdef inline void obey(Core* s, Planner* q) noexcept nogil:
             g = w.g[0]
             if g == 0 or g == 10:
                 use = use_of(s, &s.g_use, g)
-                if rarely(count_use(use, s.line)):
+                if seldom(count_use(use, s.line)):
                     use.first_column = column_of(s, LETTER_G, 0)
                 s.motion = g
                 if w.mask & BIT_F:
@@ -353,7 +352,7 @@ cdef inline void obey(Core* s, Planner* q) noexcept nogil:
                 return
             if g == 20 or g == 30:
                 use = use_of(s, &s.g_use, g)
-                if rarely(count_use(use, s.line)):
+                if seldom(count_use(use, s.line)):
                     use.first_column = column_of(s, LETTER_G, 0)
                 s.motion = g
                 if w.mask & BIT_F:

@@ -23,6 +23,8 @@ cdef inline void settle_flow(Core* s) noexcept nogil:
     cdef double diameter = m.diameter_mm[s.tool]
     m.flow_factor = flow if flow > 0.0 else 1.0
     if m.volumetric[s.tool]:
+        if s.inch:
+            note(s, HAZ_VOLUMETRIC, 1)  # cubic inches to Marlin (gcode parser, volumetric_unit_factor), not to others
         m.flow_factor /= 0.25 * M_PI * diameter * diameter
     m.scaled_e = m.flow_factor != 1.0
 

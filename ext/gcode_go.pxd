@@ -11,7 +11,6 @@ from fleetctl._ext.gcode_motion cimport check_motion, count_work, move_accel, mo
 from fleetctl._ext.gcode_note cimport touch
 from fleetctl._ext.gcode_path cimport path_straight
 from fleetctl._ext.gcode_rapid cimport lone_move
-from fleetctl._ext.gcode_trace cimport seldom
 from fleetctl._ext.gcode_types cimport *
 
 

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
-from fleetctl._ext.gcode_filament cimport tool_changed
+from fleetctl._ext.gcode_filament cimport settle_flow, tool_changed
 from fleetctl._ext.gcode_frame cimport choose_frame
 from fleetctl._ext.gcode_heat cimport cold_command, heat_aside, heat_tool, heater_command, limit_command
 from fleetctl._ext.gcode_history cimport history
@@ -213,6 +213,8 @@ cdef inline bint set_mode(Core* s, int32_t g) noexcept nogil:
     """The G words that only change state; True if this was one."""
     if g == 200 or g == 210:
         s.inch = g == 200
+        if s.modes.volumetric[s.tool]:
+            settle_flow(s)
         answer(s, CHECK_UNITS)
         if s.units_line == 0:
             s.units_line = s.line

@@ -10,11 +10,11 @@ from fleetctl._ext.gcode_feature cimport tag_move
 from fleetctl._ext.gcode_history cimport history
 from fleetctl._ext.gcode_layer cimport layer_by_height, layer_worked
 from fleetctl._ext.gcode_note cimport clamp, note, touch
-from fleetctl._ext.gcode_place cimport place_range, rarely
+from fleetctl._ext.gcode_place cimport place_range
 from fleetctl._ext.gcode_rapid cimport lone_move
 from fleetctl._ext.gcode_object cimport object_here
 from fleetctl._ext.gcode_path cimport path_straight
-from fleetctl._ext.gcode_trace cimport HISTORY_FEED, seldom
+from fleetctl._ext.gcode_trace cimport HISTORY_FEED
 from fleetctl._ext.gcode_types cimport *
 
 
@@ -31,7 +31,7 @@ cdef inline void reach(Core* s, int axis, int64_t value, int32_t frame) noexcept
     s.pos[axis] = value
     s.frame[axis] = frame
     s.commanded[axis] = 1
-    if rarely(touch(&s.frames[frame].motion[axis], value, s.line)):
+    if seldom(touch(&s.frames[frame].motion[axis], value, s.line)):
         place_range(s, &s.frames[frame].motion[axis], LETTER_X + axis)
 
 
@@ -272,7 +272,7 @@ cdef inline void straight(Core* s, Planner* q, bint rapid, bint machine) noexcep
     work = moved and (not rapid if s.reads & READ_CNC else pushed > 0)
     if work and not s.in_work:
         work_here(s)
-    if rarely(rapid or not mask & (BIT_X | BIT_Y)) and moved:
+    if seldom(rapid or not mask & (BIT_X | BIT_Y)) and moved:
         lone_move(s, rapid, aimed, frames)
     for a in range(3):
         if mask & (<uint32_t> BIT_X << a):

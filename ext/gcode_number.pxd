@@ -28,7 +28,7 @@ cdef inline const uint8_t* unsigned_number(const uint8_t* p, int64_t* out) noexc
         m = m * 10 + d
         p += 1
         d = <uint32_t> p[0] - 48
-    if p - begun > 9:
+    if seldom(p - begun > 9):
         return NULL
     if d != POINT:
         out[0] = <int64_t> m * 1000000
@@ -41,7 +41,7 @@ cdef inline const uint8_t* unsigned_number(const uint8_t* p, int64_t* out) noexc
         p += 1
         d = <uint32_t> p[0] - 48
     decimals = p - begun
-    if decimals > 6:
+    if seldom(decimals > 6):
         return NULL
     out[0] = <int64_t> m * fleetctl_pow10[6 - decimals]
     return p

@@ -8,12 +8,6 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from fleetctl._ext.gcode_skip cimport KIND_CR, KIND_LF, KIND_OPEN, KIND_SEMICOLON
 from fleetctl._ext.gcode_types cimport Core, Range
 
-cdef extern from *:
-    """
-    #define fleetctl_rarely(x) __builtin_expect(!!(x), 0)
-    """
-    bint rarely "fleetctl_rarely" (bint) noexcept nogil     # keeps what follows out of the way of plain lines
-
 
 cdef inline int64_t column_of(Core* s, int32_t letter, int32_t nth) noexcept nogil:
     """The column of the word with `letter` (1 is A) that follows `nth` others of it; 1 if there is none.

@@ -14,7 +14,6 @@ from fleetctl._ext.gcode_motion cimport (
     work_here)
 from fleetctl._ext.gcode_note cimport note, touch
 from fleetctl._ext.gcode_path cimport goes_on, path_begin, path_point
-from fleetctl._ext.gcode_trace cimport seldom
 from fleetctl._ext.gcode_types cimport *
 
 cdef enum:

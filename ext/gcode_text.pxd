@@ -310,15 +310,15 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
         bit = letter_bit[c]
         if bit:
             at = p
-            if c & 32 and s.hazard[HAZ_LOWER_CASE].count == 0:
+            if seldom(c & 32) and s.hazard[HAZ_LOWER_CASE].count == 0:
                 note(s, HAZ_LOWER_CASE, at - start + 1)
             letter = c & 31
             p = plain_number(p + 1, &value)
-            if p == NULL or (spaced and digits_go_on(p)):
+            if seldom(p == NULL) or (spaced and digits_go_on(p)):
                 p = at
                 if odd_number(s, letter, &p, start, &value):
                     continue
-            if value < 0 and bit & BITS_NEVER_NEGATIVE:
+            if seldom(value < 0 and bit & BITS_NEVER_NEGATIVE):
                 note(s, HAZ_NEGATIVE_NUMBER, at - start + 1)
             if bit & BITS_ODD:
                 if letter == LETTER_G and p == at + 2 and (w.mask & ~<uint32_t> BIT_N | <uint32_t> w.ng) == 0:
@@ -334,7 +334,7 @@ cdef inline const uint8_t* read_line(Core* s, const uint8_t* p) noexcept nogil:
                 else:
                     p = keep_odd_word(s, letter, value, at, p, start)
             else:
-                if w.mask & bit:
+                if seldom(w.mask & bit):
                     note(s, HAZ_REPEATED_WORD, at - start + 1)
                 w.mask |= bit
                 w.value[letter] = value

@@ -8,10 +8,6 @@ know it keeps how many moves were planned before it, and gets the time when thos
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
-cdef extern from *:
-    # Tells the compiler that what follows is seldom so, and keeps it out of the way of plain lines.
-    bint seldom "unlikely" (bint) noexcept nogil
-
 cdef enum:
     MAX_LAYERS = 20000
     MAX_OBJECTS = 256

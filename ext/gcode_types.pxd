@@ -11,6 +11,13 @@ from fleetctl._ext.gcode_planner cimport *
 from fleetctl._ext.gcode_program cimport Program
 from fleetctl._ext.gcode_trace cimport Trace
 
+cdef extern from *:
+    """
+    #define fleetctl_seldom(x) __builtin_expect(!!(x), 0)
+    """
+    # Tells the compiler that what follows is seldom so: it keeps it out of the way of plain lines.
+    bint seldom "fleetctl_seldom" (bint) noexcept nogil
+
 cdef enum:
     LETTER_A = 1
     LETTER_B = 2

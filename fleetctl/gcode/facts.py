@@ -37,7 +37,7 @@ TIME_PARTS: tuple[Literal["motion_s", "dwell_s", "heating_s", "homing_s", "tool_
 )
 """The fields of `Analysis` whose sum is `duration_s`."""
 
-FACTS_VERSION = 3
+FACTS_VERSION = 4
 """Count up when the reader states other facts of the same file: stored programs are then read again."""
 
 UNKNOWN_BOUNDS: Bounds = ((math.nan, math.nan, math.nan), (math.nan, math.nan, math.nan))

@@ -54,7 +54,7 @@ HAZARDS: dict[str, str] = {
     "transform": "G16, G51, G68, G10 R or a tilted plane: coordinates are transformed, so bounds are not exact",
     "offset_write": "G10 (of printers: L2, L20), G28.1 or G30.1: the program changes stored positions",
     "settings_write": "M500 or M502: the program changes stored settings",
-    "volumetric": "M200 without its diameter, or for a tool not seen yet: filament lengths are not exact",
+    "volumetric": "M200 without its diameter, for a tool not seen yet, or in inches: filament lengths are not exact",
     "emergency_stop": "M112",
     "repeated_group": "two words on one line that exclude each other (of one modal group, or both taking its axes)",
     "unused_word": "an I, J, K, R, P or L that no command on its line uses",

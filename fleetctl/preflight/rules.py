@@ -26,7 +26,7 @@ from fleetctl.preflight.stored import stored_places
 from fleetctl.preflight.tools import tool_change, tools_on_record
 from fleetctl.preflight.words import dialect, refused_words, unknown_words
 
-RULE_SET = "2026-11.8"
+RULE_SET = "2026-11.9"
 """Version of the rules; a pass given by another version is void (I2). Count up with every change of a verdict."""
 
 RULES: tuple[Rule, ...] = (

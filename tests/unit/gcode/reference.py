@@ -146,7 +146,7 @@ def execute(r: Reading, words: list[tuple[str, Fraction]]) -> None:
         if code in (820, 830):
             r.e_relative = code == 830
         if not r.dialect.cnc:
-            r.filament.command(r.dialect, code, w)
+            r.filament.command(r.dialect, code, w, Fraction(254, 10) if r.inch else Fraction(1))
         if code in (60, 70, 80, 90, 1090, 1900, 1910, 4000) or (r.dialect.cnc and code in (30, 40, 50)):
             r.moves.append(0.0)
     r.before = r.motion
@@ -288,22 +288,26 @@ def retraction(r: Reading, back: bool) -> None:
 
 
 def drill(r: Reading, w: dict[str, Fraction]) -> None:
-    """One line of a canned cycle in X-Y."""
+    """One line of a canned cycle, in any plane."""
     c = r.cycle
+    across = {17: 2, 18: 1, 19: 0}[r.plane]
     if r.before not in CYCLES:
-        c.level = (r.pos[2], r.frame[2])
+        c.level = (r.pos[across], r.frame[across])
     c.code = r.motion
-    c.r, c.z, c.q = (r.mm(w[name]) if name in w else kept for name, kept in (("R", c.r), ("Z", c.z), ("Q", c.q)))
+    c.r, c.q = (r.mm(w[name]) if name in w else kept for name, kept in (("R", c.r), ("Q", c.q)))
+    c.z = r.mm(w["XYZ"[across]]) if "XYZ"[across] in w else c.z
     c.p = w.get("P", c.p)
-    frame, shift = r.zero.meaning(r.wcs, 2)
+    frame, shift = r.zero.meaning(r.wcs, across)
     low = c.r + shift
     heights = (low, c.z + shift, frame)
     if r.relative:
         heights = (c.level[0] + c.r, c.level[0] + c.r + c.z, c.level[1])
-    at = [(r.pos[a], r.frame[a]) for a in range(3)]
-    named = {a: r.mm(w["XY"[a]]) for a in range(2) if "XY"[a] in w}
+        if c.level[1] == "start":
+            place(r, across, r.pos[across], r.frame[across])
+    named = {a: r.mm(w["XYZ"[a]]) for a in range(3) if a != across and "XYZ"[a] in w}
     first = {a: target(r, a, value, False) for a, value in named.items()}
-    for kind, what in steps(c, at, first, named if r.relative else {}, heights, r.old_return, int(w.get("L", 1))):
+    at, by = (r.pos[across], r.frame[across]), named if r.relative else {}
+    for kind, what in steps(c, across, at, first, by, heights, r.old_return, int(w.get("L", 1))):
         if isinstance(what, float):
             r.moves.append(what)
         else:

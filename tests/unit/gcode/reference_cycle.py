@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-Ends = dict[int, tuple[Fraction, str]]
+Height = tuple[Fraction, str]
+Ends = dict[int, Height]
 Step = tuple[str, Ends | float]
 CYCLES = (730, 810, 820, 830, 850, 860, 890)
 BACK = Fraction(254, 1000)
@@ -29,19 +30,20 @@ class Cycle:
 
 def steps(
     c: Cycle,
-    at: list[tuple[Fraction, str]],
+    across: int,
+    at: tuple[Fraction, str],
     first: Ends,
     by: dict[int, Fraction],
     heights: tuple[Fraction, Fraction, str],
     old: bool,
     times: int,
 ) -> Iterator[Step]:
-    """`heights` is (r, bottom, frame); `old` says G98; the third axis is across the plane."""
+    """The tool stands `at` a height along the axis `across`; `heights` is (r, bottom, frame); `old` says G98."""
     r, bottom, frame = heights
     level, level_frame = c.level
     if level_frame == frame and level < r:
-        yield "rapid", {2: (r, frame)}
-        at[2] = (r, frame)
+        yield "rapid", {across: (r, frame)}
+        at = (r, frame)
         level = r
     back = (r, frame)
     if old:
@@ -49,32 +51,33 @@ def steps(
     place = dict(first)
     for hole in range(times):
         over = dict(place)
-        if at[2][1] == frame and back[1] == frame:
-            over[2] = max(at[2], back)
+        if at[1] == frame and back[1] == frame:
+            over[across] = max(at, back)
         if over:
             yield "rapid", over
-        if over.get(2, at[2]) != (r, frame):
-            yield "rapid", {2: (r, frame)}
-        yield from one(c, r, bottom, frame, back)
-        at[2] = back
+        if over.get(across, at) != (r, frame):
+            yield "rapid", {across: (r, frame)}
+        for kind, what in one(c, r, bottom, frame, back):
+            yield kind, what if isinstance(what, float) else {across: what}
+        at = back
         if hole + 1 < times:
             place = {a: (value + by.get(a, Fraction(0)), f) for a, (value, f) in place.items()}
 
 
-def one(c: Cycle, r: Fraction, bottom: Fraction, frame: str, back: tuple[Fraction, str]) -> Iterator[Step]:
-    """One hole from R on."""
+def one(c: Cycle, r: Fraction, bottom: Fraction, frame: str, back: Height) -> Iterator[tuple[str, Height | float]]:
+    """One hole from R on: heights and dwells."""
     depth = r - c.q
     while c.code in (730, 830) and depth > bottom:
-        yield "feed", {2: (depth, frame)}
+        yield "feed", (depth, frame)
         if c.code == 830:
-            yield "rapid", {2: (r, frame)}
-        yield "rapid", {2: (depth + BACK, frame)}
+            yield "rapid", (r, frame)
+        yield "rapid", (depth + BACK, frame)
         depth -= c.q
-    yield "feed", {2: (bottom, frame)}
+    yield "feed", (bottom, frame)
     if c.code in (820, 860, 890):
         yield "dwell", float(c.p)
     if c.code == 850:
-        yield "feed", {2: (r, frame)}
-    yield ("feed" if c.code == 890 else "rapid"), {2: back}
+        yield "feed", (r, frame)
+    yield ("feed" if c.code == 890 else "rapid"), back
     if c.code == 860:
         yield "dwell", 0.0

@@ -28,12 +28,14 @@ class Filament:
         flow, diameter = self.flow.get(self.tool, Fraction(1)), self.diameter.get(self.tool)
         return flow / (Fraction(math.pi) / 4 * diameter**2) if diameter else flow
 
-    def command(self, dialect: Dialect, m: int, w: dict[str, Fraction]) -> None:
-        """M200 D, M207, M208, M220, M221; Klipper has only the percentages, RepRapFirmware's M208 is the travel."""
+    def command(self, dialect: Dialect, m: int, w: dict[str, Fraction], unit: Fraction) -> None:
+        """M200 D, M207, M208, M220, M221; Klipper has only the percentages, RepRapFirmware's M208 is the travel.
+
+        `unit` is what a length of 1 is, mm."""
         if m in (2000, 2070, 2080) and (dialect.name == "klipper" or (m == 2080 and dialect.name == "rrf")):
             return
         if m == 2000 and "D" in w:
-            self.diameter[self.tool] = w["D"]
+            self.diameter[self.tool] = w["D"] * unit
         elif m == 2210 and w.get("S"):
             self.flow[self.tool] = w["S"] / 100
         elif m == 2200 and w.get("S"):

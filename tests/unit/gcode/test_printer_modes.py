@@ -43,6 +43,13 @@ def test_volumetric_extrusion_is_counted_in_filament() -> None:
     assert printer(text).filament_mm == {0: pytest.approx(13.0, abs=1e-5)}
 
 
+@pytest.mark.parametrize("text", ["G20\nM200 D0.07\n", "M200 D1.75\nG20\n", "T1\nM200 D1.75\nT0\nG20\nT1\n"])
+def test_volumes_in_inches_are_told_to_be_unknown(text: str) -> None:
+    """To Marlin they are cubic inches, to RepRapFirmware and Smoothie they are not."""
+    assert "volumetric" in printer(f"G28\nM83\n{text}G1 X1 E1\n").hazards
+    assert "volumetric" not in printer(f"G28\nM83\n{text.replace('G20', 'G21')}G1 X1 E1\n").hazards
+
+
 def test_flow_is_kept_by_tool() -> None:
     text = "G28\nM83\nM221 S50\nG1 X1 E4\nT1\nG1 X2 E4\nT0\nG1 X3 E4\n"
     assert printer(text).filament_mm == {0: 4.0, 1: 4.0}
