@@ -189,7 +189,7 @@ def seconds_each(program: Program, data: bytes) -> dict[str, float]:
 
 
 def beside_peers(program: Program) -> dict[str, object]:
-    """What the peers need for the head of a program, and how often faster the core is, which reads before and after."""
+    """What the peers need for the head of a program, and how often faster the core is; it reads before and after."""
     path = head(program)
     data = path.read_bytes()
     size = len(data) / 1e6
