@@ -1,4 +1,7 @@
-"""The simulation sees what a continued run does wrong: a mistake is made on purpose, in seeds that are clean without it."""
+"""The simulation sees what a continued run does wrong.
+
+A mistake is made on purpose, in seeds that are clean without it.
+"""
 
 from __future__ import annotations
 
