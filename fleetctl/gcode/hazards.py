@@ -57,7 +57,7 @@ HAZARDS: dict[str, str] = {
     "volumetric": "M200 without its diameter, for a tool not seen yet, or in inches: filament lengths are not exact",
     "emergency_stop": "M112",
     "repeated_group": "two words on one line that exclude each other (of one modal group, or both taking its axes)",
-    "unused_word": "an I, J, K, R, P or L that no command on its line uses",
+    "unused_word": "an I, J, K, R, P or L (LinuxCNC: D, E, H or Q too) that no command on its line uses",
     "axes_missing": "G92, G10, a probe or an arc without an axis to act on (an arc: in its plane)",
     "axes_unused": "axis words while G80 has ended all motion",
     "dwell_missing": "G4 without P",
@@ -70,7 +70,8 @@ HAZARDS: dict[str, str] = {
     "evaluation_error": "a parameter or an expression that the controller refuses",
     "flow_error": "an O word that the controller refuses",
     "loop_cap": "loops that run on for longer than they are followed",
-    "cycle_word_missing": "a canned cycle without its R, bottom, Q, P, I, J or K (LinuxCNC stops)",
+    "cycle_word_missing": "a canned cycle without its R, bottom, Q, P, I, J or K, G96 without S, M61 to M68 without "
+    "Q, P or E (LinuxCNC stops)",
     "cycle_invalid": "a cycle or thread that LinuxCNC refuses: R below the bottom, L0, Q of 0, G93, G41, spindle off",
     "cycle_cap": "more holes, pecks, turns or curves than are followed: the planned time is too short",
     "spline_invalid": "a spline without the words that it needs, outside G17, or G5.3 without enough points",
