@@ -119,6 +119,14 @@ cdef inline void end_marker(Core* s, int32_t marker) noexcept nogil:
     s.end_marker_line = s.line
 
 
+cdef inline bint lets_go(Core* s) noexcept nogil:
+    """Does M18 or M84 switch off a motor of X, Y or Z? With S it sets after how long (Marlin M18_M84.cpp), with E it
+    is the extruder's; Klipper switches off all of them in any case (stepper_enable.py)."""
+    if s.reads & READ_EXTENDED:
+        return True
+    return not s.w.mask & BIT_S and (s.w.mask & BITS_XYZ or not s.w.mask & BIT_E)
+
+
 cdef inline void modes_lost(Core* s) noexcept nogil:
     """M72 brings back the modes that M70 kept, M73 those at the call when its subroutine ends (LinuxCNC, grblHAL):
     which is not followed."""
@@ -166,6 +174,8 @@ cdef inline void m_command(Core* s, Planner* q, int32_t m) noexcept nogil:
     elif m in (180, 840) and not cnc:
         end_marker(s, END_MOTORS_OFF)
         s.checks |= CHECK_ENDED
+        if lets_go(s) and s.hazard[HAZ_MOTION_BEFORE_HOME].count == 0:
+            s.checks |= CHECK_HOME
     elif (m == 1060 or m == 1070) and not cnc:
         fan_command(s, m)
     elif m == 2210 and s.w.mask & BIT_S:

@@ -37,7 +37,7 @@ HAZARDS: dict[str, str] = {
     "tool_overflow": "more than 32 tools, or a negative tool number",
     "relative_from_unknown": "relative motion while the position is not known",
     "arc_from_unknown": "an arc while the position of its plane is not known",
-    "motion_before_home": "motion before any G28 (printer dialects)",
+    "motion_before_home": "motion before any G28, or after M18 or M84 switched motors off (printer dialects)",
     "extrude_before_hot": "extrusion before any nozzle temperature was set",
     "feed_missing": "G1, G2 or G3 before any F",
     "feed_zero": "motion with F0",
