@@ -70,8 +70,7 @@ HAZARDS: dict[str, str] = {
     "evaluation_error": "a parameter or an expression that the controller refuses",
     "flow_error": "an O word that the controller refuses",
     "loop_cap": "loops that run on for longer than they are followed",
-    "cycle_word_missing": "a canned cycle without its R, bottom, Q, P, I, J or K, G96 without S, M61 to M68 without "
-    "Q, P or E (LinuxCNC stops)",
+    "cycle_word_missing": "a canned cycle, G96, or one of M61 to M68 without a word that it needs (LinuxCNC stops)",
     "cycle_invalid": "a cycle or thread that LinuxCNC refuses: R below the bottom, L0, Q of 0, G93, G41, spindle off",
     "cycle_cap": "more holes, pecks, turns or curves than are followed: the planned time is too short",
     "spline_invalid": "a spline without the words that it needs, outside G17, or G5.3 without enough points",
