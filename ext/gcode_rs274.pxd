@@ -199,7 +199,7 @@ cdef inline void judge_line(Core* s, bint machine) noexcept nogil:
         motion = (w.mask & BITS_IJKR) != 0
     if machine and (not motion or (s.motion != 0 and s.motion != 10)):
         note(s, HAZ_MACHINE_CURVE, 1)
-    if motion and s.motion < 0 and w.mask & BITS_XYZ:
+    if motion and s.motion < 0 and w.mask & BITS_AXES:
         note(s, HAZ_AXES_UNUSED, 1)
     if lacks_axes(s, motion_word):
         note(s, HAZ_AXES_MISSING, 1)

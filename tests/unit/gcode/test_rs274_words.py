@@ -63,6 +63,7 @@ REFUSED = {
     "M67": "cycle_word_missing",
     "G96": "cycle_word_missing",
     "G80\nG43.1 Z1\nX1": "axes_unused",
+    "G80 A1": "axes_unused",
 }
 """By line: why."""
 
