@@ -31,7 +31,7 @@ HAZARD_NAMES = (
 )
 REASON_NAMES = (
     "", "parameter_left_over", "kept_by_machine", "measured", "position", "mode", "setting", "other_file", "too_long",
-    "too_many_names", "global_left_over", "polar", "not_modelled", "row", "close",
+    "too_many_names", "global_left_over", "polar", "not_modelled", "row", "close", "modes_kept",
     "number", "function", "operator", "unclosed", "bracket_missing", "atan", "exists", "depth", "not_finite",
     "division", "power", "root", "logarithm", "arc_function", "round", "integer", "parameter_number", "read_only",
     "name", "name_unset", "equals", "stray_bracket", "too_many_settings", "word_number", "abort",

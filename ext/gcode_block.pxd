@@ -1,6 +1,6 @@
 """What RS274 says about one line as a whole: words that exclude each other, that nothing uses, or that are missing.
 
-Only for CNC dialects, whose controllers judge a line before they act on it (Grbl 1.1 gc_execute_line answers errors
+Only for CNC dialects but LinuxCNC (`gcode_rs274`), whose controllers judge a line before they act on it (Grbl 1.1 gc_execute_line answers errors
 21 to 37 for what is noted here). Lines with a word outside Grbl's own list are left alone: their words may use any
 letter.
 """
@@ -112,12 +112,26 @@ cdef inline uint32_t plane_axes(Core* s) noexcept nogil:
     return BIT_Y | BIT_Z if s.plane == 19 else BIT_X | BIT_Y
 
 
+cdef inline void judge_centre(Core* s) noexcept nogil:
+    """LinuxCNC's arc: P is a whole number from 1 on, with G90.1 both offsets stand there, and one does in any case."""
+    cdef int64_t turns = s.w.value[LETTER_P]
+    cdef uint32_t letters = s.w.mask & arc_letters(s)
+    if s.w.mask & BIT_P and (turns < 1000000 or 1000 < turns % 1000000 < 999000):
+        note(s, HAZ_ARC_INVALID, column_of(s, LETTER_P, 0))
+    elif s.arc_absolute and not s.w.mask & BIT_R and letters and letters != arc_letters(s):
+        note(s, HAZ_ARC_INVALID, 1)
+    elif not s.w.mask & (BITS_XYZ | BITS_IJKR):
+        note(s, HAZ_ARC_INVALID, 1)
+
+
 cdef inline void judge_arc(Core* s) noexcept nogil:
     """A line that is an arc: it needs an axis of its plane, and uses only its own letters."""
     if not s.w.mask & plane_axes(s) and (s.w.mask & BIT_R or not s.reads & READ_ARC_SPIRALS):
         note(s, HAZ_AXES_MISSING, 1)    # with a centre LinuxCNC takes such a line for a full circle (rs274)
     if s.w.mask & (BITS_IJKR | BIT_P | BIT_L) & ~arc_letters(s) & ~(BIT_P if s.reads & READ_ARC_TURNS else 0):
         note(s, HAZ_UNUSED_WORD, 1)
+    if s.reads & READ_ARC_SPIRALS and (s.arc_absolute or s.w.mask & BIT_P or not s.w.mask & BITS_IJKR):
+        judge_centre(s)
 
 
 cdef inline bint whole_words(Core* s) noexcept nogil:

@@ -15,7 +15,7 @@ from fleetctl._ext.gcode_filament cimport retract
 from fleetctl._ext.gcode_go cimport go
 from fleetctl._ext.gcode_lines cimport line_slot
 from fleetctl._ext.gcode_modal cimport (
-    count_use, m_command, select_tool, set_mode, spindle_history, stop_command, take_s)
+    count_use, halve_x, m_command, select_tool, set_mode, spindle_history, stop_command, take_s)
 from fleetctl._ext.gcode_motion cimport aim, lose, straight, take_feed, to_mm
 from fleetctl._ext.gcode_note cimport note
 from fleetctl._ext.gcode_offset cimport (
@@ -23,6 +23,7 @@ from fleetctl._ext.gcode_offset cimport (
 from fleetctl._ext.gcode_place cimport column_of
 from fleetctl._ext.gcode_plan cimport plan_wait
 from fleetctl._ext.gcode_resume cimport resume_g, resume_m
+from fleetctl._ext.gcode_rs274 cimport judge_line
 from fleetctl._ext.gcode_printer cimport from_stored, homing_move, lose_all, moves_head, stored_place
 from fleetctl._ext.gcode_spline cimport bezier_curve, collect_pole, end_nurbs
 from fleetctl._ext.gcode_types cimport *
@@ -217,6 +218,7 @@ cdef inline void g_words(Core* s, Planner* q, bint* machine, bint* consumed, bin
     """All G words but motion itself, in two passes: modes first, then what uses the axis words."""
     cdef Words* w = &s.w
     cdef int32_t i, g, motions = 0
+    cdef bint ended = False
     cdef Use* use
     s.modes.last_motion = s.motion
     for i in range(w.ng):
@@ -224,7 +226,9 @@ cdef inline void g_words(Core* s, Planner* q, bint* machine, bint* consumed, bin
         use = use_of(s, &s.g_use, g)
         if seldom(count_use(use, s.line)):
             use.first_column = column_of(s, LETTER_G, i)
-        if is_motion(s, g):
+        if g == 800 and s.reads & READ_EXPRESSIONS:
+            ended = True                # LinuxCNC passes over it beside another motion
+        elif is_motion(s, g):
             motions += 1
             s.motion = -1 if g == 800 else g
         elif g == 530:
@@ -234,6 +238,8 @@ cdef inline void g_words(Core* s, Planner* q, bint* machine, bint* consumed, bin
         resume_g(s, g)
     if motions > 1:
         note(s, HAZ_REPEATED_MOTION, 1)
+    elif motions == 0 and ended:
+        s.motion = -1
     if w.mask & BIT_F:
         take_feed(s)
     for i in range(w.ng):
@@ -277,10 +283,12 @@ cdef inline void general(Core* s, Planner* q) noexcept nogil:
     g_words(s, q, &machine, &consumed, &printer_only)
     if w.mask & BIT_P and w.value[LETTER_P] < 0 and not (w.ng and w.g[0] == 50):
         note(s, HAZ_NEGATIVE_NUMBER, 1)
-    if cnc:
+    if s.reads & READ_EXPRESSIONS:
+        judge_line(s, machine)
+    elif cnc:
         judge_block(s, machine)
-        if machine and s.relative and s.reads & READ_LENGTH_TABLE:
-            note(s, HAZ_MACHINE_CURVE, 1)       # LinuxCNC: no G53 under G91; Grbl takes it as absolute
+    if machine and s.relative and s.reads & READ_LENGTH_TABLE:
+        note(s, HAZ_MACHINE_CURVE, 1)       # LinuxCNC: no G53 under G91; Grbl takes it as absolute
     for i in range(w.ng):
         motion_word |= is_motion(s, w.g[i])
     moves = w.mask & (BITS_XYZ | BIT_E if not cnc else BITS_XYZ) or (s.motion >= 20 and w.mask & BITS_IJKR)
@@ -304,10 +312,14 @@ cdef inline void flags_without_number(Core* s) noexcept nogil:
 
 cdef inline void odd_words(Core* s) noexcept nogil:
     """Words that need a second look before they act."""
+    cdef int32_t i
     if s.w.flags:
         flags_without_number(s)
+    for i in range(s.w.ng):
+        if s.w.g[i] == 80:              # the line itself ends G7
+            return
     if s.modes.diameter and s.w.mask & BIT_X:
-        s.w.value[LETTER_X] = (s.w.value[LETTER_X] + (s.w.value[LETTER_X] > 0)) // 2     # G7: X is a diameter
+        halve_x(s)
 
 
 cdef inline void spare_letters(Core* s, Planner* q, bint rapid) noexcept nogil:
@@ -326,6 +338,9 @@ cdef inline void obey(Core* s, Planner* q) noexcept nogil:
     cdef uint32_t fresh = w.mask & ~s.letters_seen
     if fresh:
         s.letters_seen |= fresh
+        if fresh & BIT_E and s.reads & READ_EXPRESSIONS and w.nm == 0 and not w.mask & ~<uint32_t> BITS_PLAIN:
+            if w.ng == 0 or (w.ng == 1 and w.g[0] <= 30):
+                note(s, HAZ_UNUSED_WORD, column_of(s, LETTER_E, 0))     # LinuxCNC has no extruder
         for letter in range(1, 27):
             if fresh & (<uint32_t> 1 << letter):
                 s.letter_line[letter] = s.line

@@ -472,7 +472,8 @@ cdef inline bint read_setting(Core* s, const uint8_t** p, const uint8_t* start) 
     p[0] += 1
     if not read_value(s, p, start, &value, 0):
         return False
-    if setting.why:                     # any number may have been set: none is known any more
+    if setting.why:                     # any number may have been set, an offset too: none is known any more
+        object_to(s, HAZ_NOT_PROVABLE, setting.why, column)
         forget_numbers(program)
         return True
     if program.pending_count == PENDING:

@@ -41,7 +41,8 @@ cdef inline int32_t tool_of(Core* s, int letter) noexcept nogil:
 
 
 cdef inline void set_flow(Core* s) noexcept nogil:
-    """M221 S: flow in per cent, of the tool T (Marlin) or D (RepRapFirmware); Klipper: of the tool in use."""
+    """M221 S: flow in per cent, of the tool T (Marlin) or D (RepRapFirmware); Klipper: of the tool in use, and 100
+    without an S (gcode_move.py, cmd_M221)."""
     cdef int letter = LETTER_D if s.reads & READ_HOMING_MOVES else LETTER_T
     cdef int32_t i = tool_of(s, letter) if not s.reads & READ_EXTENDED else s.tool
     if s.w.mask & BIT_S and s.w.value[LETTER_S] > 0:
@@ -49,6 +50,9 @@ cdef inline void set_flow(Core* s) noexcept nogil:
             note(s, HAZ_VOLUMETRIC, 1)
             return
         s.modes.flow[i] = <double> s.w.value[LETTER_S] * 1e-8
+        settle_flow(s)
+    elif s.reads & READ_EXTENDED and not s.w.mask & BIT_S:
+        s.modes.flow[i] = 1.0
         settle_flow(s)
 
 
@@ -157,6 +161,7 @@ cdef inline void begin_filament(Core* s) noexcept nogil:
     """Marlin's own speeds (Configuration_adv.h: RETRACT_FEEDRATE 45, RETRACT_RECOVER_FEEDRATE 8 mm/s)."""
     s.modes.flow_factor = 1.0
     s.modes.feed_factor = 1.0
+    s.modes.feed_kept = 1.0
     s.modes.feed_mode = 94
     s.modes.retract_speed = 45.0
     s.modes.recover_speed = 8.0

@@ -6,11 +6,13 @@ from fleetctl._ext.gcode_filament cimport settle_flow, tool_changed
 from fleetctl._ext.gcode_frame cimport choose_frame
 from fleetctl._ext.gcode_heat cimport cold_command, heat_aside, heat_tool, heater_command, limit_command
 from fleetctl._ext.gcode_history cimport history
-from fleetctl._ext.gcode_motion cimport answer, feed_per_turn
+from fleetctl._ext.gcode_motion cimport answer, feed_per_turn, lose
 from fleetctl._ext.gcode_note cimport note
+from fleetctl._ext.gcode_parameter cimport object_to
 from fleetctl._ext.gcode_place cimport column_of
 from fleetctl._ext.gcode_plan cimport pause, plan_wait
 from fleetctl._ext.gcode_printer cimport printer_command
+from fleetctl._ext.gcode_program cimport WHY_MODES_KEPT
 from fleetctl._ext.gcode_trace cimport HISTORY_FAN, HISTORY_FLOW, HISTORY_SPINDLE
 from fleetctl._ext.gcode_types cimport *
 
@@ -117,6 +119,26 @@ cdef inline void end_marker(Core* s, int32_t marker) noexcept nogil:
     s.end_marker_line = s.line
 
 
+cdef inline bint lets_go(Core* s) noexcept nogil:
+    """Does M18 or M84 switch off a motor of X, Y or Z? With S it sets after how long (Marlin M18_M84.cpp), with E it
+    is the extruder's; Klipper switches off all of them in any case (stepper_enable.py)."""
+    if s.reads & READ_EXTENDED:
+        return True
+    return not s.w.mask & BIT_S and (s.w.mask & BITS_XYZ or not s.w.mask & BIT_E)
+
+
+cdef inline void modes_lost(Core* s) noexcept nogil:
+    """M72 brings back the modes that M70 kept, M73 those at the call when its subroutine ends (LinuxCNC, grblHAL):
+    which is not followed."""
+    cdef int a
+    if s.program != NULL:
+        object_to(s, HAZ_NOT_PROVABLE, WHY_MODES_KEPT, 1)
+    else:
+        note(s, HAZ_NOT_PROVABLE, 1)
+    for a in range(3):
+        lose(s, a)
+
+
 cdef inline void m_command(Core* s, Planner* q, int32_t m) noexcept nogil:
     """One M word before the motion of its line; M0 M1 M2 M30 come after it."""
     cdef bint cnc = s.reads & READ_CNC
@@ -147,13 +169,19 @@ cdef inline void m_command(Core* s, Planner* q, int32_t m) noexcept nogil:
         plan_wait(q, 0.0, s.line)
     elif m == 610 and cnc:              # LinuxCNC: the tool in the spindle is number Q
         load_tool(s, s.w.value[LETTER_Q] // 1000000, s.w.mask & BIT_Q)
+    elif (m == 720 or m == 730) and s.reads & READ_ARC_TURNS:
+        modes_lost(s)
     elif m in (180, 840) and not cnc:
         end_marker(s, END_MOTORS_OFF)
         s.checks |= CHECK_ENDED
+        if lets_go(s) and s.hazard[HAZ_MOTION_BEFORE_HOME].count == 0:
+            s.checks |= CHECK_HOME
     elif (m == 1060 or m == 1070) and not cnc:
         fan_command(s, m)
     elif m == 2210 and s.w.mask & BIT_S:
         history(s, HISTORY_FLOW, <double> s.w.value[LETTER_S] / 1e8)
+    elif m == 2210 and s.reads & READ_EXTENDED:
+        history(s, HISTORY_FLOW, 1.0)
     elif m == 1120:
         note(s, HAZ_EMERGENCY_STOP, 1)
     elif m in (5000, 5020):
@@ -194,8 +222,9 @@ cdef inline void set_distance(Core* s, int32_t relative) noexcept nogil:
 
 
 cdef inline void set_feed_mode(Core* s, int32_t mode) noexcept nogil:
-    """G93, G94, G95: an F of another kind is no F any more (Grbl gc_execute_line step 3; LinuxCNC too)."""
-    if mode == s.modes.feed_mode or not s.reads & READ_CNC:
+    """G93, G94, G95: an F of another kind is no F any more (Grbl gc_execute_line step 3). LinuxCNC forgets it even
+    where the mode stays as it is (rs274: "Cannot do g1 with zero feed rate")."""
+    if not s.reads & READ_CNC or (mode == s.modes.feed_mode and not s.reads & READ_EXPRESSIONS):
         return
     answer(s, CHECK_INVERSE)
     if mode == 93:
@@ -207,6 +236,11 @@ cdef inline void set_feed_mode(Core* s, int32_t mode) noexcept nogil:
     s.modes.feed_mode = mode
     s.feed = 0.0
     s.feed_known = 0
+
+
+cdef inline void halve_x(Core* s) noexcept nogil:
+    """G7: the X of a lathe is a diameter."""
+    s.w.value[LETTER_X] = (s.w.value[LETTER_X] + (s.w.value[LETTER_X] > 0)) // 2
 
 
 cdef inline bint set_mode(Core* s, int32_t g) noexcept nogil:
@@ -240,6 +274,8 @@ cdef inline bint set_mode(Core* s, int32_t g) noexcept nogil:
     elif g == 70 or g == 80:
         if not s.reads & READ_CNC:
             return False
+        if g == 70 and not s.modes.diameter and s.w.mask & BIT_X:
+            halve_x(s)                  # modes come before motion; later lines are met by `odd_words`
         s.modes.diameter = g == 70
         s.modes.odd_words = s.modes.diameter
     elif g in (160, 510, 680, 171, 181, 191):

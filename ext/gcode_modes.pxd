@@ -99,6 +99,7 @@ cdef struct Modes:
     int32_t feed_mode       # 93, 94 or 95
     double feed_word        # the F in force, mm per minute, per turn, or 1 per minute
     double feed_factor      # M220
+    double feed_kept        # M220 B
     # reading of words
     int32_t odd_words       # some letters need a second look on every line
     int32_t diameter        # G7

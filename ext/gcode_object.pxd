@@ -148,18 +148,36 @@ cdef inline void object_comment_ends(Core* s) noexcept nogil:
         end_object(s)
 
 
+cdef inline void name_m486(Core* s, int32_t name) noexcept nogil:
+    """A names the object that S began; without one it begins the object by its name alone."""
+    if s.trace.objects.at >= 0:
+        s.trace.objects.row[s.trace.objects.at].name = name
+    elif name >= 0:
+        begin_object(s, find_object(s, name, -1))
+
+
+cdef inline int32_t quoted_name(Core* s, const uint8_t** p, const uint8_t* end) noexcept nogil:
+    """The index of the name in quotes that begins at `p` (RepRapFirmware); `p` is then behind it."""
+    cdef const uint8_t* text = p[0] + 1
+    p[0] = text
+    while p[0] < end and p[0][0] != 34:
+        p[0] += 1
+    return note_name(&s.objects, text, <int32_t> (p[0] - text), s.line, False)
+
+
 cdef inline void object_m486(Core* s, const uint8_t* p, const uint8_t* end) noexcept nogil:
-    """The words of M486 in [p, end): S number (negative: none), A name to the end of the line."""
+    """The words of M486 in [p, end): S number (negative: none), A name in quotes or to the end of the line. They may
+    stand in any order."""
     cdef int64_t micro = 0
     cdef const uint8_t* after
-    cdef int32_t length
+    cdef int32_t length, name = -2
     if not take_kind(s, OBJECT_M486):
         return
     while p < end:
         if p[0] & 0xDF == 83:
             after = read_micro(p + 1, end, &micro)
             if after == NULL:
-                return
+                break
             p = after
             if micro < 0:
                 end_object(s)
@@ -169,19 +187,15 @@ cdef inline void object_m486(Core* s, const uint8_t* p, const uint8_t* end) noex
             p += 1
             length = <int32_t> (end - p)
             trim(&p, &length)
-            if length > 0:
-                name_m486(s, note_name(&s.objects, p, length, s.line, False))
-            return
+            if length > 1 and p[0] == 34:
+                name = quoted_name(s, &p, end)
+            elif length > 0:
+                name = note_name(&s.objects, p, length, s.line, False)
+                break
         else:
             p += 1
-
-
-cdef inline void name_m486(Core* s, int32_t name) noexcept nogil:
-    """A names the object that S began; without one it begins the object by its name alone."""
-    if s.trace.objects.at >= 0:
-        s.trace.objects.row[s.trace.objects.at].name = name
-    elif name >= 0:
-        begin_object(s, find_object(s, name, -1))
+    if name > -2:
+        name_m486(s, name)
 
 
 cdef inline int32_t parameter_name(Core* s, const uint8_t* p, const uint8_t* end) noexcept nogil:

@@ -24,6 +24,21 @@ cdef inline void set_feed_factor(Core* s, double factor) noexcept nogil:
     s.modes.feed_factor = factor
 
 
+cdef inline void set_speed(Core* s) noexcept nogil:
+    """M220 S: speed in per cent. Marlin's B keeps the one in force and R brings that back (M220.cpp); to Klipper a
+    missing S is 100 (gcode_move.py, cmd_M220)."""
+    cdef double before = s.modes.feed_factor
+    cdef bint keeps = not s.reads & (READ_EXTENDED | READ_PUSHES_STATE)     # only Marlin
+    if keeps and s.w.mask & BIT_R:
+        set_feed_factor(s, s.modes.feed_kept)
+    if keeps and s.w.mask & (<uint32_t> 1 << LETTER_B):
+        s.modes.feed_kept = before
+    if s.w.mask & BIT_S and s.w.value[LETTER_S] > 0:
+        set_feed_factor(s, <double> s.w.value[LETTER_S] * 1e-8)
+    elif s.reads & READ_EXTENDED and not s.w.mask & BIT_S:
+        set_feed_factor(s, 1.0)
+
+
 cdef inline void keep_state(Core* s, Saved* saved) noexcept nogil:
     """Remember modes, speeds, extruder and place."""
     cdef int a
@@ -133,8 +148,7 @@ cdef inline bint moves_head(int32_t g) noexcept nogil:
 cdef inline bint printer_command(Core* s, Planner* q, int32_t m) noexcept nogil:
     """The M words (times ten) of printers that change how later lines are read; True if this was one."""
     if m == 2200:
-        if s.w.mask & BIT_S and s.w.value[LETTER_S] > 0:
-            set_feed_factor(s, <double> s.w.value[LETTER_S] * 1e-8)
+        set_speed(s)
     elif m == 2210:
         set_flow(s)
         return False        # its history is kept with that of the other M words

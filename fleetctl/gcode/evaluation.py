@@ -58,6 +58,7 @@ REASONS: dict[str, tuple[str, str]] = {
         "GE or LE compares numbers less than 0.000001 apart, which versions of LinuxCNC decide differently",
         "Compare with a margin: [#1 LT #2 + 0.001].",
     ),
+    "modes_kept": ("M72 and M73 bring modes back (units, G90 or G91), which is not followed", "Write the modes out."),
     # What LinuxCNC answers with an error where it reads the line.
     "number": ("A number is missing or written wrongly", "Correct the number."),
     "function": ("A function is used that does not exist", "Functions are ABS, ACOS, ASIN, ATAN, COS, EXISTS, EXP, "

@@ -38,7 +38,7 @@ _READING: dict[str, tuple[str, Severity, str]] = {
     "volumetric": ("GC024", "info", "Give M200 its diameter D."),
     "canned_cycle": ("GC025", "info", "The planned time is not exact."),
     "nested_comment": ("GC026", "warning", "Controllers differ in where such a comment ends."),
-    "cycle_word_missing": ("GC040", "error", "Give the cycle its words; R and the bottom on its first line."),
+    "cycle_word_missing": ("GC040", "error", "Give it its words; a cycle R and the bottom on its first line."),
     "cycle_invalid": ("GC041", "error", "Correct the words of the cycle."),
     "cycle_cap": ("GC042", "warning", "The planned time is not exact; the bounds are."),
     "spline_invalid": ("GC043", "error", "Correct the words of the spline."),

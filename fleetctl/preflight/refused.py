@@ -67,7 +67,7 @@ CUTTING: Table = {
     "unused_word": ("FQ010", "has a word that no command on its line uses"),
     "axes_missing": ("FQ010", "has a command without the axis that it acts on"),
     "axes_unused": ("FQ010", "has axis words after G80 ended all motion"),
-    "cycle_word_missing": ("FQ010", "has a canned cycle without a word that it needs"),
+    "cycle_word_missing": ("FQ010", "has a cycle or a command without a word that it needs"),
     "cycle_invalid": ("FQ010", "has a canned cycle that the controller refuses"),
     "spline_invalid": ("FQ010", "has a spline that the controller refuses"),
     "dwell_missing": ("FQ010", "has a dwell G4 without its time P"),

@@ -27,7 +27,7 @@ def homed(analysis: Analysis, profile: Profile, setup: Setup) -> Iterator[Findin
             "FQ014",
             severity,
             mark.line,
-            "The program moves before any G28: it counts on where the nozzle stands.",
+            "The program moves before any G28, or after M18 or M84: it counts on where the nozzle stands.",
             "Begin with G28.",
             mark.column,
         )

@@ -86,12 +86,12 @@ def _refuse_words(place: Place) -> None:
     # Grbl swallows the / and carries the line out (protocol.c); others have a switch for it.
     switched = place.dialect.cnc and place.dialect.name != "grbl"
     hazards = ALL_HAZARDS | (CUTTING_HAZARDS if switched else {})
-    for key, phrase in hazards.items():
-        if mark := place.hazards.get(key):
-            raise _cannot(f"Before this place the program {phrase}.", mark[0])
     for word, phrase in (WORDS | (CUTTING_WORDS if place.dialect.cnc else {})).items():
         if use := place.words.get(word):
             raise _cannot(f"Before this place the program {phrase}.", use[0])
+    for key, phrase in hazards.items():
+        if mark := place.hazards.get(key):
+            raise _cannot(f"Before this place the program {phrase}.", mark[0])
     if place.dialect.pushes_state and (use := place.words.get("M120")):
         raise _cannot("Before this place the program stores its state (M120).", use[0])
     for name, phrase in NAMES.items():

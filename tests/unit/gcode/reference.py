@@ -186,7 +186,7 @@ def modes(r: Reading, g: list[int]) -> tuple[bool, bool, bool, bool]:
         elif code in (980, 990):
             r.old_return = code == 980
         elif code in (930, 940) and r.dialect.cnc:
-            if r.inverse != (code == 930):
+            if r.inverse != (code == 930) or r.dialect.expressions:
                 r.inverse, r.feed = code == 930, None
         elif code == 530:
             machine = True

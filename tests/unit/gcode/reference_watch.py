@@ -93,6 +93,11 @@ class Watch:
             self.tool_lines.setdefault(int(w["T"]), r.line)
         for code in m:
             self.heat_words(r, code, w)
+        for code in [] if r.dialect.cnc else m:
+            freed = bool(AXES & set(w)) or "E" not in w
+            lets_go = code in (180, 840) and (r.dialect.extended or (freed and "S" not in w))
+            if lets_go and "motion_before_home" not in self.hazards:
+                self.asked.discard("motion_before_home")
         for code in g:
             if code in (200, 210):
                 self.units_line = self.units_line or r.line

@@ -71,6 +71,7 @@ def printer_line(draw: st.DrawFn) -> str:
         ]))]  # fmt: skip
     else:
         simple = ["G90", "G91", "M82", "M83", "G21", "G20", "M104 S200", "M109 S210", "M400", "", "%", "M106 S255"]
+        simple += ["M84", "M18 X0", "M84 E0", "M18 S60"]
         parts = [draw(st.sampled_from(simple))]
     return draw(written(parts, PRINTER_COMMENTS))
 

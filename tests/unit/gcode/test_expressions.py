@@ -138,6 +138,7 @@ EXAMPLES: dict[str, tuple[str, int, int]] = {
     "not_modelled": ("G0 X1\nG71 Q100 X1\n", 2, 1),
     "row": ("G0 Z5 F100\nG81 X1 Z-1 R2\nG92 Z0\nX2\n", 4, 1),
     "close": ("G0 X[1.0000001 LE 1]\n", 1, 5),
+    "modes_kept": ("M70\nG91\nM72\nG0 X1\n", 3, 1),
     "number": ("G0 X[.]\n", 1, 6),
     "function": ("G0 X[FOO[3]]\n", 1, 6),
     "operator": ("G0 X[2 FOO 3]\n", 1, 8),
@@ -217,3 +218,19 @@ def test_a_byte_that_acts_at_once_is_seen_inside_a_name_too() -> None:
     scan.finish()
     assert scan.hazards()["realtime_code"] == (1, 4, 4)
     assert scan.hazards()["high_byte_code"][:2] == (5, 7)
+
+
+def test_a_parameter_of_unknown_number_may_be_an_offset() -> None:
+    """Nobody knows #5, so `##5 = 3` may move the origin of G54: from there on nothing is provable."""
+    assert read("G0 X1\n##5 = 3\nG0 X2\n").reasons() == {"not_provable": "parameter_left_over"}
+    assert read("#5 = 31\n##5 = 3\nG0 X#31\n").reasons() == {}
+
+
+@pytest.mark.parametrize("dialect", ["linuxcnc", "grblhal"])
+def test_modes_that_are_brought_back_are_not_provable(dialect: str) -> None:
+    text = b"G21 G90\nG0 X5\nM70\nG91\n%sG0 X1\nM2\n"
+    facts = analyze(text % b"M72\n", dialect=dialect)
+    assert facts.hazards["not_provable"].line == 5
+    motion = facts.frames[-1].motion.x
+    assert motion is not None and motion.high_mm != 6.0  # which a G91 still in force would make of it
+    assert "not_provable" not in analyze(text % b"", dialect=dialect).hazards

@@ -214,3 +214,21 @@ def test_the_firmware_that_prusa_asks_for_is_text() -> None:
     found = analyze(b'G28\nM862.3 P "MK4S"\nM115 U6.1.3+7898\nG1 X1 F600\nM84\n', dialect="marlin")
     assert not found.hazards.keys() & {"stray_character", "repeated_word", "number_missing"}
     assert found.words["M115"].count == 1
+
+
+@pytest.mark.parametrize(
+    ("off", "dialect", "told"),
+    [
+        ("M84", "marlin", 4),
+        ("M18 Z", "marlin", 4),
+        ("M84 E", "marlin", 0),
+        ("M84 S60", "marlin", 0),
+        ("M84\nG28 X0", "marlin", 0),
+        ("M84 E", "klipper", 4),
+    ],
+)
+def test_motion_while_the_motors_were_off(off: str, dialect: str, told: int) -> None:
+    """Klipper answers "Must home axis first"; elsewhere the axis may have been pushed away."""
+    facts = analyze(f"G28\nG1 X5 F600\n{off}\nG1 X9\n".encode(), dialect=dialect)
+    mark = facts.hazards.get("motion_before_home")
+    assert (mark.line if mark else 0) == told

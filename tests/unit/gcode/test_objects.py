@@ -16,6 +16,9 @@ MARKS: dict[str, tuple[bytes, bytes, bytes, str, list[tuple[str, int | None]]]] 
         [("a", None), ("b", None)],
     ),
     "M486": (b"M486 S0\nM486 Aa\n", b"M486 S1 Ab c\n", b"M486 S-1\n", "marlin", [("a", 0), ("b c", 1)]),
+    "M486, RepRapFirmware": (
+        b'M486 S0 A"a"\n', b'M486 A"b S7" S1\n', b"M486 S-1\n", "rrf", [("a", 0), ("b S7", 1)],
+    ),
     "M486 without names": (b"M486 S3\n", b"M486 S4\n", b"M486 S-1\n", "marlin", [("", 3), ("", 4)]),
     "PrusaSlicer, Orca": (
         b"; printing object a id:0 copy 0\n", b"; printing object a id:0 copy 1\n",

@@ -146,3 +146,22 @@ def test_an_origin_of_another_system_waits_for_it() -> None:
     facts = printer("G28\nG90\nG10 L2 P2 X40\nG1 X5 F600\nG55\nG1 X6\n", "smoothie")
     assert reach(facts, "x") == (0.0, 46.0)
     assert printer("G28\nG10 L2 P1 X40\n").hazards.keys() >= {"retract_unknown"}, "Marlin has no such word"
+
+
+def test_marlin_keeps_its_speed_and_brings_it_back() -> None:
+    """M220 B and R (M220.cpp), as the wipe towers of PrusaSlicer write them."""
+    text = "G28\nG1 X0 F600\nM220 S80\nM220 B\nM220 S50\n{}G1 X200\n"
+    whole = printer("G28\nG1 X0 F600\nG1 X200\n").motion_s
+    assert printer(text.format("M220 R\n")).motion_s == pytest.approx(whole / 0.8, rel=0.01)
+    assert printer(text.format("")).motion_s == pytest.approx(whole / 0.5, rel=0.01)
+    # RepRapFirmware has neither.
+    assert printer(text.format("M220 R\n"), "rrf").motion_s == pytest.approx(whole / 0.5, rel=0.01)
+
+
+def test_klippers_percentages_without_a_number_are_a_hundred() -> None:
+    text = "G28\nM83\nM220 S50\nM221 S50\n{}G1 X200 E10 F600\n"
+    halved, whole = printer(text.format(""), "klipper"), printer(text.format("M220\nM221\n"), "klipper")
+    assert whole.filament_mm == {0: 10.0} and halved.filament_mm == {0: 5.0}
+    assert whole.motion_s == pytest.approx(halved.motion_s / 2, rel=0.01)
+    # Marlin only says what they are.
+    assert printer(text.format("M220\nM221\n")).filament_mm == {0: 5.0}
