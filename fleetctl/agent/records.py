@@ -25,7 +25,11 @@ Outcome = Answer | StopReport
 
 
 class RunRecord(msgspec.Struct, kw_only=True):
-    """What the journal knows of one run. `started`: a byte of the program may have reached the machine."""
+    """What the journal knows of one run. `started`: a byte of the program may have reached the machine.
+
+    `planner_depth` counts moves that may not have been executed while the run goes on, and lines of the program once
+    it has ended; `acknowledged_bytes` of the program's file end with `acknowledged_line`, 0: not told.
+    """
 
     run_id: str
     machine_id: str
@@ -35,6 +39,8 @@ class RunRecord(msgspec.Struct, kw_only=True):
     started: bool = False
     acknowledged_line: int = 0
     planner_depth: int = 0
+    program_sha256: str = ""
+    acknowledged_bytes: int = 0
 
 
 class _Record(msgspec.Struct, frozen=True, tag_field="record"):
@@ -76,6 +82,7 @@ class RunTaken(_Record, frozen=True, tag="taken"):
     machine_id: str
     epoch: int
     state: str
+    program_sha256: str = ""
 
 
 class RunStarted(_Record, frozen=True, tag="started"):
@@ -85,11 +92,13 @@ class RunStarted(_Record, frozen=True, tag="started"):
 
 
 class RunProgress(_Record, frozen=True, tag="progress"):
-    """How far a run is, in source lines."""
+    """How far a run is: the acknowledged source line, where it ends in the program's file, and how many moves may not
+    have been executed."""
 
     run_id: str
     acknowledged_line: int
     planner_depth: int
+    acknowledged_bytes: int = 0
 
 
 class Reported(_Record, frozen=True, tag="reported"):

@@ -135,7 +135,8 @@ class GrblState:
             self._in_run = False
             self._sender.end()
             depth = int(self._facts.get("planner_blocks", DEFAULT_PLANNER_BLOCKS)) + 1
-            self._events.append(RunEnded(kind, reason, self._acknowledged_line, depth))
+            done = self._acknowledged_line, depth, self._acknowledged_bytes
+            self._events.append(RunEnded(kind, reason, *done))
 
     def _fail(self, fault: str, text: str, position_lost: bool, now: float) -> None:
         self._abandon(text)

@@ -36,7 +36,7 @@ LISTINGS: dict[str, tuple[str, Any, str]] = {
         "K9 cannot " + WAIT.sentence,
     ),
     "run list": ("GET runs", [shapes.run()], "R-0007 J-0001 K1 bracket.gcode 25% running"),
-    "run show R-0007": ("GET runs/R-0007", shapes.run(), "executed 104 to 120 of 480, sent 124"),
+    "run show R-0007": ("GET runs/R-0007", shapes.run(), "120 of 480 acknowledged, 124 sent"),
     "part list": ("GET parts", [shapes.part()], "P-00003 J-0001 2 R-0007 K1 made"),
     "part show P-00003": (
         "GET parts/P-00003",
