@@ -2,8 +2,8 @@
 
 It lets everything before be carried out, switches spindle and coolant off, waits without a deadline, and brings them
 back as the program had them: a hand is in the machine at a stop as at a tool change. TinyG's own M6 does nothing, and
-its M0 needs a cycle start that is also the end of a feed hold (canonical_machine.c), so one wait is as the other. Calls
-only the layers below it.
+its M0 needs a cycle start that is also the end of a feed hold (canonical_machine.c), so one wait is as the other.
+Calls only the layers below it.
 """
 
 from __future__ import annotations
