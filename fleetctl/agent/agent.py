@@ -113,7 +113,8 @@ class Agent:
         """Read the journal, report what was cut off, hold the machines; returns when the agent has left.
 
         Cancelling it closes every link at once without making machines safe, like a kill. Raises OSError when
-        the journal cannot be read, LinkUnavailable when nobody can reach us.
+        the journal cannot be read, StoreTooNew when a newer version wrote it, LinkUnavailable when nobody can reach
+        us.
         """
         await self.journal.open()
         programs, journal_id = self._around.programs, self._around.new_id()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -175,10 +175,12 @@ _decoder = msgspec.msgpack.Decoder(Record)
 
 
 class Scan(NamedTuple):
-    """The whole records of a file, and how many bytes behind them make no record."""
+    """The whole records of a file, and how many bytes behind them make no record. `not_known`: the kind of a record
+    that is whole, and that only another version can read; nothing behind it was looked at."""
 
     records: list[Record]
     torn_bytes: int
+    not_known: str = ""
 
 
 def frame(record: Record) -> bytes:
@@ -188,16 +190,28 @@ def frame(record: Record) -> bytes:
 
 
 def scan(data: bytes) -> Scan:
-    """All whole records from the beginning; the first that is torn, damaged or unknown ends the scan."""
+    """All whole records from the beginning; the first that is torn, damaged or not known ends the scan.
+
+    Fields that a newer version has added to a record are passed over.
+    """
     records: list[Record] = []
     end = 0
     for payload, following in _payloads(memoryview(data)):
         try:
             records.append(_decoder.decode(payload))
         except msgspec.DecodeError:
-            break
+            return Scan(records, len(data) - end, _kind(payload))
         end = following
     return Scan(records, len(data) - end)
+
+
+def _kind(payload: memoryview) -> str:
+    """The kind of a record of any version; empty when it is none."""
+    try:
+        found = msgspec.msgpack.decode(payload, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return ""
+    return str(found.get("record", ""))
 
 
 def _payloads(data: memoryview) -> Iterator[tuple[memoryview, int]]:
