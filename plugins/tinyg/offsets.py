@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from fleetctl.errors import UsageError
+from fleetctl.protocol.by_hand import check_offset
 from fleetctl.protocol.engine import CommandDone, Measured
 from fleetctl.protocol.jogging import AXES
 
@@ -21,8 +21,6 @@ from .report import FRAME_NAMES, MM_PER_INCH
 from .sender import Ask
 
 FRAMES = tuple(FRAME_NAMES.values())
-MOST_MM = 10_000.0
-"""Farther than any travel here; what is larger would not fit a line either."""
 
 
 class Offsetting(Jogging):
@@ -61,10 +59,7 @@ class Offsetting(Jogging):
         now: float,
     ) -> int:
         """`origin_mm()` is asked when units, place and G92 have been told; None: the place was not."""
-        if frame not in FRAMES:
-            raise UsageError(f"There is no work offset {frame!r}; there are {', '.join(FRAMES)}.")
-        if not axes_mm or any(axis not in AXES or not abs(mm) <= MOST_MM for axis, mm in axes_mm.items()):
-            raise UsageError(f"Name one or more of X, Y and Z with their coordinate, up to {MOST_MM:g} mm.")
+        check_offset(frame, axes_mm, FRAMES)
         self._need_rest()
         self._tickets += 1
         ticket = self._tickets
