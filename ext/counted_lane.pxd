@@ -1,17 +1,13 @@
 """The lane of character counting as other compiled parts see it; what the fields mean stands in counted_lane.pyx."""
 
-from fleetctl._ext.feeder cimport Feeder
-from fleetctl._ext.flight cimport Lane, Window
+from fleetctl._ext.flight cimport Lane
 
 
 cdef class CountedLane(Lane):
-    cdef readonly Window window
     cdef readonly object ready
     cdef public Py_ssize_t budget_bytes
-    cdef public long long sent_line, sent_bytes, acknowledged_line, acknowledged_bytes
+    cdef public long long sent_bytes
     cdef public bint was_answered
-    cdef Feeder _feeder
-    cdef bytes _begun
 
     cdef Py_ssize_t _count_answers(self, const unsigned char* data, Py_ssize_t size, Py_ssize_t* begun) except -2
     cdef int _take_answer(self) except -1

@@ -17,52 +17,27 @@ cdef enum:
 
 
 cdef class CountedLane(Lane):
-    """The shortcut of a counted stream over `window`; it acts only between `open` and `shut`.
+    """The shortcut of a counted stream over `window`.
 
     The engine keeps here what both ways change: `ready`, a deque of lines that it has taken from the feeder and not
-    sent yet; `budget_bytes`, to which the window's `max_bytes` grows by the size of each line that is answered; of the
-    program `sent_line`, `acknowledged_line` and `acknowledged_bytes`; `sent_bytes`, all that was ever sent.
+    sent yet; `budget_bytes`, to which the window's `max_bytes` grows by the size of each line that is answered;
+    `sent_bytes`, all that was ever sent.
     `was_answered` says that the lane took an answer; whoever heeds it clears it.
     """
 
     def __init__(self, Window window not None, ready not None, Py_ssize_t budget_bytes):
-        self.window = window
+        Lane.__init__(self, window)
         self.ready = ready
         self.budget_bytes = budget_bytes
-        self._begun = b""
 
-    @property
-    def is_open(self):
-        """Whether it may act."""
-        return self._feeder is not None
-
-    def open(self, Feeder feeder not None):
-        """From now until `shut` a program is streamed from `ready` and `feeder`, and nothing else is asked or waited for.
-
-        Opens only while all that is in flight are lines of the program.
-        """
+    cdef bint _knows_flight(self) except -1:
         for entry in self.window._flight:
             if not isinstance((<tuple>entry)[1], tuple):
-                return
-        self._feeder = feeder
+                return False
+        return True
 
-    def shut(self):
-        """Leave everything to the engine."""
-        self._feeder = None
-
-    def withheld(self):
-        """The beginning of an answer that the lane has read; the engine must read it first. Forgets it."""
-        begun, self._begun = self._begun, b""
-        return begun
-
-    cdef object answer(self, const unsigned char* data, Py_ssize_t size, double now_s):
-        cdef bytes joined
+    cdef object _answer(self, const unsigned char* data, Py_ssize_t size, double now_s):
         cdef Py_ssize_t answers, begun
-        if self._feeder is None:
-            return None
-        if self._begun:
-            joined = self._begun + data[:size]
-            data, size = <const unsigned char*>PyBytes_AS_STRING(joined), PyBytes_GET_SIZE(joined)
         answers = self._count_answers(data, size, &begun)
         if answers == NOT_OURS:
             return None

@@ -29,20 +29,23 @@ cdef class History:
 
 
 cdef class Lane:
+    cdef readonly Window window
     cdef public bint wants_step, wants_data, is_watched
+    cdef public long long sent_line, acknowledged_line, acknowledged_bytes
+    cdef Feeder _feeder
+    cdef bytes _begun
 
     cdef object answer(self, const unsigned char* data, Py_ssize_t size, double now_s)
+    cdef bint _knows_flight(self) except -1
+    cdef object _answer(self, const unsigned char* data, Py_ssize_t size, double now_s)
 
 
 cdef class NumberedLane(Lane):
-    cdef readonly Window window
     cdef readonly History history
-    cdef public long long oldest_number, sent_line, acknowledged_line, acknowledged_bytes
+    cdef public long long oldest_number
     cdef public Py_ssize_t max_lines, most_lines, receive_bytes
     cdef public double read_at_s, heard_at_s
     cdef public bint takes_bare, takes_named, checks_number
-    cdef Feeder _feeder
-    cdef bytes _begun
 
     cdef bint _read(self, const unsigned char* begin, Py_ssize_t size, Reading* reading) except -1
     cdef bint _read_answer(self, const unsigned char* at, const unsigned char* end, Reading* reading) noexcept

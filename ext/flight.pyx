@@ -136,42 +136,15 @@ cdef class History:
 
 
 cdef class Lane:
-    """What whoever has bytes for a lane needs to know of it (`fleetctl.protocol.lane`); does nothing by itself.
+    """What all lanes have (`fleetctl.protocol.lane`): it acts only between `open` and `shut`, on what is in `window`.
 
     `wants_step` says that the engine must step, because the next line is no plain move; `wants_data` that the feeder
-    has little left.
-    `is_watched` belongs to whoever tells how far the lane has come.
+    has little left. `is_watched` belongs to whoever tells how far the lane has come. `sent_line`, `acknowledged_line`
+    and `acknowledged_bytes` are of the program; the engine keeps them here, for both ways change them.
     """
 
-    def receive(self, bytes data not None, double now_s):
-        """What must be sent when `data` holds nothing but answers to plain moves, possibly b""; else None, and nothing
-        has changed.
-        """
-        return self.answer(<const unsigned char*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), now_s)
-
-    cdef object answer(self, const unsigned char* data, Py_ssize_t size, double now_s):
-        """`receive`, of bytes that are no Python object yet."""
-        return None
-
-
-cdef class NumberedLane(Lane):
-    """The shortcut of a numbered stream over `window` and `history`; it acts only between `open` and `shut`.
-
-    The engine keeps here what both ways change: `oldest_number` of the lines in flight, the `max_lines` that they may
-    be, `sent_line`, `acknowledged_line` and `acknowledged_bytes` of the program. `most_lines` bounds what a firmware
-    may ask for, `receive_bytes` is what its receive ring holds. `takes_bare` and `takes_named` say whether `ok` and
-    `ok N.. P.. B..` (ADVANCED_OK) acknowledge a line; with `checks_number` only the right number does. `heard_at_s` is
-    when the lane last took an answer, `read_at_s` when it took anything.
-    """
-
-    def __init__(self, Window window not None, History history not None, Py_ssize_t most_lines,
-                 Py_ssize_t receive_bytes):
+    def __init__(self, Window window not None):
         self.window = window
-        self.history = history
-        self.oldest_number = 1
-        self.max_lines = 1
-        self.most_lines = most_lines
-        self.receive_bytes = receive_bytes
         self._begun = b""
 
     @property
@@ -182,15 +155,10 @@ cdef class NumberedLane(Lane):
     def open(self, Feeder feeder not None):
         """From now until `shut` a program is streamed from `feeder`, and nothing else is asked, due or waited for.
 
-        Opens only while no request is unsettled and all that is in flight are plain moves.
+        Opens only while all that is in flight is what the lane may acknowledge.
         """
-        if self.history.asked is not None or self.history.replay_from is not None:
-            return
-        for entry in self.window._flight:
-            tag = (<tuple>entry)[1]
-            if not (isinstance(tag, tuple) and is_framed_move((<tuple>tag)[0])):
-                return
-        self._feeder = feeder
+        if self._knows_flight():
+            self._feeder = feeder
 
     def shut(self):
         """Leave everything to the engine."""
@@ -201,14 +169,60 @@ cdef class NumberedLane(Lane):
         begun, self._begun = self._begun, b""
         return begun
 
+    def receive(self, bytes data not None, double now_s):
+        """What must be sent when `data` holds nothing but answers to plain moves, possibly b""; else None, and nothing
+        has changed.
+        """
+        return self.answer(<const unsigned char*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), now_s)
+
     cdef object answer(self, const unsigned char* data, Py_ssize_t size, double now_s):
-        cdef Reading reading
+        """`receive`, of bytes that are no Python object yet."""
         cdef bytes joined
         if self._feeder is None:
             return None
         if self._begun:
             joined = self._begun + data[:size]
             data, size = <const unsigned char*>PyBytes_AS_STRING(joined), PyBytes_GET_SIZE(joined)
+        return self._answer(data, size, now_s)
+
+    cdef bint _knows_flight(self) except -1:
+        """Whether the lane may acknowledge whatever is in flight now, and nothing else stands before its opening."""
+        raise NotImplementedError
+
+    cdef object _answer(self, const unsigned char* data, Py_ssize_t size, double now_s):
+        """`answer`, of all that was not dealt with yet."""
+        raise NotImplementedError
+
+
+cdef class NumberedLane(Lane):
+    """The shortcut of a numbered stream over `window` and `history`; not while a request to repeat is unsettled.
+
+    The engine keeps here what both ways change: `oldest_number` of the lines in flight, and the `max_lines` that they
+    may be. `most_lines` bounds what a firmware may ask for, `receive_bytes` is what its receive ring holds. `takes_bare` and `takes_named` say whether `ok` and
+    `ok N.. P.. B..` (ADVANCED_OK) acknowledge a line; with `checks_number` only the right number does. `heard_at_s` is
+    when the lane last took an answer, `read_at_s` when it took anything.
+    """
+
+    def __init__(self, Window window not None, History history not None, Py_ssize_t most_lines,
+                 Py_ssize_t receive_bytes):
+        Lane.__init__(self, window)
+        self.history = history
+        self.oldest_number = 1
+        self.max_lines = 1
+        self.most_lines = most_lines
+        self.receive_bytes = receive_bytes
+
+    cdef bint _knows_flight(self) except -1:
+        if self.history.asked is not None or self.history.replay_from is not None:
+            return False
+        for entry in self.window._flight:
+            tag = (<tuple>entry)[1]
+            if not (isinstance(tag, tuple) and is_framed_move((<tuple>tag)[0])):
+                return False
+        return True
+
+    cdef object _answer(self, const unsigned char* data, Py_ssize_t size, double now_s):
+        cdef Reading reading
         if not self._read(data, size, &reading):
             return None
         self._begun = data[reading.begun:size] if reading.begun < size else b""

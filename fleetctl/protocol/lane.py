@@ -8,7 +8,7 @@ and `ext/counted_lane.pyx`, and to the port of `ext/lane_port.pyx` that asks a l
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from fleetctl._ext.counted_lane import CountedLane
 from fleetctl._ext.flight import Lane as CompiledLane
@@ -16,7 +16,9 @@ from fleetctl._ext.flight import NumberedLane
 from fleetctl._ext.lane_port import LanePort
 from fleetctl.protocol.engine import Progress
 
-__all__ = ["CompiledLane", "CountedLane", "HasLane", "Lane", "LanePort", "NumberedLane"]
+__all__ = ["CompiledLane", "CountedLane", "HasLane", "KeptByLane", "Lane", "LanePort", "NumberedLane"]
+
+Value = TypeVar("Value")
 
 
 class Lane(Protocol):
@@ -48,3 +50,23 @@ class HasLane(Protocol):
     def progress(self) -> Progress | None:
         """How far the run is, if that was not told yet; it counts as told now."""
         ...
+
+
+class KeptByLane(Generic[Value]):
+    """An attribute of an engine, or of a part of one, whose value its `lane` keeps, for the lane changes it too.
+
+    The lane has it under the same name, without an underscore in front.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """The name in the engine."""
+        self._name = name.lstrip("_")
+
+    def __get__(self, part: Any, owner: type) -> Value:
+        """What the lane says."""
+        value: Value = getattr(part.lane, self._name)
+        return value
+
+    def __set__(self, part: Any, value: Value) -> None:
+        """Tell the lane."""
+        setattr(part.lane, self._name, value)

@@ -10,7 +10,7 @@ from collections import deque
 
 from fleetctl.protocol.engine import Progress
 from fleetctl.protocol.feeder import Feeder
-from fleetctl.protocol.lane import CountedLane
+from fleetctl.protocol.lane import CountedLane, KeptByLane
 from fleetctl.protocol.window import Window
 
 from .engine import GrblEngine
@@ -20,6 +20,10 @@ from .state import Phase
 
 class LanedSender(Sender):
     """Lines in flight, with the counts that the lane changes too kept by the lane."""
+
+    budget_bytes = KeptByLane[int]()
+    sent_line = KeptByLane[int]()
+    sent_bytes = KeptByLane[int]()
 
     def __init__(self) -> None:
         window: Window[ProgramLine | Ask] = Window(max_bytes=DEFAULT_BUDGET_BYTES)
@@ -55,38 +59,12 @@ class LanedSender(Sender):
         self.lane.shut()
         self._feeder = feeder
 
-    # kept by the lane
-
-    @property
-    def budget_bytes(self) -> int:
-        """What the controller's receive buffer may hold of ours."""
-        return self.lane.budget_bytes
-
-    @budget_bytes.setter
-    def budget_bytes(self, count: int) -> None:
-        self.lane.budget_bytes = count
-
-    @property
-    def sent_line(self) -> int:
-        """The last line of the program that was given out."""
-        return self.lane.sent_line
-
-    @sent_line.setter
-    def sent_line(self, line: int) -> None:
-        self.lane.sent_line = line
-
-    @property
-    def sent_bytes(self) -> int:
-        """All that was ever sent."""
-        return self.lane.sent_bytes
-
-    @sent_bytes.setter
-    def sent_bytes(self, count: int) -> None:
-        self.lane.sent_bytes = count
-
 
 class LanedGrblEngine(GrblEngine):
     """`GrblEngine`, and `HasLane`."""
+
+    _acknowledged_line = KeptByLane[int]()
+    _acknowledged_bytes = KeptByLane[int]()
 
     def __init__(self) -> None:
         self._laned = LanedSender()
@@ -148,21 +126,3 @@ class LanedGrblEngine(GrblEngine):
     def _phase(self, phase: Phase) -> None:
         self.lane.shut()
         self._phase_now = phase
-
-    # kept by the lane
-
-    @property
-    def _acknowledged_line(self) -> int:
-        return self.lane.acknowledged_line
-
-    @_acknowledged_line.setter
-    def _acknowledged_line(self, line: int) -> None:
-        self.lane.acknowledged_line = line
-
-    @property
-    def _acknowledged_bytes(self) -> int:
-        return self.lane.acknowledged_bytes
-
-    @_acknowledged_bytes.setter
-    def _acknowledged_bytes(self, count: int) -> None:
-        self.lane.acknowledged_bytes = count

@@ -7,7 +7,7 @@ must not know how the lane reads or writes.
 from __future__ import annotations
 
 from fleetctl.protocol.engine import Progress
-from fleetctl.protocol.lane import NumberedLane
+from fleetctl.protocol.lane import KeptByLane, NumberedLane
 from fleetctl.protocol.numbering import NumberedHistory
 from fleetctl.protocol.window import Window
 
@@ -20,39 +20,16 @@ from .watch import Pace
 class LanedLink(NumberedLink):
     """Lines in flight, with the counts that the lane changes too kept by the lane."""
 
+    max_lines = KeptByLane[int]()
+    oldest_number = KeptByLane[int]()
+    receive_bytes = KeptByLane[int]()
+
     def __init__(self, most_lines: int = MOST_LINES) -> None:
         window: Window[Sent] = Window(max_lines=1)
         history = NumberedHistory()
         self.lane = NumberedLane(window, history, most_lines, receive_bytes=1)
         super().__init__(most_lines)  # which says how many bytes there are
         self.window, self.history = window, history
-
-    @property
-    def max_lines(self) -> int:
-        """How many lines may be in flight."""
-        return self.lane.max_lines
-
-    @max_lines.setter
-    def max_lines(self, lines: int) -> None:
-        self.lane.max_lines = lines
-
-    @property
-    def oldest_number(self) -> int:
-        """The number of the line that is answered next."""
-        return self.lane.oldest_number
-
-    @oldest_number.setter
-    def oldest_number(self, number: int) -> None:
-        self.lane.oldest_number = number
-
-    @property
-    def receive_bytes(self) -> int:
-        """What the firmware's receive ring holds."""
-        return self.lane.receive_bytes
-
-    @receive_bytes.setter
-    def receive_bytes(self, count: int) -> None:
-        self.lane.receive_bytes = count
 
     @property
     def is_plain(self) -> bool:
@@ -62,6 +39,10 @@ class LanedLink(NumberedLink):
 
 class LanedMarlinEngine(MarlinEngine):
     """`MarlinEngine`, and `HasLane`."""
+
+    _sent_line = KeptByLane[int]()
+    _acknowledged_line = KeptByLane[int]()
+    _acknowledged_bytes = KeptByLane[int]()
 
     def __init__(self, most_lines: int = MOST_LINES) -> None:
         self._laned = LanedLink(most_lines)
@@ -148,29 +129,3 @@ class LanedMarlinEngine(MarlinEngine):
         if phase is Phase.GREETING:
             self.lane.withheld()
         self._phase_now = phase
-
-    # kept by the lane
-
-    @property
-    def _acknowledged_line(self) -> int:
-        return self.lane.acknowledged_line
-
-    @_acknowledged_line.setter
-    def _acknowledged_line(self, line: int) -> None:
-        self.lane.acknowledged_line = line
-
-    @property
-    def _acknowledged_bytes(self) -> int:
-        return self.lane.acknowledged_bytes
-
-    @_acknowledged_bytes.setter
-    def _acknowledged_bytes(self, count: int) -> None:
-        self.lane.acknowledged_bytes = count
-
-    @property
-    def _sent_line(self) -> int:
-        return self.lane.sent_line
-
-    @_sent_line.setter
-    def _sent_line(self, line: int) -> None:
-        self.lane.sent_line = line

@@ -106,6 +106,16 @@ static unsigned pop(void) {
     return first;
 }
 
+/* How long a machine is busy with a line: half the period to one and a half, as moves differ. With one length for all,
+ * machines that had once to wait together would answer together from then on, which no room of machines does. */
+static int64_t busy_ns(void) {
+    static uint64_t state = 88172645463325252ULL; /* xorshift64, G. Marsaglia 2003 */
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return period / 2 + (int64_t)(state % (uint64_t)period);
+}
+
 /* What a machine says. */
 
 static void say(Machine *machine, const char *text, size_t size) {
@@ -289,7 +299,7 @@ static void hear(unsigned index) {
     if (period == 0) {
         answer(machine, 1);
     } else if (!machine->in_heap) {
-        machine->slot += period;
+        machine->slot += busy_ns();
         if (machine->slot < now - period) machine->slot = now;
         push(index, machine->slot);
     }
@@ -399,7 +409,7 @@ int main(int words, char **word) {
             Machine *machine = &machines[index];
             answer(machine, 0);
             if (machine->head != machine->tail) {
-                machine->slot += period;
+                machine->slot += busy_ns();
                 push(index, machine->slot);
             }
         }

@@ -191,24 +191,24 @@ class Rig:
     def _continues(self, text: str) -> bool:
         """Whether this is the next line of a program that begins in the middle of another one. Its preamble has lines
         that other programs have too, so it is followed from its first line."""
-        follower, attempt = self._follower, self.attempt
-        if follower is None or not follower.begun:
-            program = self.continuation()
-            if program is None:
+        follower = self._follower
+        if follower is not None and follower.begun:
+            if self.attempt is None or self.attempt.program is not follower.program:
+                self._follower = None
                 return False
-            if follower is None or follower.program is not program:
-                follower = self._follower = Follower(program)
-            if not follower.passes(text):
-                return False
-            if follower.begun:
-                self._begin(program, follower.at)
-            return True
-        if attempt is None or attempt.program is not follower.program:
-            self._follower = None
+            if follower.passes(text):
+                self.attempt.executed = follower.at
+                return True
+        program = self.continuation()
+        if program is None or (follower is not None and follower.begun and follower.program is program):
             return False
+        if follower is None or follower.program is not program:
+            follower = Follower(program)  # of a rest too there may be a rest
         if not follower.passes(text):
             return False
-        attempt.executed = follower.at
+        self._follower = follower
+        if follower.begun:
+            self._begin(program, follower.at)
         return True
 
     def _look_where_it_begins(self, program: Continuation, resumed: Attempt | None) -> None:
