@@ -16,7 +16,8 @@ MIN_STEPS_PER_SEGMENT), 0.08 mm at 80 steps/mm; Grbl those without a step (plann
 half a millisecond (plan_line.c), 0.08 mm at 10 m/min. Twice that, so that between two such places at least one move
 was long enough, wherever the firmware itself began to add up."""
 
-_COMMENT = re.compile(rb"\([^)]*\)?|;.*|\s+")
+_COMMENT = re.compile(rb"\([^)]*\)?|;.*", re.DOTALL)
+_BLANKS = b" \t"
 _MOVE = re.compile(rb"(?:N\d+)?(G0*[0-3](?![\d.]))?((?:[XYZEABCFIJKRPS][-+]?(?:\d+(?:\.\d*)?|\.\d+))+)(?:\*\d+)?")
 _PLACE = re.compile(rb"([XYZ])([-+]?(?:\d+(?:\.\d*)?|\.\d+))")
 _NOTHING = re.compile(rb"(?:N\d+)?(?:\*\d+)?|%")
@@ -52,7 +53,9 @@ def _beginnings(lines: list[bytes], words_alone: bool) -> list[int]:
     stood: dict[bytes, float] = {}
     now: dict[bytes, float] = {}
     for index, line in enumerate(lines):
-        words = _COMMENT.sub(b"", line).upper()
+        if b";" in line or b"(" in line:
+            line = _COMMENT.sub(b"", line)
+        words = line.translate(None, _BLANKS).upper()
         found = _MOVE.fullmatch(words)
         if found is None or not (found[1] or words_alone):
             if not _NOTHING.fullmatch(words):
