@@ -252,17 +252,33 @@ class JogPlan:
 
     def _end_after(self, now: float) -> float:
         """When motion would end with one move more."""
-        rests = self.ends_s <= now
-        goes = {} if rests else self._goes
-        change_s = max(
+        ramp_s = self._ramp_s({})
+        if self.ends_s <= now:
+            return now + self.limits.ramps_at_start * ramp_s + self._segment_s()
+        lost_s = self._ramp_s(self._goes) + self._slowed_s(ramp_s, self.ends_s - now)
+        return self.ends_s + lost_s + self._segment_s()
+
+    def _ramp_s(self, goes: Mapping[str, float]) -> float:
+        """How long it takes from one speed to the one that is asked for."""
+        return max(
             (
                 abs(self._asked.get(axis, 0.0) - goes.get(axis, 0.0)) / self.limits.accel_of(axis)
                 for axis in {*self._asked, *goes}
             ),
             default=0.0,
         )
-        ramps = self.limits.ramps_at_start if rests else 1
-        return max(self.ends_s, now) + ramps * change_s + self._segment_s()
+
+    def _slowed_s(self, ramp_s: float, left_s: float) -> float:
+        """What is lost because a move comes when the tool slows down for the end, `left_s` away, already.
+
+        With the ramp R and r seconds left it goes at the share r/R of its speed, and has R (1 - r/R)^2 more to go
+        until it is where it would have been. A firmware that plans a move once stops in between, and may rest
+        already, for the end is reckoned too late rather than too early; after several late moves in a row that is
+        still some hundredths of a second short.
+        """
+        if self.limits.starts_twice:
+            return self.limits.ramps_at_start * ramp_s if left_s < ramp_s + self._segment_s() else 0.0
+        return ramp_s * (1 - left_s / ramp_s) ** 2 if left_s < ramp_s else 0.0
 
     def _segment_s(self) -> float:
         """Long enough that the planner's blocks hold the way to stop in: s (N-1) >= v^2 / 2a with s = v dt, hence

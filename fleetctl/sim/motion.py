@@ -124,12 +124,46 @@ def corner_mm_s(before: Move, after: Move, deviation_mm: float) -> float:
     return math.sqrt(accel * deviation_mm * half / (1 - half))
 
 
-class Planner:
-    """A queue of moves that are carried out one after the other. Times are the machine's own seconds."""
+def to_go(
+    length_mm: float, entry: float, top: float, leave: float, accel: float, left_s: float
+) -> tuple[float, float]:
+    """The move of `trapezoid_s` so many seconds before its end: mm that are left, and its speed."""
+    top = max(top, entry, leave)
+    total_s = trapezoid_s(length_mm, entry, top, leave, accel)
+    peak = min(top, math.sqrt(accel * length_mm + (entry * entry + leave * leave) / 2))
+    if peak <= max(entry, leave):  # one ramp all along
+        speed = leave + (entry - leave) * left_s / total_s
+        return (speed + leave) / 2 * left_s, speed
+    up_s, down_s = (peak - entry) / accel, (peak - leave) / accel
+    if left_s <= down_s:
+        speed = leave + accel * left_s
+        return (speed + leave) / 2 * left_s, speed
+    if left_s <= total_s - up_s:
+        return (peak + leave) / 2 * down_s + peak * (left_s - down_s), peak
+    speed = entry + accel * (total_s - left_s)
+    return length_mm - (entry + speed) / 2 * (total_s - left_s), speed
 
-    def __init__(self, capacity: int, start: Point = (0.0, 0.0, 0.0), deviation_mm: float = 0.02) -> None:
+
+class Planner:
+    """A queue of moves that are carried out one after the other. Times are the machine's own seconds.
+
+    `replans_current`: a move that comes late lets the one that is carried out end faster, as Grbl does
+    (`plan_recalculate` calls `st_update_plan_block_parameters`); Marlin leaves a block alone once it runs.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        start: Point = (0.0, 0.0, 0.0),
+        deviation_mm: float = 0.02,
+        *,
+        replans_current: bool = False,
+    ) -> None:
         self.capacity = capacity
         self.deviation_mm = deviation_mm
+        self._replans_current = replans_current
+        self._entry_mm_s = 0.0  # of what is left of the current move since _since_s
+        self._way_mm = 0.0
         self.held = False
         self.finished = 0
         self.feed_factor = 1.0
@@ -178,6 +212,8 @@ class Planner:
             self._exit_mm_s = 0.0
             if not self.held:
                 self._begin(now_s)
+        elif self._replans_current and not self.held:
+            self._replan(self._current, now_s)
 
     def next_deadline(self) -> float | None:
         """When the current move ends, or comes to rest in a hold."""
@@ -265,23 +301,38 @@ class Planner:
 
     def _begin(self, now_s: float) -> None:
         move = self._waiting.popleft()
-        entry = min(self._exit_mm_s, move.speed_mm_s)
-        self._exit_mm_s = self._leave_speed(move, entry)
+        entry = self._entry_mm_s = min(self._exit_mm_s, move.speed_mm_s)
+        self._way_mm = move.length_mm
+        self._exit_mm_s = self._leave_speed(move, move.length_mm, entry)
         self._total_s = trapezoid_s(move.length_mm, entry, move.speed_mm_s, self._exit_mm_s, move.accel_mm_s2)
         self._left_s = self._total_s
         self._since_s = now_s
         self._current = move
 
-    def _leave_speed(self, move: Move, entry: float) -> float:
+    def _replan(self, move: Move, now_s: float) -> None:
+        """It goes on from where it is, at the speed that it has, to what the moves behind it now allow."""
+        top, accel, left_s = move.speed_mm_s, move.accel_mm_s2, self._left_at(now_s)
+        if left_s <= 0.0:
+            return
+        way_mm, speed = to_go(self._way_mm, self._entry_mm_s, top, self._exit_mm_s, accel, left_s)
+        leave = self._leave_speed(move, way_mm, speed)
+        if leave <= self._exit_mm_s:
+            return
+        self._left_s = trapezoid_s(way_mm, speed, top, leave, accel)
+        self._total_s *= self._left_s / left_s  # so that it goes on from where it is
+        self._since_s, self._way_mm, self._entry_mm_s, self._exit_mm_s = now_s, way_mm, speed, leave
+
+    def _leave_speed(self, move: Move, way_mm: float, entry: float) -> float:
+        """How fast the move may end that has so far to go and goes so fast."""
         if not self._waiting:
             return 0.0
         after = self._waiting[0]
-        reachable = math.sqrt(entry * entry + 2 * move.accel_mm_s2 * move.length_mm)
+        reachable = math.sqrt(entry * entry + 2 * move.accel_mm_s2 * way_mm)
         speed = min(move.speed_mm_s, after.speed_mm_s, reachable, corner_mm_s(move, after, self.deviation_mm))
         need_mm = speed * speed / (2 * after.accel_mm_s2)
-        way_mm = 0.0
+        behind_mm = 0.0
         for queued in self._waiting:
-            way_mm += queued.length_mm
-            if way_mm >= need_mm:
+            behind_mm += queued.length_mm
+            if behind_mm >= need_mm:
                 return speed
-        return math.sqrt(2 * after.accel_mm_s2 * way_mm)
+        return math.sqrt(2 * after.accel_mm_s2 * behind_mm)

@@ -107,7 +107,7 @@ class GrblSimulator(RealTimeBytes):
         self.settings = read_settings(options.settings)
         self.offsets = Offsets()
         self.offsets.work[0] = (options.work_mm[0], options.work_mm[1], options.work_mm[2])
-        self.planner = Planner(options.planner_blocks - 1)
+        self.planner = Planner(options.planner_blocks - 1, replans_current=True)
         self.execution = Execution(self)
         self.system = System(self)
         self.status = StatusReport(self)

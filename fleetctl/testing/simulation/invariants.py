@@ -28,7 +28,8 @@ SELECT r.id, r.code, r.configuration_hash, r.rule_set, r.program_sha256, m.name,
        (SELECT count(*) FROM parts p WHERE p.run_id = r.id), j.yield_parts, j.state,
        (SELECT p.passed FROM preflights p WHERE p.program_sha256 = r.program_sha256
         AND p.configuration_hash = r.configuration_hash AND p.rule_set = r.rule_set),
-       coalesce((SELECT json_extract(s.value, '$.stopped') FROM settings s WHERE s.key = 'stop'), 0)
+       coalesce((SELECT json_extract(s.value, '$.stopped') FROM settings s WHERE s.key = 'stop'), 0),
+       r.resumes_run_id IS NOT NULL
 FROM runs r JOIN machines m ON m.id = r.machine_id JOIN jobs j ON j.id = r.job_id
 WHERE r.active AND r.version = 1
 """
@@ -68,7 +69,8 @@ class Invariants:
                 self._record.violation("I2", f"{code} was claimed on {machine}, which is {facts}")
             if row[2] != row[6] or row[3] != RULE_SET or not row[15]:
                 self._record.violation("I2", f"{code} was claimed on {machine} without a pass of exactly its hashes")
-            if row[12] != row[13]:
+            least = 1 if row[17] else row[13]  # what was scrapped meanwhile is not taken up again
+            if not least <= row[12] <= row[13]:
                 self._record.violation("I3", f"{code} has {row[12]} parts, its yield is {row[13]}")
             if row[14] not in ("queued", "active"):
                 self._record.violation("I3", f"{code} was claimed for a job that is {row[14]}")

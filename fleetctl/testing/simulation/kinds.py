@@ -57,7 +57,7 @@ def _marlin(driver: DriverType, simulator: SimulatorFactory) -> MachineKind:
         profile="generic-220",
         setup=Setup(material="PLA", nozzle_mm=0.4),
         options={"autoreport": False, "hotend_rise_s": 20.0, "residency_s": 1.0, "homing_mm_s": 100.0},
-        harmless=re.compile(r"(?:M104 (?:T\d )?S0|M140 S0|M141 S0|M107|M400|M108|M110.*)\Z"),
+        harmless=re.compile(r"(?:M104 (?:T\d )?S0|M140 S0|M141 S0|M107|M400|M108|M110.*|M22[01] S100)\Z"),
         acts=re.compile(r"[GMT]\s*\d"),
         needs={
             "G28": frozenset({"home"}),

@@ -160,11 +160,13 @@ class Rig:
     def _executed(self, line: Executed) -> None:
         self._forget_after_reset()
         if self._continues(line.text):
+            self.moved_by_hand = False
             return
         found = self._library.by_line.get(line.text)
         if found is None:
             self._own_line(line.text)
             return
+        self.moved_by_hand = False
         program, number = found
         attempt = self.attempt
         if attempt is not None and attempt.program is program and attempt.executed == number:
