@@ -171,7 +171,7 @@ class StoreUnavailable(StoreError):
 
 
 class StoreTooNew(StoreError):
-    """The database was written by a newer fleetctl; install that version or restore a backup."""
+    """The database or an agent's journal was written by a newer fleetctl; install it, or restore a backup."""
 
     code = "store-too-new"
 

@@ -113,10 +113,12 @@ class Agent:
         """Read the journal, report what was cut off, hold the machines; returns when the agent has left.
 
         Cancelling it closes every link at once without making machines safe, like a kill. Raises OSError when
-        the journal cannot be read, LinkUnavailable when nobody can reach us.
+        the journal cannot be read, StoreTooNew when a newer version wrote it, LinkUnavailable when nobody can reach
+        us.
         """
         await self.journal.open()
-        cut_off = begin_boot(self.journal, self.shared.reports, self.boot_id, self._around.new_id())
+        programs, journal_id = self._around.programs, self._around.new_id()
+        cut_off = await begin_boot(self.journal, self.shared.reports, programs, self.boot_id, journal_id)
         if cut_off:
             log.warning("the agent before this one ended during %d runs: %s", len(cut_off), ", ".join(cut_off))
         try:

@@ -11,8 +11,9 @@ import logging
 from collections.abc import Callable
 from typing import Literal
 
+from fleetctl.agent.executed import in_lines
 from fleetctl.agent.heat import HeatPolicy
-from fleetctl.agent.programs import Program
+from fleetctl.agent.programs import NOTHING, Program
 from fleetctl.agent.records import RunProgress, RunRecord, RunStarted, RunTaken
 from fleetctl.agent.shared import Shared
 from fleetctl.driver.api import Driver, EndKind, Progress
@@ -195,8 +196,8 @@ class Execution:
         """Lines were acknowledged."""
         if self.started and not self.ended:
             self.progress = progress
-            record = RunProgress(self.run_id, progress.acknowledged_line, progress.planner_depth)
-            self._shared.journal.append(record)
+            line, ends_at_bytes = progress.acknowledged_line, progress.acknowledged_bytes
+            self._shared.journal.append(RunProgress(self.run_id, line, progress.planner_depth, ends_at_bytes))
 
     def heard_ended(self, kind: EndKind, reason: str, progress: Progress) -> None:
         """The driver ended its run."""
@@ -335,8 +336,8 @@ class Execution:
         self._shared.reports.run(self.record())
 
     def record(self) -> RunRecord:
-        """The run as the journal and the reports have it."""
-        return RunRecord(
+        """The run as the reports have it: what may not have been executed is counted in lines of the program."""
+        run = RunRecord(
             run_id=self.run_id,
             machine_id=self._machine.machine_id,
             epoch=self._start.epoch,
@@ -345,8 +346,13 @@ class Execution:
             started=self.started,
             acknowledged_line=self.progress.acknowledged_line,
             planner_depth=self.progress.planner_depth,
+            program_sha256=self._start.program_sha256,
+            acknowledged_bytes=self.progress.acknowledged_bytes,
         )
+        before = self._program.before(run.acknowledged_bytes) if self._program is not None else NOTHING
+        return in_lines(run, before, self._machine.profile)
 
     def _journal_taken(self) -> None:
-        taken = RunTaken(self.run_id, self._machine.machine_id, self._start.epoch, RunState.CLAIMED)
+        start = self._start
+        taken = RunTaken(self.run_id, self._machine.machine_id, start.epoch, RunState.CLAIMED, start.program_sha256)
         self._shared.journal.append(taken)

@@ -15,6 +15,7 @@ from fleetctl.agent.files import JournalFile
 from fleetctl.agent.records import Record, RunProgress, Snapshot, frame, scan
 from fleetctl.agent.state import JournalState
 from fleetctl.clock import Clock
+from fleetctl.errors import StoreTooNew
 
 log = logging.getLogger(__name__)
 
@@ -50,17 +51,25 @@ class Journal:
         self._must_replace = True
         self._grown_bytes = 0
         self._snapshot_bytes = 0
+        self._opened = False
         self._closed = False
 
     async def open(self) -> int:
         """Take in the file; gives how many torn or damaged bytes at its end were left out.
 
         The file itself is rewritten by the first write, which cuts the torn tail. Raises OSError when it
-        cannot be read.
+        cannot be read, and StoreTooNew when another version wrote it: what that has recorded behind (a run that
+        began, a stop that holds) would be forgotten. Nothing is changed then.
         """
         found = scan(await self._run_blocking(self._file.read_all))
+        if found.not_known:
+            raise StoreTooNew(
+                f"The agent's journal holds a record {found.not_known!r} that this fleetctl cannot read.",
+                hint="Install the newer fleetctl that wrote it, and let it end when no run is in hand.",
+            )
         for record in found.records:
             self.state.apply(record)
+        self._opened = True
         if found.torn_bytes:
             log.warning("the agent journal ended in %d bytes that are no record; cut off", found.torn_bytes)
         return found.torn_bytes
@@ -107,11 +116,13 @@ class Journal:
                 await self._clock.sleep(RETRY_AFTER_S)
 
     async def close(self) -> None:
-        """Write what is left, once, and close the file. Call it after `run` was cancelled; idempotent."""
+        """Write what is left, once, and close the file. Call it after `run` was cancelled; idempotent. A file that
+        could not be read is left as it is."""
         if self._closed:
             return
         self._closed = True
-        await self._write()
+        if self._opened:
+            await self._write()
         self._answer(False)
         await self._run_blocking(self._file.close)
 

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from fleetctl.agent.blocking import RunBlocking
 from fleetctl.driver.api import ProgramSource
@@ -22,9 +22,20 @@ VERIFY_BYTES = 1024 * 1024
 
 BLOCK_BYTES = 32 * 1024
 """Size of the read-ahead: two such blocks for each machine, of which one lasts seconds on a serial link. A program
-that fits in one block is hashed again whole before its first byte is given out."""
+that fits in one block is hashed again whole before its first byte is given out. The block before is kept as well: a
+feeder holds at most 32 KiB that no machine has acknowledged, so half a block behind that stays at hand."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class Stretch(NamedTuple):
+    """Some bytes of a program, and how many of its bytes come before them."""
+
+    text: bytes
+    first_byte: int
+
+
+NOTHING = Stretch(b"", 0)
 
 
 class Program(ProgramSource, Protocol):
@@ -32,6 +43,10 @@ class Program(ProgramSource, Protocol):
 
     failure: FleetctlError | None
     """Why reading failed, once it has; the run must then fail."""
+
+    def before(self, offset_bytes: int) -> Stretch:
+        """What is still in memory of the program's bytes up to `offset_bytes`, at least the last KiB given out."""
+        ...
 
     def close(self) -> None:
         """Give the file back; idempotent."""
@@ -43,6 +58,10 @@ class Programs(Protocol):
 
     async def open(self, sha256: str) -> Program:
         """The program, read whole and found to have this hash. Raises NotFound, ProgramChanged, UsageError."""
+        ...
+
+    async def before(self, sha256: str, offset_bytes: int) -> Stretch:
+        """The last KiB of the program's file up to `offset_bytes`, not verified; empty when it cannot be read."""
         ...
 
 
@@ -68,6 +87,12 @@ class ProgramCache:
             raise
         return ProgramFile(descriptor, sha256, size_bytes, self._run_blocking)
 
+    async def before(self, sha256: str, offset_bytes: int) -> Stretch:
+        """The last KiB of the program's file up to `offset_bytes`, not verified; empty when it cannot be read."""
+        if not _SHA256.fullmatch(sha256):
+            return NOTHING
+        return await self._run_blocking(_read_before, self._root / sha256[:2] / sha256, offset_bytes)
+
 
 class ProgramFile:
     """A verified program, read one block ahead from the descriptor that was verified.
@@ -84,6 +109,8 @@ class ProgramFile:
         self._run_blocking = run_blocking
         self._digest = hashlib.sha256()
         self._offset = 0
+        self._recent = (b"", b"")
+        """The last two blocks; they end at `_offset`."""
         self._held = memoryview(b"")
         self._ahead: asyncio.Task[bytes] | None = None
         self._closed = False
@@ -91,10 +118,18 @@ class ProgramFile:
     async def read(self, limit_bytes: int) -> bytes:
         """The next block of 1 to `limit_bytes` bytes, empty at the end. Raises ProgramChanged, StoreError."""
         if not self._held:
-            self._held = memoryview(await self._next_block())
+            block = await self._next_block()
+            self._recent = (self._recent[1], block)
+            self._held = memoryview(block)
         given = bytes(self._held[:limit_bytes])
         self._held = self._held[limit_bytes:]
         return given
+
+    def before(self, offset_bytes: int) -> Stretch:
+        """What is still in memory of the program's bytes up to `offset_bytes`, at least the last KiB given out."""
+        held = b"".join(self._recent)
+        first = self._offset - len(held)
+        return Stretch(held[: max(0, offset_bytes - first)], first) if offset_bytes <= self._offset else NOTHING
 
     def close(self) -> None:
         """Give the file back; a read that is under way in a thread finishes first."""
@@ -151,6 +186,17 @@ class ProgramFile:
                 hint="Somebody wrote into the data directory, or the disk fails; upload the program again.",
             )
         return block
+
+
+def _read_before(path: Path, offset_bytes: int) -> Stretch:
+    first = max(0, offset_bytes - BLOCK_BYTES)
+    try:
+        with path.open("rb") as file:
+            text = os.pread(file.fileno(), offset_bytes - first, first)
+            is_whole = text.endswith((b"\n", b"\r")) or offset_bytes == os.fstat(file.fileno()).st_size
+    except OSError:
+        return NOTHING
+    return Stretch(text, first) if is_whole else NOTHING
 
 
 def _open_verified(path: Path, sha256: str) -> tuple[int, int]:

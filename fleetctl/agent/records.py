@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -25,7 +25,11 @@ Outcome = Answer | StopReport
 
 
 class RunRecord(msgspec.Struct, kw_only=True):
-    """What the journal knows of one run. `started`: a byte of the program may have reached the machine."""
+    """What the journal knows of one run. `started`: a byte of the program may have reached the machine.
+
+    `planner_depth` counts moves that may not have been executed while the run goes on, and lines of the program once
+    it has ended; `acknowledged_bytes` of the program's file end with `acknowledged_line`, 0: not told.
+    """
 
     run_id: str
     machine_id: str
@@ -35,6 +39,8 @@ class RunRecord(msgspec.Struct, kw_only=True):
     started: bool = False
     acknowledged_line: int = 0
     planner_depth: int = 0
+    program_sha256: str = ""
+    acknowledged_bytes: int = 0
 
 
 class _Record(msgspec.Struct, frozen=True, tag_field="record"):
@@ -76,6 +82,7 @@ class RunTaken(_Record, frozen=True, tag="taken"):
     machine_id: str
     epoch: int
     state: str
+    program_sha256: str = ""
 
 
 class RunStarted(_Record, frozen=True, tag="started"):
@@ -85,11 +92,13 @@ class RunStarted(_Record, frozen=True, tag="started"):
 
 
 class RunProgress(_Record, frozen=True, tag="progress"):
-    """How far a run is, in source lines."""
+    """How far a run is: the acknowledged source line, where it ends in the program's file, and how many moves may not
+    have been executed."""
 
     run_id: str
     acknowledged_line: int
     planner_depth: int
+    acknowledged_bytes: int = 0
 
 
 class Reported(_Record, frozen=True, tag="reported"):
@@ -166,10 +175,12 @@ _decoder = msgspec.msgpack.Decoder(Record)
 
 
 class Scan(NamedTuple):
-    """The whole records of a file, and how many bytes behind them make no record."""
+    """The whole records of a file, and how many bytes behind them make no record. `not_known`: the kind of a record
+    that is whole, and that only another version can read; nothing behind it was looked at."""
 
     records: list[Record]
     torn_bytes: int
+    not_known: str = ""
 
 
 def frame(record: Record) -> bytes:
@@ -179,16 +190,28 @@ def frame(record: Record) -> bytes:
 
 
 def scan(data: bytes) -> Scan:
-    """All whole records from the beginning; the first that is torn, damaged or unknown ends the scan."""
+    """All whole records from the beginning; the first that is torn, damaged or not known ends the scan.
+
+    Fields that a newer version has added to a record are passed over.
+    """
     records: list[Record] = []
     end = 0
     for payload, following in _payloads(memoryview(data)):
         try:
             records.append(_decoder.decode(payload))
         except msgspec.DecodeError:
-            break
+            return Scan(records, len(data) - end, _kind(payload))
         end = following
     return Scan(records, len(data) - end)
+
+
+def _kind(payload: memoryview) -> str:
+    """The kind of a record of any version; empty when it is none."""
+    try:
+        found = msgspec.msgpack.decode(payload, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return ""
+    return str(found.get("record", ""))
 
 
 def _payloads(data: memoryview) -> Iterator[tuple[memoryview, int]]:

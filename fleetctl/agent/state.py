@@ -65,13 +65,15 @@ class JournalState:
             case CommandDone(command_id=command_id, outcome=outcome):
                 now.commands[command_id] = outcome
                 _forget_oldest(now.commands, COMMANDS_KEPT, (i for i, o in now.commands.items() if o is not None))
-            case RunTaken(run_id=run_id, machine_id=machine_id, epoch=epoch, state=state):
-                now.runs[run_id] = RunRecord(run_id=run_id, machine_id=machine_id, epoch=epoch, state=state)
+            case RunTaken(run_id=run_id, machine_id=machine_id, epoch=epoch, state=state, program_sha256=program):
+                now.runs[run_id] = RunRecord(
+                    run_id=run_id, machine_id=machine_id, epoch=epoch, state=state, program_sha256=program
+                )
                 _forget_oldest(now.runs, RUNS_KEPT, (i for i, run in now.runs.items() if run.state in ENDED))
             case RunStarted(run_id=run_id):
                 self._start(run_id)
-            case RunProgress(run_id=run_id, acknowledged_line=line, planner_depth=depth):
-                self._progress(run_id, line, depth)
+            case RunProgress():
+                self._progress(record)
             case Reported(report=report):
                 self._report(report)
             case Acknowledged(sequence=sequence):
@@ -117,10 +119,11 @@ class JournalState:
             run.started = True
             self.content.unsafe[run.machine_id] = True
 
-    def _progress(self, run_id: str, acknowledged_line: int, planner_depth: int) -> None:
-        if run := self.content.runs.get(run_id):
-            run.acknowledged_line = acknowledged_line
-            run.planner_depth = planner_depth
+    def _progress(self, progress: RunProgress) -> None:
+        if run := self.content.runs.get(progress.run_id):
+            run.acknowledged_line = progress.acknowledged_line
+            run.acknowledged_bytes = progress.acknowledged_bytes
+            run.planner_depth = progress.planner_depth
 
     def _report(self, report: MachineReport | RunReport) -> None:
         now = self.content
@@ -130,7 +133,10 @@ class JournalState:
             now.positions[report.machine_id] = report.position
         elif run := now.runs.get(report.run_id):
             run.state, run.reason, run.started = report.state, report.reason, report.started
-            run.acknowledged_line, run.planner_depth = report.acknowledged_line, report.planner_depth
+            if report.acknowledged_line != run.acknowledged_line:
+                run.acknowledged_line, run.acknowledged_bytes = report.acknowledged_line, 0
+            if report.state in ENDED:
+                run.planner_depth = report.planner_depth
             if report.state in _SAFE_ENDS:
                 now.unsafe.pop(report.machine_id, None)
         now.reports[report.sequence] = report

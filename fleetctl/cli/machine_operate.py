@@ -1,4 +1,5 @@
-"""`fleetctl machine jog`, `heat`, `override`, `offsets`, `probe`, `answer`: what a person does at one machine."""
+"""`fleetctl machine jog`, `heat`, `override`, `offsets`, `probe`, `measurements`, `answer`: what a person does at one
+machine."""
 
 from __future__ import annotations
 
@@ -13,10 +14,10 @@ from fleetctl.cli.command import json_option, with_daemon
 from fleetctl.cli.jog_socket import hold
 from fleetctl.cli.machine import name_argument
 from fleetctl.cli.machine_setup import machine
-from fleetctl.cli.output import say, show_json, table
+from fleetctl.cli.output import moment, say, show_json, table
 from fleetctl.cli.setup_options import pair
 from fleetctl.errors import UsageError
-from fleetctl.fleet.shapes import MachineShape, ProbeShape, WorkOffsetsShape
+from fleetctl.fleet.shapes import MachineShape, MeasurementShape, ProbeShape, WorkOffsetsShape
 
 __all__ = ["machine"]
 """The group with these commands in it."""
@@ -86,12 +87,42 @@ async def override_machine(client: Client, name: str, values: tuple[str, ...]) -
 @name_argument
 @click.argument("values", nargs=-1, metavar="[AXIS=MM...]")
 @click.option("--frame", default="G54", show_default=True, help="Which work offset is set.")
+@click.option(
+    "--from-probe", "number", type=int, metavar="NUMBER", help="Set it from this measurement (machine measurements)."
+)
+@click.option(
+    "--coordinate", type=float, metavar="MM", help="What the place that was probed gets: 0, or a plate's thickness."
+)
 @json_option
 @with_daemon
-async def offsets_machine(client: Client, name: str, values: tuple[str, ...], frame: str, as_json: bool) -> None:
-    """Show the work offsets, or set one: X=0 Y=0 gives the place where the tool is now these coordinates."""
+async def offsets_machine(
+    client: Client,
+    name: str,
+    values: tuple[str, ...],
+    frame: str,
+    number: int | None,
+    coordinate: float | None,
+    as_json: bool,
+) -> None:
+    """Show the work offsets, or set one: X=0 Y=0 gives the place where the tool is now these coordinates.
+
+    With --from-probe the place that a measurement found gets --coordinate on the axis that was probed, wherever the
+    tool is now.
+    """
     path = f"machines/{name}/work-offsets"
-    if values:
+    if number is not None:
+        if values:
+            raise UsageError(
+                "A measurement sets the axis that was probed.", hint="Give --coordinate instead of AXIS=MM."
+            )
+        place_mm = 0.0 if coordinate is None else coordinate
+        if not math.isfinite(place_mm):
+            raise UsageError("--coordinate is a number, mm.")
+        wanted: dict[str, object] = {"number": number, "frame": frame.upper(), "coordinate_mm": place_mm}
+        answer = await client.post(f"{path}/from-probe", wanted)
+    elif coordinate is not None:
+        raise UsageError("--coordinate belongs to --from-probe.", hint="Else write AXIS=MM, as in Z=0.")
+    elif values:
         wanted = {"frame": frame.upper(), "axes_mm": numbers(values)}
         answer = await client.ask("PUT", path, body=wanted)
     else:
@@ -110,7 +141,10 @@ async def offsets_machine(client: Client, name: str, values: tuple[str, ...], fr
 async def probe_machine(
     client: Client, name: str, axis: str, up: bool, distance: float, feed: float, as_json: bool
 ) -> None:
-    """Move until the probe makes contact, and print where. The machine moves; no offset is set by it."""
+    """Move until the probe makes contact, and print where. The machine moves; no offset is set by it.
+
+    `fleetctl machine measurements` lists what probes found, `fleetctl machine offsets --from-probe` sets an offset.
+    """
     direction = 1 if up else -1
     wanted = {"axis": axis.upper(), "direction": direction, "distance_mm": distance, "feed_mm_s": feed}
     answer = await client.post(f"machines/{name}/probe", wanted)
@@ -121,6 +155,20 @@ async def probe_machine(
     say(f"Contact at {point(found.contact_mm)} (machine coordinates).")
     for frame, place in sorted(found.work_mm.items()):
         say(f"In {frame}: {point(place)}.")
+
+
+@machine.command("measurements")
+@name_argument
+@json_option
+@with_daemon
+async def measurements_machine(client: Client, name: str, as_json: bool) -> None:
+    """What the newest probes found, newest first, and which of it no longer sets an offset."""
+    answer = await client.get(f"machines/{name}/probe")
+    if as_json:
+        show_json(answer)
+        return
+    found = decode(answer, list[MeasurementShape])
+    say(measurement_table(found) if found else f"Nothing was probed on {name} lately.")
 
 
 @machine.command("answer")
@@ -172,6 +220,18 @@ def numbers(values: tuple[str, ...], *, upper: bool = True) -> dict[str, float]:
 def point(axes_mm: dict[str, float]) -> str:
     """Coordinates as a person reads them."""
     return "  ".join(f"{axis} {mm:.3f}" for axis, mm in axes_mm.items())
+
+
+def measurement_table(found: list[MeasurementShape]) -> Table:
+    """One row for each measurement; the axis that was probed, in machine coordinates and in each work offset."""
+    made = table("number", "at", "by", "probed", "machine", "work", "counts", right=("number",))
+    for each in found:
+        work = "  ".join(f"{frame} {mm:.3f}" for frame, mm in sorted(each.work_mm.items()))
+        probed = f"{each.axis}{'+' if each.direction > 0 else '-'}"
+        contact = f"{each.contact_mm[each.axis]:.3f}" if each.axis in each.contact_mm else ""
+        counts = f"no: {each.stale}" if each.stale else "yes"
+        made.add_row(str(each.number), moment(each.at_s), each.by, probed, contact, work, counts)
+    return made
 
 
 def offset_table(offsets: WorkOffsetsShape) -> Table:

@@ -102,8 +102,7 @@ def run_table(runs: list[RunShape]) -> Table | Text:
 
 def _card(shown: RunShape) -> Table:
     progress = shown.progress
-    least = max(0, progress.acknowledged_line - progress.planner_depth)
-    executed = f"executed {least} to {progress.acknowledged_line} of {progress.lines}, sent {progress.sent_line}"
+    lines = f"{progress.acknowledged_line} of {progress.lines} acknowledged, {progress.sent_line} sent"
     stopped = shown.stopped_between
     return facts(
         (
@@ -113,7 +112,7 @@ def _card(shown: RunShape) -> Table:
             ("state", shown.state),
             ("why", sentence(shown.why, shown.reason)),
             ("done", f"{progress.fraction:.0%}"),
-            ("lines", executed),
+            ("lines", lines),
             (
                 "stopped",
                 f"between line {stopped[0]} (surely executed) and {stopped[1]} (acknowledged)" if stopped else "",

@@ -76,14 +76,17 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """Source lines of the program: sent to and acknowledged by the machine, and how many it may still hold.
+    """Source lines of the program: sent to and acknowledged by the machine, and how many moves it may still hold.
 
-    Executed lies between `acknowledged_line - planner_depth` and `acknowledged_line`.
+    Executed lies between `planner_depth` moves before the acknowledged line and that line; the agent counts them back
+    in the program. `acknowledged_bytes`: how many bytes of its file end with that line; 0 when the driver cannot say,
+    and then nobody knows which lines are surely executed.
     """
 
     sent_line: int
     acknowledged_line: int
     planner_depth: int
+    acknowledged_bytes: int = 0
 
 
 class EndKind(StrEnum):

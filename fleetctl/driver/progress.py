@@ -25,6 +25,7 @@ class ProgressTeller:
         self._listener = listener
         self._sent_line = 0
         self._acknowledged_line = 0
+        self._acknowledged_bytes = 0
         self._told_line = 0
         self._told_at_s: float | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -32,13 +33,14 @@ class ProgressTeller:
     def begin(self) -> None:
         """A new run: nothing sent, nothing acknowledged."""
         self._stop_timer()
-        self._sent_line = self._acknowledged_line = self._told_line = 0
+        self._sent_line = self._acknowledged_line = self._acknowledged_bytes = self._told_line = 0
         self._told_at_s = None
 
     def progress(self, progress: Progress) -> None:
         """Tell now, or in time."""
         self._sent_line = progress.sent_line
         self._acknowledged_line = progress.acknowledged_line
+        self._acknowledged_bytes = progress.acknowledged_bytes
         if self._timer is not None:
             return
         due_s = None if self._told_at_s is None else self._told_at_s + INTERVAL_S
@@ -47,8 +49,10 @@ class ProgressTeller:
         else:
             self._tell()
 
-    def acknowledged(self, line: int) -> None:
-        """The end of a run names the last acknowledged line itself."""
+    def acknowledged(self, line: int, ends_at_bytes: int) -> None:
+        """The end of a run names the last acknowledged line itself, and where in the file it ends."""
+        if line != self._acknowledged_line:
+            self._acknowledged_bytes = ends_at_bytes
         self._acknowledged_line = line
         self._sent_line = max(self._sent_line, line)
 
@@ -60,7 +64,7 @@ class ProgressTeller:
         return self._current()
 
     def _current(self) -> ApiProgress:
-        return ApiProgress(self._sent_line, self._acknowledged_line, self.planner_depth)
+        return ApiProgress(self._sent_line, self._acknowledged_line, self.planner_depth, self._acknowledged_bytes)
 
     def _tell(self) -> None:
         self._timer = None

@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from fleetctl.clock import Clock
 from fleetctl.driver.api import (
     Capabilities,
@@ -21,7 +23,6 @@ from fleetctl.driver.api import (
     Prompt,
     Telemetry,
 )
-from fleetctl.driver.api import Progress as ApiProgress
 from fleetctl.driver.operating import ByHand
 from fleetctl.driver.progress import ProgressTeller
 from fleetctl.driver.streamer import Streamer
@@ -69,7 +70,7 @@ COMMAND_PATIENCE_S = 900.0
 
 
 class StreamDriver(ByHand):
-    """`Driver` over an engine. `planner_depth` is how many acknowledged lines the machine may not have executed.
+    """`Driver` over an engine. `planner_depth` is how many acknowledged moves the machine may not have executed.
 
     `make_feeder` gives a new feeder with the line limit and the cleaning that the firmware wants.
     """
@@ -343,7 +344,8 @@ class StreamDriver(ByHand):
                 self._answer_event(event)
 
     def _run_event(self, event: RunFinished | RunEnded) -> None:
-        self._teller.acknowledged(event.acknowledged_line)
+        ends_at_bytes = event.acknowledged_bytes if isinstance(event, RunEnded) else 0
+        self._teller.acknowledged(event.acknowledged_line, ends_at_bytes)
         if isinstance(event, RunFinished):
             self._end(EndKind.FINISHED, "", depth=0)
         elif self._unreadable_reason:
@@ -423,7 +425,7 @@ class StreamDriver(ByHand):
         self._run_in_hand = False
         self._streamer.forget_program()
         last = self._teller.finish()
-        self._listener.ended(kind, reason, ApiProgress(last.sent_line, last.acknowledged_line, depth))
+        self._listener.ended(kind, reason, msgspec.structs.replace(last, planner_depth=depth))
 
     def _unreadable(self, reason: str) -> None:
         """The program cannot be read on: the machine is brought to a controlled end."""

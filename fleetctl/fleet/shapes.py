@@ -14,7 +14,8 @@ from fleetctl.scheduling.reason import Reason
 
 
 class ProgressShape(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a run is. `end_s` is None while nobody knows; executed is within planner depth of acknowledged."""
+    """How far a run is. `end_s` is None while nobody knows. Executed is within `planner_depth` lines of acknowledged;
+    while the run goes on this is counted from where its state last changed, so it is far too much then."""
 
     fraction: float = 0.0
     acknowledged_line: int = 0

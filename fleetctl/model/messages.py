@@ -210,8 +210,9 @@ class MachineReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
 class RunReport(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="run"):
     """A run changed state. `state` is a RunState value; lines are source lines of the program.
 
-    Executed lies between `acknowledged_line - planner_depth` and `acknowledged_line`. `started` says that a byte
-    of the program may have reached the machine.
+    Executed lies between `acknowledged_line - planner_depth` and `acknowledged_line`: comments and modes among those
+    lines are counted, so that the moves that the planner may hold are all among them. `started` says that a byte of
+    the program may have reached the machine.
     """
 
     sequence: int

@@ -42,7 +42,7 @@ class Identified(EngineEvent, frozen=True):
     """The firmware said who it is. `facts` are its own words: buffer sizes, capabilities, and of the board
     `uuid` (its own number) and `board` (what somebody named it).
 
-    `planner_depth`: how many acknowledged lines this firmware may not have executed; None: as the driver says.
+    `planner_depth`: how many acknowledged moves this firmware may not have executed; None: as the driver says.
     """
 
     firmware: str
@@ -174,14 +174,15 @@ class RunFinished(EngineEvent, frozen=True):
 
 
 class RunEnded(EngineEvent, frozen=True):
-    """The run ended early. Executed lies between `acknowledged_line - planner_depth` and
-    `acknowledged_line`.
+    """The run ended early. Executed lies between the acknowledged line and `planner_depth` moves before; where that
+    is in the program, the agent finds out. `acknowledged_bytes` of the program's file end with that line.
     """
 
     kind: RunEndKind
     reason: str
     acknowledged_line: int
     planner_depth: int
+    acknowledged_bytes: int = 0
 
 
 class MachineFault(EngineEvent, frozen=True):

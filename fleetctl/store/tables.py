@@ -164,6 +164,7 @@ ONE_ACTIVE_RUN_PER_MACHINE = sa.Index(
 
 sa.Index("ix_runs_job_id", runs.c.job_id)
 sa.Index("ix_runs_machine_id_created_s", runs.c.machine_id, runs.c.created_s)
+sa.Index("ix_runs_created_s_id", runs.c.created_s, runs.c.id)
 sa.Index("ix_runs_state_settled", runs.c.state, runs.c.settled)
 sa.Index("ix_jobs_state", jobs.c.state)
 
@@ -255,6 +256,8 @@ events = sa.Table(
     sa.Column("actor", sa.String(64), nullable=False),
     _json("data", "{}"),
 )
+
+sa.Index("ix_events_subject_sequence", events.c.subject, events.c.sequence)
 
 tokens = sa.Table(
     "tokens",

@@ -36,10 +36,15 @@ class Changing(Checking):
             self._sender.fill()
 
     def _before_stop(self, ask: Ask, error: int) -> None:
-        """What else is on the line of a stop was carried out, or refused."""
+        """What else is on the line of a stop was taken, or refused. The line counts as done from here on, for nobody
+        who continues the run after an end in the wait may carry it out again."""
         change = self._sender.change
-        if error and change is not None:
+        if change is None:
+            return
+        if error:
             self._end_run(RunEndKind.FAILED, f"line {change[1]}: {self._dialect.error_text(error)}", self._now)
+        else:
+            self._acknowledged_line, self._acknowledged_bytes = change[1], change[2]
 
     def _modes_at_change(self, ask: Ask, error: int) -> None:
         modes = words.facts(ask.lines).get("modes", "").split()

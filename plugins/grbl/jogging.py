@@ -15,7 +15,8 @@ from enum import Enum, auto
 from fleetctl.errors import MachineBusy, MachineError, UsageError
 from fleetctl.model.profile import Envelope
 from fleetctl.protocol.engine import CommandDone
-from fleetctl.protocol.jogging import AXES, JogLimits, JogPlan, Move, check_queued, check_step, step_s
+from fleetctl.protocol.jog_steps import JogSteps
+from fleetctl.protocol.jogging import AXES, JogLimits, JogPlan, Move
 
 from .answers import Answers
 from .sender import Ask
@@ -56,9 +57,7 @@ class Jogging(Answers):
         self._plan = JogPlan(self._limits)
         self._jog_within: Envelope | None = None
         self._jog_lines: set[Ask] = set()
-        self._steps: list[tuple[Mapping[str, float], float, int]] = []
-        self._step_here_mm: dict[str, float] = {}
-        self._steps_end_s = 0.0
+        self._steps = JogSteps()
         self._jog_refused = ""
         self._jog_due_s: float | None = None
         self._answers_due_s = 0.0
@@ -103,13 +102,11 @@ class Jogging(Answers):
         if self._jog not in (Jog.NONE, Jog.STEPPING) and not self._steps:
             raise MachineBusy("It is being jogged.")
         limits = self._known_limits()
-        here_mm = self._step_here_mm if self._jog is Jog.STEPPING else {}
-        feed_mm_s = check_step(distance_mm, feed_mm_s, here_mm, within, limits)
-        before_s = max(0.0, self._steps_end_s - now) + sum(step_s(way, feed) for way, feed, _ in self._steps)
-        check_queued(before_s + step_s(distance_mm, feed_mm_s))
+        begun = self._jog is Jog.STEPPING
+        feed_mm_s = self._steps.feed(distance_mm, feed_mm_s, within, limits, begun=begun)
+        self._steps.add(distance_mm, feed_mm_s, self._tickets + 1, now)
         self._tickets += 1
         self._jog_within = within
-        self._steps.append((dict(distance_mm), feed_mm_s, self._tickets))
         if self._jog is Jog.NONE:
             self._plan = JogPlan(limits)
             self._ask_where(now)
@@ -168,23 +165,13 @@ class Jogging(Answers):
                 # One line at a time: the answer to it brings the next.
                 self._jog_due_s = self._plan.until_s if self._jog_lines else self._plan.due_s(now)
         elif self._jog is Jog.STEPPING:
-            while self._steps:
-                distance_mm, feed_mm_s, ticket = self._steps.pop(0)
-                self._begin_step(distance_mm, feed_mm_s, ticket, now)
+            while (step := self._steps.take(self._jog_within, self._plan.limits, now)) is not None:
+                if isinstance(step, CommandDone):
+                    self._events.append(step)
+                else:
+                    self._send_move(step.distance_mm, step.feed_mm_s, step.ticket)
         if self._jog is Jog.ANSWERS_DUE:
             self._cancel_when_answered(now)
-
-    def _begin_step(self, distance_mm: Mapping[str, float], feed_mm_s: float, ticket: int, now: float) -> None:
-        """Where it stands is known now: look again whether the step stays inside."""
-        try:
-            check_step(distance_mm, feed_mm_s, self._step_here_mm, self._jog_within, self._plan.limits)
-        except (MachineError, UsageError) as error:
-            self._events.append(CommandDone(ticket, (str(error),), ok=False))
-            return
-        for axis, mm in distance_mm.items():
-            self._step_here_mm[axis] = self._step_here_mm.get(axis, 0.0) + mm
-        self._steps_end_s = max(self._steps_end_s, now) + step_s(distance_mm, feed_mm_s)
-        self._send_move(distance_mm, feed_mm_s, ticket)
 
     def _send_move(self, distance_mm: Mapping[str, float], feed_mm_s: float, ticket: int) -> None:
         ask = Ask(jog_line(Move(dict(distance_mm), feed_mm_s)), self._jog_answered, ticket=ticket)
@@ -205,7 +192,7 @@ class Jogging(Answers):
     def _stop_jog(self, now: float) -> None:
         """No move goes out any more; what was not sent is forgotten."""
         self._plan.halt()
-        self._forget_steps("stopped before it began")
+        self._events += self._steps.forget("stopped before it began")
         if self._jog is Jog.ASKING:
             self._jog = Jog.NONE
         elif self._jog in (Jog.MOVING, Jog.STEPPING):
@@ -220,11 +207,6 @@ class Jogging(Answers):
         if ask.ticket:
             self._events.append(CommandDone(ask.ticket, ("stopped before it began",), ok=False))
         return True
-
-    def _forget_steps(self, reason: str) -> None:
-        for _, _, ticket in self._steps:
-            self._events.append(CommandDone(ticket, (reason,), ok=False))
-        self._steps = []
 
     def _cancel_when_answered(self, now: float) -> None:
         if self._jog_lines and now < self._answers_due_s:
@@ -263,7 +245,8 @@ class Jogging(Answers):
             return
         here_mm = dict(zip(AXES, status.position_mm, strict=True))
         if self._steps:
-            self._jog, self._step_here_mm = Jog.STEPPING, here_mm
+            self._jog = Jog.STEPPING
+            self._steps.begin(here_mm)
         else:
             self._jog = Jog.MOVING
             self._plan.begin(here_mm)
@@ -271,10 +254,10 @@ class Jogging(Answers):
     def _drop_jog(self, reason: str) -> None:
         """It is over; `reason` for steps that were not done."""
         self._plan.halt()
-        self._forget_steps(reason or "stopped before it began")
+        self._events += self._steps.forget(reason or "stopped before it began")
         self._jog_lines.clear()
         self._jog, self._jog_due_s = Jog.NONE, None
-        self._steps_end_s = 0.0
+        self._steps.ends_s = 0.0
 
     def _abandon(self, reason: str) -> None:
         self._drop_jog(reason)

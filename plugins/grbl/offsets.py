@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 
-from fleetctl.errors import MachineBusy, UsageError
+from fleetctl.errors import MachineBusy
+from fleetctl.protocol.by_hand import check_offset
 from fleetctl.protocol.engine import CommandDone, Measured
 from fleetctl.protocol.jogging import AXES
 
@@ -21,10 +22,6 @@ from .status import MM_PER_INCH, point
 
 FRAMES = ("G54", "G55", "G56", "G57", "G58", "G59")
 """P1 to P6 of G10."""
-
-
-MOST_MM = 10_000.0
-"""Farther than any travel here; what is larger would not fit a line either."""
 
 
 class Offsetting(Overriding):
@@ -46,10 +43,7 @@ class Offsetting(Overriding):
         return self._set_offset(2, frame, origin_mm, now)
 
     def _set_offset(self, word: int, frame: str, axes_mm: Mapping[str, float], now: float) -> int:
-        if frame not in FRAMES:
-            raise UsageError(f"There is no work offset {frame!r}; there are {', '.join(FRAMES)}.")
-        if not axes_mm or any(axis not in AXES or not abs(mm) <= MOST_MM for axis, mm in axes_mm.items()):
-            raise UsageError(f"Name one or more of X, Y and Z with their coordinate, up to {MOST_MM:g} mm.")
+        check_offset(frame, axes_mm, FRAMES)
         self._need_rest()
         self._tickets += 1
         ticket = self._tickets

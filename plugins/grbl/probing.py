@@ -7,24 +7,19 @@ asked for first and set back (Grbl 1.1, commands.md; gcode.c).
 
 from __future__ import annotations
 
-import math
 import re
 
-from fleetctl.errors import MachineError, UsageError
+from fleetctl.errors import MachineError
 from fleetctl.model.machine import Activity
 from fleetctl.model.profile import Envelope
+from fleetctl.protocol.by_hand import check_probe, check_probe_way
 from fleetctl.protocol.engine import CommandDone, Measured
-from fleetctl.protocol.jogging import AXES, inside
+from fleetctl.protocol.jogging import AXES
 
 from . import switches, words
 from .offsets import Offsetting
 from .sender import Ask
 from .status import MM_PER_INCH, Status, point
-
-FEED_MOST_MM_S = 10.0
-"""A probe that hits hard measures nothing and breaks."""
-
-WAY_MOST_MM = 100.0
 
 FOUND = re.compile(r"\[PRB:([-\d.,]+):([01])\]")
 KEPT_GROUPS = re.compile(r"\b(G0|G1|G2|G3|G80|G20|G21|G90|G91|F[\d.]+)(?![\d.])")
@@ -42,16 +37,10 @@ class Probing(Offsetting):
         self, axis: str, direction: int, distance_mm: float, feed_mm_s: float, within: Envelope | None, now: float
     ) -> int:
         """Ask for the modes, probe, set the modes back."""
-        if axis not in AXES or direction not in (-1, 1):
-            raise UsageError("A probe moves X, Y or Z, in direction -1 or 1.")
-        if not (math.isfinite(distance_mm) and 0 < distance_mm <= WAY_MOST_MM):
-            raise UsageError(f"A probe moves at most {WAY_MOST_MM:g} mm.")
-        if not (math.isfinite(feed_mm_s) and 0 < feed_mm_s <= FEED_MOST_MM_S):
-            raise UsageError(f"A probe moves at {FEED_MOST_MM_S:g} mm/s at most.")
+        way_mm = check_probe(axis, direction, distance_mm, feed_mm_s)
         self._need_rest()
         self._need_open_probe()
-        way_mm = direction * distance_mm
-        self._check_way(axis, way_mm, within)
+        check_probe_way(axis, way_mm, self._here_mm, within)
         self._tickets += 1
         ticket = self._tickets
 
@@ -102,17 +91,6 @@ class Probing(Offsetting):
             )
         if "probe not connected" in seen:
             raise MachineError("The probe is not connected.", hint="Plug it in, and look that the message goes away.")
-
-    def _check_way(self, axis: str, way_mm: float, within: Envelope | None) -> None:
-        if within is None or self._here_mm is None:
-            return
-        index = AXES.index(axis)
-        here, least, greatest = self._here_mm[index], within.least_mm[index], within.greatest_mm[index]
-        if inside(way_mm, here, least, greatest) != way_mm:
-            raise MachineError(
-                f"The probe could go to {axis} {here + way_mm:.3f} mm; it reaches {least:g} to {greatest:g}.",
-                hint="Let it go less far.",
-            )
 
     def _status(self, status: Status, now: float) -> None:
         super()._status(status, now)

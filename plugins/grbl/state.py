@@ -134,8 +134,10 @@ class GrblState:
         if self._in_run:
             self._in_run = False
             self._sender.end()
-            depth = int(self._facts.get("planner_blocks", DEFAULT_PLANNER_BLOCKS)) + 1
-            self._events.append(RunEnded(kind, reason, self._acknowledged_line, depth))
+            # It waits for a person only once everything before is carried out.
+            held = 0 if self._change_waits else int(self._facts.get("planner_blocks", DEFAULT_PLANNER_BLOCKS)) + 1
+            done = self._acknowledged_line, held, self._acknowledged_bytes
+            self._events.append(RunEnded(kind, reason, *done))
 
     def _fail(self, fault: str, text: str, position_lost: bool, now: float) -> None:
         self._abandon(text)

@@ -84,6 +84,57 @@ async def test_m0_is_held_by_the_host_with_its_text_and_nothing_behind_it_reache
     await finish(bench)
 
 
+@pytest.mark.parametrize("firmware", FIRMWARES)
+@pytest.mark.parametrize("cut", ["cancel", "reset", "stop"])
+@under_virtual_clock()
+async def test_what_stands_beside_a_stop_is_done_when_the_run_ends_in_the_wait(cut: str, firmware: str) -> None:
+    """Whoever continues it begins behind that line, so that no motion is doubled."""
+    bench = await begun(subject(firmware, program=b"G21 G90\nG1 X-3 F600\nG1 X-5 M0\nG1 X-9\nM30\n"))
+    await bench.until(lambda: bench.recorder.now is Activity.WAITING)
+    assert board_of(bench).position_mm[0] == -5
+    if cut == "cancel":
+        await bench.driver.cancel()
+    elif cut == "stop":
+        bench.driver.stop()
+    else:
+        bench.machine.inject("reset", bench.link.now_s())
+        bench.link.wake()
+    _, _, progress = await bench.end()
+    assert (progress.acknowledged_line, progress.planner_depth) == (3, 0)
+    await finish(bench)
+
+
+@under_virtual_clock()
+async def test_a_stop_that_stands_alone_is_asked_for_again() -> None:
+    """Nothing on its line moves, and what the person was to do may not be done."""
+    bench = await begun(subject("grbl", program=b"G21 G90\nG1 X-3 F600\nM0\nG1 X-9\nM30\n"))
+    await bench.until(lambda: bench.recorder.now is Activity.WAITING)
+    await bench.driver.cancel()
+    _, _, progress = await bench.end()
+    assert (progress.acknowledged_line, progress.planner_depth) == (2, 0)
+    await finish(bench)
+
+
+@pytest.mark.parametrize("firmware", FIRMWARES)
+@under_virtual_clock()
+async def test_relative_motion_beside_a_stop_is_carried_out_once(firmware: str) -> None:
+    """Held by a person while it moves, and resumed, and once more at the stop."""
+    bench = await begun(subject(firmware, program=b"G21 G91\nG1 X-3 F600\nG1 X-5 M0\nG1 X-1\nG90\nM30\n"))
+    board = board_of(bench)
+    await bench.until(lambda: board.position_mm[0] < -3.5)
+    await bench.driver.pause()
+    await bench.until(lambda: bench.recorder.now is Activity.PAUSED)
+    await bench.driver.resume()
+    await bench.until(lambda: bench.recorder.now is Activity.WAITING)
+    assert board.position_mm[0] == -8
+    await bench.driver.resume()
+    kind, reason, _ = await bench.end()
+    assert kind is EndKind.FINISHED, reason
+    assert board.position_mm[0] == pytest.approx(-9)
+    assert bench.executed.count("G1X-5") == 1
+    await finish(bench)
+
+
 @under_virtual_clock()
 async def test_a_run_that_waits_for_a_tool_can_be_cancelled() -> None:
     bench = await begun(subject("grbl", program=b"G21 G90\nM3 S5000\nG1 X-5 F600\nM6 T3\nG1 X-9\nM30\n"))

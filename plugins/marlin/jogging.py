@@ -22,16 +22,8 @@ from fleetctl.errors import MachineBusy, MachineError, UsageError
 from fleetctl.model.machine import Activity
 from fleetctl.model.profile import Envelope
 from fleetctl.protocol.engine import CommandDone, PositionSuspect
-from fleetctl.protocol.jogging import (
-    AXES,
-    JOG_AXES,
-    STEP_MOST_S,
-    JogLimits,
-    JogPlan,
-    check_queued,
-    check_step,
-    step_s,
-)
+from fleetctl.protocol.jog_steps import JogSteps
+from fleetctl.protocol.jogging import AXES, JOG_AXES, STEP_MOST_S, JogLimits, JogPlan, step_s
 
 from . import words
 from .answers import Answers
@@ -84,9 +76,7 @@ class Jogging(Answers):
         self._jog_within: Envelope | None = None
         self._jog_line: Ask | None = None
         self._jog_due_s: float | None = None
-        self._steps: list[tuple[Mapping[str, float], float, int]] = []
-        self._steps_end_s = 0.0
-        self._here_mm: dict[str, float] = {}
+        self._steps = JogSteps()
         self._homed_here = False
         self._relative_e = False
         self._keeps_modes = False
@@ -127,18 +117,16 @@ class Jogging(Answers):
         if self._jog is Jog.MOVING:
             raise MachineBusy("It is being jogged.")
         within = self._known(within)
-        here_mm = self._here_mm if self._jog is Jog.STEPPING else {}
-        feed_mm_s = check_step(distance_mm, feed_mm_s, here_mm, within, self._limits)
-        if not self._can("EMERGENCY_PARSER") and step_s(distance_mm, feed_mm_s) > STEP_UNHEARD_MOST_S:
+        heard, begun = self._can("EMERGENCY_PARSER"), self._jog is Jog.STEPPING
+        feed_mm_s = self._steps.feed(distance_mm, feed_mm_s, within, self._limits, begun=begun)
+        if not heard and step_s(distance_mm, feed_mm_s) > STEP_UNHEARD_MOST_S:
             raise UsageError(
                 f"This firmware cannot be stopped within a step, so one takes {STEP_UNHEARD_MOST_S:g} s at most."
             )
-        before_s = max(0.0, self._steps_end_s - now) + sum(step_s(way, feed) for way, feed, _ in self._steps)
-        most_s = STEP_MOST_S if self._can("EMERGENCY_PARSER") else STEP_UNHEARD_MOST_S
-        check_queued(before_s + step_s(distance_mm, feed_mm_s), most_s)
+        most_s = STEP_MOST_S if heard else STEP_UNHEARD_MOST_S
+        self._steps.add(distance_mm, feed_mm_s, self._tickets + 1, now, most_s)
         self._tickets += 1
         self._jog_within = within
-        self._steps.append((dict(distance_mm), feed_mm_s, self._tickets))
         if self._jog is Jog.NONE:
             self._ask_where()
         self._step(now)
@@ -205,22 +193,23 @@ class Jogging(Answers):
         self._jog_line = None
         told = (words.position(line.encode("latin-1")) for line in ask.lines)
         found = next((point for point in told if point is not None), None)
-        self._here_mm = dict(zip(AXES, found, strict=True)) if found is not None else {}
         if self._jog is Jog.SETTLING:
             self._settled(now)
             return
         if self._jog is not Jog.ASKING:
             return
         if found is None:  # no mode was changed yet
-            self._forget_steps("it did not say where it stands")
+            self._events += self._steps.forget("it did not say where it stands")
             self._jog = Jog.NONE
             self._tell(Activity.IDLE, "")
             return
         before = ["M120", "G21", "G91", "M83"] if self._keeps_modes else ["G21", "G91"]
         self._asks += [Ask(line) for line in before]
         self._jog = Jog.STEPPING if self._steps else Jog.MOVING
-        self._plan.begin(self._here_mm if self._jog_within is not None else {})
-        self._steps_end_s = now
+        here_mm = dict(zip(AXES, found, strict=True))
+        self._plan.begin(here_mm if self._jog_within is not None else {})
+        self._steps.begin(here_mm)
+        self._steps.ends_s = now
 
     # What goes out
 
@@ -231,10 +220,13 @@ class Jogging(Answers):
     def _feed_jog(self, now: float) -> None:
         self._jog_due_s = None
         if self._jog is Jog.STEPPING:
-            while self._steps:
-                self._begin_step(*self._steps.pop(0), now)
+            while (step := self._steps.take(self._jog_within, self._limits, now)) is not None:
+                if isinstance(step, CommandDone):
+                    self._events.append(step)
+                else:
+                    self._send_move(step.distance_mm, step.feed_mm_s, step.ticket)
             if self._jog_line is None:
-                self._end_jog_when_done(self._steps_end_s, now)
+                self._end_jog_when_done(self._steps.ends_s, now)
         elif self._jog is Jog.MOVING:
             move = None if self._jog_line is not None else self._plan.take(now, self._jog_within)
             if move is not None:
@@ -265,18 +257,6 @@ class Jogging(Answers):
         else:
             self._tell(Activity.IDLE, "")
 
-    def _begin_step(self, distance_mm: Mapping[str, float], feed_mm_s: float, ticket: int, now: float) -> None:
-        """Where it stands is known now: look again whether the step stays inside."""
-        try:
-            check_step(distance_mm, feed_mm_s, self._here_mm, self._jog_within, self._limits)
-        except (MachineError, UsageError) as error:
-            self._events.append(CommandDone(ticket, (str(error),), ok=False))
-            return
-        for axis, mm in distance_mm.items():
-            self._here_mm[axis] = self._here_mm.get(axis, 0.0) + mm
-        self._steps_end_s = max(self._steps_end_s, now) + step_s(distance_mm, feed_mm_s)
-        self._send_move(distance_mm, feed_mm_s, ticket)
-
     def _send_move(self, distance_mm: Mapping[str, float], feed_mm_s: float, ticket: int) -> None:
         # F0 would mean the feed before, however fast that was (Marlin, gcode.cpp, get_destination_from_command).
         axes = " ".join(f"{axis}{mm:.3f}".rstrip("0").rstrip(".") for axis, mm in distance_mm.items())
@@ -296,26 +276,21 @@ class Jogging(Answers):
     def _stop_jog(self, now: float) -> None:
         """No move goes out any more. What is planned of a held key ends by itself; a step is broken off."""
         self._plan.halt()
-        self._forget_steps("stopped before it began")
-        if self._jog is not Jog.STEPPING or now >= self._steps_end_s:
+        self._events += self._steps.forget("stopped before it began")
+        if self._jog is not Jog.STEPPING or now >= self._steps.ends_s:
             return
         if self._can("EMERGENCY_PARSER"):
             self._urgent.append(b"M410\n")
-            self._steps_end_s = now
+            self._steps.ends_s = now
             self._forget_position()
             self._events.append(PositionSuspect("it was stopped in the middle of a step, without slowing down"))
-
-    def _forget_steps(self, reason: str) -> None:
-        for _, _, ticket in self._steps:
-            self._events.append(CommandDone(ticket, (reason,), ok=False))
-        self._steps = []
 
     def _abandon(self, reason: str) -> None:
         """The link, the board or a person's stop ended everything."""
         self._plan.halt()
-        self._forget_steps(reason)
+        self._events += self._steps.forget(reason)
         self._jog, self._jog_line, self._jog_due_s = Jog.NONE, None, None
-        self._steps_end_s = 0.0
+        self._steps.ends_s = 0.0
         self._forget_position()
         super()._abandon(reason)
 

@@ -129,10 +129,10 @@ class MarlinState:
         return f" after line {self._acknowledged_line} of the program"
 
     def _ended(self, kind: RunEndKind, reason: str, *, depth: int | None = None) -> None:
-        """`depth`: acknowledged lines that may not have been executed; None: as many as this firmware holds."""
+        """`depth`: acknowledged moves that may not have been executed; None: as many as this firmware holds."""
         if self._phase in RUN_IN_HAND:
             held = self._quirks.planner_depth if depth is None else depth
-            self._events.append(RunEnded(kind, reason, self._acknowledged_line, held))
+            self._events.append(RunEnded(kind, reason, self._acknowledged_line, held, self._acknowledged_bytes))
             self._feeder = None
 
     def _break_off(self, kind: RunEndKind, reason: str, *, fault: str, position_lost: bool, text: str = "") -> None:

@@ -112,8 +112,8 @@ class Answers(Waiting):
         self._rest_since_s = None
         if answer.status in HARMLESS:
             self._since_told += 1
-            if self._sender.held is None or line[1] < self._sender.held[1]:
-                self._acknowledged = (line[1], line[2])
+            # What else is on the line of a stop comes before it: nobody who continues may carry it out again.
+            self._acknowledged = (line[1], line[2])
         else:
             reason = f"line {line[1]}: {self._dialect.status_text(answer.status)}"
             self._end_run(RunEndKind.FAILED, reason, now)

@@ -167,7 +167,7 @@ class Ending(TinygState):
         if self._phase is not Phase.RUNNING:
             return
         self._end, self._fault_after = (kind, reason), fault
-        self._depth = self._lines_planned()
+        self._depth = self._moves_planned()
         self._urgent += HOLD + FLUSH
         self._sender.end()
         self._abandon(reason)

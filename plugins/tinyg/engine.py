@@ -111,7 +111,7 @@ class TinygEngine(Overriding):
         self._sender.begin(feeder)
         self._acknowledged, self._told = (0, 0), (0, 0)
         self._waits = self._paused = self._made_safe_in_hold = False
-        self._back_on, self._depth, self._fault_after = [], 0, None
+        self._back_on, self._depth, self._fault_after = [], None, None
         self._rest_since_s, self._start_due_s = None, None
         self._heard_s = now
         self._poll_due_s = now + POLL_S
@@ -257,7 +257,7 @@ class TinygEngine(Overriding):
         if self._phase is Phase.IDLE and self._report.stat not in words.MOVING:
             self._sender.asks += [Ask("M5"), Ask("M9", self._made_safe, lost=self._not_made_safe)]
         elif running and self._waits:
-            self._make_safe_at_wait()
+            self._events.append(VerbDone(Verb.MAKE_SAFE))  # all is off while a person is waited for
         elif running and self._paused and self._dialect.told_off and self._report.stat == words.HOLDING:
             self._make_safe_in_hold()
         else:

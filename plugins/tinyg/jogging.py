@@ -23,7 +23,8 @@ from fleetctl.errors import MachineBusy, MachineError, UsageError
 from fleetctl.model.machine import Activity
 from fleetctl.model.profile import Envelope
 from fleetctl.protocol.engine import CommandDone
-from fleetctl.protocol.jogging import AXES, JogLimits, JogPlan, Move, check_queued, check_step, step_s
+from fleetctl.protocol.jog_steps import JogSteps
+from fleetctl.protocol.jogging import AXES, JogLimits, JogPlan, Move
 
 from . import words
 from .modes import Modes
@@ -63,9 +64,7 @@ class Jogging(Modes):
         self._plan = JogPlan(self._limits)
         self._jog_within: Envelope | None = None
         self._jog_lines: set[Ask] = set()
-        self._steps: list[tuple[Mapping[str, float], float, int]] = []
-        self._step_here_mm: dict[str, float] = {}
-        self._steps_end_s = 0.0
+        self._steps = JogSteps()
         self._jog_refused = ""
         self._jog_due_s: float | None = None
         self._flush_jog = False
@@ -109,13 +108,11 @@ class Jogging(Modes):
         self._need_jog(distance_mm)
         if self._jog not in (Jog.NONE, Jog.STEPPING) and not self._steps:
             raise MachineBusy("It is being jogged.")
-        here_mm = self._step_here_mm if self._jog is Jog.STEPPING else {}
-        feed_mm_s = check_step(distance_mm, feed_mm_s, here_mm, within, self._limits)
-        before_s = max(0.0, self._steps_end_s - now) + sum(step_s(way, feed) for way, feed, _ in self._steps)
-        check_queued(before_s + step_s(distance_mm, feed_mm_s))
+        begun = self._jog is Jog.STEPPING
+        feed_mm_s = self._steps.feed(distance_mm, feed_mm_s, within, self._limits, begun=begun)
+        self._steps.add(distance_mm, feed_mm_s, self._tickets + 1, now)
         self._tickets += 1
         self._jog_within = within
-        self._steps.append((dict(distance_mm), feed_mm_s, self._tickets))
         if self._jog is Jog.NONE:
             self._ask_where(now)
         self._step(now)
@@ -171,7 +168,8 @@ class Jogging(Modes):
             return
         here_mm = dict(zip(AXES, place, strict=True))
         if self._steps:
-            self._jog, self._step_here_mm = Jog.STEPPING, here_mm
+            self._jog = Jog.STEPPING
+            self._steps.begin(here_mm)
         else:
             self._jog = Jog.MOVING
             self._plan.begin(here_mm)
@@ -198,20 +196,11 @@ class Jogging(Modes):
             # One line at a time: the answer to it brings the next.
             self._jog_due_s = self._plan.until_s if self._jog_lines else self._plan.due_s(now)
         elif self._jog is Jog.STEPPING:
-            while self._steps:
-                self._begin_step(*self._steps.pop(0), now)
-
-    def _begin_step(self, distance_mm: Mapping[str, float], feed_mm_s: float, ticket: int, now: float) -> None:
-        """Where it stands is known now: look again whether the step stays inside."""
-        try:
-            check_step(distance_mm, feed_mm_s, self._step_here_mm, self._jog_within, self._limits)
-        except (MachineError, UsageError) as error:
-            self._events.append(CommandDone(ticket, (str(error),), ok=False))
-            return
-        for axis, mm in distance_mm.items():
-            self._step_here_mm[axis] = self._step_here_mm.get(axis, 0.0) + mm
-        self._steps_end_s = max(self._steps_end_s, now) + step_s(distance_mm, feed_mm_s)
-        self._send_move(distance_mm, feed_mm_s, ticket)
+            while (step := self._steps.take(self._jog_within, self._limits, now)) is not None:
+                if isinstance(step, CommandDone):
+                    self._events.append(step)
+                else:
+                    self._send_move(step.distance_mm, step.feed_mm_s, step.ticket)
 
     def _send_move(self, distance_mm: Mapping[str, float], feed_mm_s: float, ticket: int) -> None:
         ask = Ask(jog_line(Move(dict(distance_mm), feed_mm_s)), self._jog_answered, ticket=ticket)
@@ -232,7 +221,7 @@ class Jogging(Modes):
     def _stop_jog(self, now: float) -> None:
         """No move goes out any more; what was not sent is forgotten, and a step that runs is held and flushed."""
         self._plan.halt()
-        self._forget_steps("stopped before it began")
+        self._events += self._steps.forget("stopped before it began")
         if self._jog is Jog.ASKING:
             self._drop_jog("stopped before it began")
         elif self._jog is Jog.STEPPING:
@@ -250,11 +239,6 @@ class Jogging(Modes):
         self._jog = Jog.SETTLING
         self._poll_due_s = now
 
-    def _forget_steps(self, reason: str) -> None:
-        for _, _, ticket in self._steps:
-            self._events.append(CommandDone(ticket, (reason,), ok=False))
-        self._steps = []
-
     def _by_state(self, now: float) -> None:
         if self._jog is Jog.NONE:
             super()._by_state(now)
@@ -264,7 +248,7 @@ class Jogging(Modes):
             super()._by_state(now)
             return
         rests = self._report.at_rest and self._sender.drained and not self._jog_lines
-        if self._jog is Jog.STEPPING and rests and not self._steps and now >= self._steps_end_s:
+        if self._jog is Jog.STEPPING and rests and not self._steps and now >= self._steps.ends_s:
             self._settle(now)
         if self._jog is Jog.SETTLING and rests:
             self._jog = Jog.RESTORING
@@ -279,10 +263,10 @@ class Jogging(Modes):
     def _drop_jog(self, reason: str) -> None:
         """It is over; `reason` for steps that were not done."""
         self._plan.halt()
-        self._forget_steps(reason or "stopped before it began")
+        self._events += self._steps.forget(reason or "stopped before it began")
         self._jog_lines.clear()
         self._jog, self._jog_due_s = Jog.NONE, None
-        self._steps_end_s = 0.0
+        self._steps.ends_s = 0.0
         if self._phase is Phase.IDLE:
             self._show(Activity.IDLE, "")
 

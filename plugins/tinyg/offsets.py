@@ -2,14 +2,15 @@
 
 A layer of the engine above `jogging`. `G10 L2` writes an offset in the active units and TinyG keeps it in its
 settings memory once it rests (canonical_machine.c, cm_set_coord_offsets, cm_deferred_write_callback); `L20` is known
-to g2core only, so the offset is reckoned here: place on the machine, less G92, less the coordinate wanted.
+to g2core only, so the offset is reckoned here: place on the machine, less G92, less the coordinate wanted; from a
+probe it is the origin that was asked for, G92 or not, as on Grbl.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from fleetctl.errors import UsageError
+from fleetctl.protocol.by_hand import check_offset
 from fleetctl.protocol.engine import CommandDone, Measured
 from fleetctl.protocol.jogging import AXES
 
@@ -20,12 +21,10 @@ from .report import FRAME_NAMES, MM_PER_INCH
 from .sender import Ask
 
 FRAMES = tuple(FRAME_NAMES.values())
-MOST_MM = 10_000.0
-"""Farther than any travel here; what is larger would not fit a line either."""
 
 
 class Offsetting(Jogging):
-    """`protocol.operating.Offset`."""
+    """`protocol.operating.Offset` and `OffsetOrigins`."""
 
     def ask_work_offsets(self, now: float) -> int:
         """What is stored."""
@@ -38,27 +37,40 @@ class Offsetting(Jogging):
 
     def set_work_offset(self, frame: str, axes_mm: Mapping[str, float], now: float) -> int:
         """Ask for units, place and G92; set, and read back."""
-        if frame not in FRAMES:
-            raise UsageError(f"There is no work offset {frame!r}; there are {', '.join(FRAMES)}.")
-        if not axes_mm or any(axis not in AXES or not abs(mm) <= MOST_MM for axis, mm in axes_mm.items()):
-            raise UsageError(
-                f"Name one or more of X, Y and Z with the coordinate that they have here, up to {MOST_MM:g} mm."
-            )
+
+        def origin_mm() -> dict[str, float] | None:
+            place = self._report.position_mm
+            if place is None:
+                return None
+            zeros = zip(AXES, place, self._report.g92_mm, strict=True)
+            return {axis: at - g92 - axes_mm[axis] for axis, at, g92 in zeros if axis in axes_mm}
+
+        return self._set_offset(frame, axes_mm, origin_mm, now)
+
+    def set_offset_origin(self, frame: str, origin_mm: Mapping[str, float], now: float) -> int:
+        """The same with machine coordinates, which `G10 L2` names: where the tool is does not matter."""
+        return self._set_offset(frame, origin_mm, lambda: origin_mm, now)
+
+    def _set_offset(
+        self,
+        frame: str,
+        axes_mm: Mapping[str, float],
+        origin_mm: Callable[[], Mapping[str, float] | None],
+        now: float,
+    ) -> int:
+        """`origin_mm()` is asked when units, place and G92 have been told; None: the place was not."""
+        check_offset(frame, axes_mm, FRAMES)
         self._need_rest()
         self._tickets += 1
         ticket = self._tickets
         self._occupied = True
 
         def modes_told() -> None:
-            place = self._report.position_mm
-            if place is None:
+            found = origin_mm()
+            if found is None:
                 self._by_hand_failed(ticket, "where it stands could not be read")
                 return
-            values = ""
-            for index, axis in enumerate(AXES):
-                if axis in axes_mm:
-                    offset_mm = place[index] - self._report.g92_mm[index] - axes_mm[axis]
-                    values += f"{axis}{offset_mm / self._unit_mm:.4f}"
+            values = "".join(f"{axis}{found[axis] / self._unit_mm:.4f}" for axis in AXES if axis in found)
             line = f"G10L2P{FRAMES.index(frame) + 1}{values}"
             self._sender.asks.append(Ask(line, stored, lost=lambda reason: self._by_hand_failed(ticket, reason)))
 

@@ -7,22 +7,18 @@ Places are on the machine, in mm. The spindle is switched off by it.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from fleetctl.errors import MachineError, UsageError
 from fleetctl.model.machine import Activity
 from fleetctl.model.profile import Envelope
+from fleetctl.protocol.by_hand import check_probe, check_probe_way
 from fleetctl.protocol.engine import CommandDone, Measured
-from fleetctl.protocol.jogging import AXES, inside
+from fleetctl.protocol.jogging import AXES
 
 from . import words
 from .offsets import Offsetting
 from .sender import Ask
 
-FEED_MOST_MM_S = 10.0
-"""A probe that hits hard measures nothing and breaks."""
-WAY_MOST_MM = 100.0
 SUCCEEDED = 1
 
 
@@ -37,15 +33,9 @@ class Probing(Offsetting):
         self, axis: str, direction: int, distance_mm: float, feed_mm_s: float, within: Envelope | None, now: float
     ) -> int:
         """Ask for the modes, probe, set the modes back."""
-        if axis not in AXES or direction not in (-1, 1):
-            raise UsageError("A probe moves X, Y or Z, in direction -1 or 1.")
-        if not (math.isfinite(distance_mm) and 0 < distance_mm <= WAY_MOST_MM):
-            raise UsageError(f"A probe moves at most {WAY_MOST_MM:g} mm.")
-        if not (math.isfinite(feed_mm_s) and 0 < feed_mm_s <= FEED_MOST_MM_S):
-            raise UsageError(f"A probe moves at {FEED_MOST_MM_S:g} mm/s at most.")
+        way_mm = check_probe(axis, direction, distance_mm, feed_mm_s)
         self._need_rest()
-        way_mm = direction * distance_mm
-        self._check_way(axis, way_mm, within)
+        check_probe_way(axis, way_mm, self._report.position_mm, within)
         self._tickets += 1
         ticket = self._tickets
         self._occupied = True
@@ -64,18 +54,6 @@ class Probing(Offsetting):
         self._show(Activity.RUNNING, "probing")
         self._step(now)
         return ticket
-
-    def _check_way(self, axis: str, way_mm: float, within: Envelope | None) -> None:
-        place = self._report.position_mm
-        if within is None or place is None:
-            return
-        index = AXES.index(axis)
-        least, greatest = within.least_mm[index], within.greatest_mm[index]
-        if inside(way_mm, place[index], least, greatest) != way_mm:
-            raise MachineError(
-                f"The probe could go to {axis} {place[index] + way_mm:.3f} mm; it reaches {least:g} to {greatest:g}.",
-                hint="Let it go less far.",
-            )
 
     def _probed(self, told: dict[str, Any]) -> None:
         if not self._probe_ticket:

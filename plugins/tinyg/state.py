@@ -83,7 +83,7 @@ class TinygState:
         self._acknowledged = (0, 0)
         self._told = (0, 0)
         self._since_told = 0
-        self._depth = 0
+        self._depth: int | None = None
 
     # Telling
 
@@ -108,13 +108,18 @@ class TinygState:
     def _conclude(self) -> None:
         """The run in hand ends as `_end` says."""
         if self._in_run:
+            depth = self._moves_planned() if self._depth is None else self._depth
             self._in_run = self._paused = self._waits = False
             self._sender.end()
-            self._events.append(RunEnded(*self._end, self._acknowledged[0], self._depth or self._lines_planned()))
+            line, ends_at_bytes = self._acknowledged
+            self._events.append(RunEnded(*self._end, line, depth, ends_at_bytes))
 
-    def _lines_planned(self) -> int:
-        """Lines that were answered and may not be carried out: a line takes a planner buffer at least, so as many
-        as were planned when it last told, and those answered since; the whole planner where it does not tell."""
+    def _moves_planned(self) -> int:
+        """Moves that were answered and may not be carried out: one takes a planner buffer at least, so as many as
+        buffers were in use when it last told, and lines answered since; the whole planner where it does not tell.
+        None of them while a person is waited for, for everything before is carried out then."""
+        if self._waits:
+            return 0
         most = self._dialect.planner_buffers
         planned = self._report.planned
         return most if planned is None else max(1, min(most, planned + self._since_told))

@@ -8,8 +8,9 @@ import pytest
 from fleetctl_plugins.tinyg.simulator import TinygSimulator
 from fleetctl_plugins.tinyg.test_faults import begun, finish
 
+from fleetctl.driver.api import SetsOffsetOrigins
 from fleetctl.driver.stream import StreamDriver
-from fleetctl.errors import MachineError
+from fleetctl.errors import MachineError, UsageError
 from fleetctl.model.machine import Activity
 from fleetctl.testing.fixtures import under_virtual_clock
 from fleetctl.testing.suite import Bench
@@ -43,6 +44,27 @@ async def test_here_becomes_a_coordinate_of_a_work_offset(firmware: str, units: 
     assert board.frames[1] == pytest.approx(stored["G55"], abs=0.02)
     assert await driver.work_offsets() == stored
     assert board.inches == (units == "G20")
+    await finish(bench)
+
+
+@pytest.mark.parametrize("units", ["G21", "G20"])
+@pytest.mark.parametrize("firmware", FIRMWARES)
+@under_virtual_clock()
+async def test_zero_is_put_where_a_probe_was_and_the_tool_need_not_be_there(firmware: str, units: str) -> None:
+    bench, board, driver = await at_rest(firmware=firmware, g54="-10,-20,-5", probe_z_mm=-3.5)
+    await driver.command(units)
+    assert isinstance(driver, SetsOffsetOrigins)
+    found = await driver.probe("Z", -1, 10.0, 2.0)
+    await driver.command("G53 G0 Z0")
+    await bench.clock.sleep(5.0)
+    stored = await driver.set_offset_origin("G54", {"Z": found["Z"] - 1.6})
+    assert stored["G54"] == pytest.approx((-10.0, -20.0, -5.1), abs=0.02)
+    assert board.frames[0] == pytest.approx(stored["G54"], abs=0.02)
+    assert board.inches == (units == "G20")
+    with pytest.raises(UsageError):
+        await driver.set_offset_origin("G54", {})
+    with pytest.raises(UsageError):
+        await driver.set_offset_origin("G60", {"Z": 1.0})
     await finish(bench)
 
 

@@ -186,21 +186,40 @@ async def test_a_line_that_lost_a_byte_is_seen_by_its_size(seed: int) -> None:
 
 @under_virtual_clock()
 async def test_what_stands_beside_a_stop_is_carried_out_before_it_and_beside_a_tool_change_after() -> None:
+    """At both a hand is in the machine: everything is off, and comes back with the person's word."""
     bench, board = await begun(b"G21 G90\nM3 S900\nG0 X-5 M0\nT2 M6 G0 X-7\nG0 X-9\nM30\n")
     await bench.until(lambda: bench.recorder.now is Activity.WAITING)
     assert board.position_mm[0] == pytest.approx(-5.0)
     assert "line 3" in bench.recorder.activities[-1][1]
-    assert not board.is_safe
+    assert board.is_safe
+    await bench.driver.make_safe()
     await bench.driver.resume()
     await bench.until(lambda: "T2" in bench.recorder.activities[-1][1])
-    assert board.is_safe  # a hand is in the machine
+    assert board.is_safe
     assert board.position_mm[0] == pytest.approx(-5.0)
     await bench.driver.resume()
     await bench.until(lambda: bench.recorder.now is Activity.RUNNING)
     kind, reason, _ = await bench.end()
     assert kind is EndKind.FINISHED, reason
-    assert bench.executed.count("M3S900") == 2
-    assert bench.executed.index("T2G0X-7") > bench.executed.index("G4P4")
+    assert bench.executed.count("M3S900") == 3
+    assert bench.executed.count("G0X-5") == bench.executed.count("T2G0X-7") == 1
+    assert bench.executed[bench.executed.index("T2G0X-7") - 1] == "G4P4"
+    await finish(bench)
+
+
+@pytest.mark.parametrize("cut", ["cancel", "reset"])
+@under_virtual_clock()
+async def test_what_stands_beside_a_stop_is_done_when_the_run_ends_in_the_wait(cut: str) -> None:
+    """Whoever continues it begins behind that line, so that no motion is doubled."""
+    bench, board = await begun(b"G21 G90\nG0 X-3\nG0 X-5 M0\nG0 X-9\nM30\n")
+    await bench.until(lambda: bench.recorder.now is Activity.WAITING)
+    if cut == "cancel":
+        await bench.driver.cancel()
+    else:
+        board.inject("reset", board.now_s)
+        bench.link.wake()
+    _, _, progress = await bench.end()
+    assert (progress.acknowledged_line, progress.planner_depth) == (3, 0)
     await finish(bench)
 
 

@@ -1,9 +1,9 @@
 """Waits in a program that a person ends: program stops and tool changes, which the host makes and never sends.
 
-It lets everything before be carried out and waits without a deadline. Before a tool change (M6) spindle and coolant
-go off, and come back as the program had them; at a program stop (M0, M1, M60) they stay as the program left them,
-unless somebody makes the machine safe. TinyG's own M6 does nothing, and its M0 needs a cycle start that is also the
-end of a feed hold (canonical_machine.c), so one wait looks like the other. Calls only the layers below it.
+It lets everything before be carried out, switches spindle and coolant off, waits without a deadline, and brings them
+back as the program had them: a hand is in the machine at a stop as at a tool change. TinyG's own M6 does nothing, and
+its M0 needs a cycle start that is also the end of a feed hold (canonical_machine.c), so one wait is as the other.
+Calls only the layers below it.
 """
 
 from __future__ import annotations
@@ -29,20 +29,19 @@ class Waiting(Checking):
         held = self._sender.held
         if held is None or self._waits or not self._sender.drained or not self._report.at_rest:
             return
-        self._waits = True
-        if not words.changes_tool(held[0]):
-            self._show(Activity.WAITING, f"program stop (M0) in line {held[1]}")
-        elif self._switch_off_kept():
-            self._waits = False  # until both are answered
-        else:
-            self._wait_for_tool()
+        if not self._switch_off_kept():
+            self._wait_for_person()
 
-    def _wait_for_tool(self) -> None:
+    def _wait_for_person(self) -> None:
         held = self._sender.held
-        if held is not None:
-            self._waits = True
+        if held is None:
+            return
+        self._waits = True
+        if words.changes_tool(held[0]):
             tool = words.tool_named(held[0]) or "the tool"
             self._show(Activity.WAITING, f"tool change (M6) in line {held[1]}: put in {tool}, then resume")
+        else:
+            self._show(Activity.WAITING, f"program stop (M0) in line {held[1]}")
 
     def _switch_off_kept(self) -> bool:
         """Off with what the program has on, to come back on resume; whether there was any."""
@@ -63,22 +62,7 @@ class Waiting(Checking):
             text = f"{ask.text} at a wait: {self._dialect.status_text(status)}"
             self._end_run(RunEndKind.FAILED, text, self._now)
         elif not self._sender.asks:
-            if Verb.MAKE_SAFE in self._verbs:
-                self._verbs.remove(Verb.MAKE_SAFE)
-                self._events.append(VerbDone(Verb.MAKE_SAFE))
-            self._wait_for_person_again()
-
-    def _wait_for_person_again(self) -> None:
-        held = self._sender.held
-        if held is not None and words.changes_tool(held[0]):
-            self._wait_for_tool()
-
-    def _make_safe_at_wait(self) -> None:
-        """A person may be a long time; what is on goes off and comes back on resume."""
-        if self._switch_off_kept():
-            self._verbs.append(Verb.MAKE_SAFE)
-        else:
-            self._events.append(VerbDone(Verb.MAKE_SAFE))
+            self._wait_for_person()
 
     def _go_on_behind_wait(self, now: float) -> None:
         """A person said so."""

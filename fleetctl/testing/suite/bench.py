@@ -172,3 +172,9 @@ class Bench:
     def finish(self) -> None:
         """Switch the machine off: no timer is left."""
         self.link.power_off()
+
+
+def ends_with_its_line(progress: Progress, program: bytes) -> bool:
+    """Whether the bytes that are told, if any, end with the line that is told: they say where a run stopped."""
+    text = program[: progress.acknowledged_bytes]
+    return not text or len(text.splitlines()) == progress.acknowledged_line

@@ -15,7 +15,7 @@ from fleetctl.driver.api import Capabilities, EndKind, Facet
 from fleetctl.errors import FleetctlError, LinkError, MachineBusy, MachineError, OperatorError
 from fleetctl.model.machine import Activity
 from fleetctl.testing.fixtures import under_virtual_clock
-from fleetctl.testing.suite.bench import Bench, Source
+from fleetctl.testing.suite.bench import Bench, Source, ends_with_its_line
 from fleetctl.testing.suite.subject import Subject
 
 LONG_S = 600.0
@@ -130,6 +130,7 @@ class DriverSuite:
         await bench.end()
         lines = [progress.acknowledged_line for _, progress in bench.recorder.progresses]
         assert lines == sorted(lines)
+        assert all(ends_with_its_line(progress, self.subject.program) for _, progress in bench.recorder.progresses)
         assert lines[-1] == bench.recorder.ends[0][2].acknowledged_line
         times_s = [at_s for at_s, _ in bench.recorder.progresses[:-1]]
         gaps_s = [later - earlier for earlier, later in pairwise(times_s)]

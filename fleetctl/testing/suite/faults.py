@@ -16,7 +16,7 @@ from fleetctl.errors import LinkError, MachineError
 from fleetctl.model.machine import Activity
 from fleetctl.testing.faults import ChunkFaults, FaultyTransport, LinkFaults
 from fleetctl.testing.fixtures import under_virtual_clock
-from fleetctl.testing.suite.bench import Bench
+from fleetctl.testing.suite.bench import Bench, ends_with_its_line
 from fleetctl.testing.suite.subject import Subject
 from fleetctl.transport.base import Transport
 
@@ -111,6 +111,7 @@ class FaultSuite:
         assert kind is EndKind.INTERRUPTED
         assert reason
         assert progress.acknowledged_line >= SOME_LINES
+        assert ends_with_its_line(progress, self.subject.program)
         assert len(bench.recorder.losses) == 1
         assert bench.recorder.calls.index("ended") < bench.recorder.calls.index("lost")
         await bench.driver.close()
@@ -194,6 +195,7 @@ class FaultSuite:
         else:
             assert reason
             assert progress.acknowledged_line >= 0
+            assert ends_with_its_line(progress, self.subject.program), f"seed {seed}: {progress}"
         links[-1].rest()
         await bench.driver.close()
         bench.finish()

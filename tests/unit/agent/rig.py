@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from fleetctl.agent.agent import Agent, Surroundings
 from fleetctl.agent.blocking import RunBlocking, inline
 from fleetctl.agent.files import MemoryJournalFile
+from fleetctl.agent.programs import Stretch
 from fleetctl.clock import Clock
 from fleetctl.driver.api import (
     Capabilities,
@@ -87,10 +88,10 @@ class FakeMachine:
         assert self.driver is not None
         return self.driver.listener
 
-    def acknowledge(self, line: int, depth: int = 4) -> None:
-        """Lines up to `line` were acknowledged."""
+    def acknowledge(self, line: int, depth: int = 4, ends_at_bytes: int = 0) -> None:
+        """Lines up to `line` were acknowledged; the last of them ends there in the program's file."""
         assert self.driver is not None
-        self.driver.progress = Progress(line + 1, line, depth)
+        self.driver.progress = Progress(line + 1, line, depth, ends_at_bytes)
         self.listener.progress(self.driver.progress)
 
     def end(self, kind: EndKind, reason: str = "") -> None:
@@ -245,11 +246,14 @@ class MemoryProgram:
         self.size_bytes = len(content)
         self.failure: FleetctlError | None = None
         self.closed = False
-        self._content = content
+        self._whole = self._content = content
 
     async def read(self, limit_bytes: int) -> bytes:
         block, self._content = self._content[:limit_bytes], self._content[limit_bytes:]
         return block
+
+    def before(self, offset_bytes: int) -> Stretch:
+        return Stretch(self._whole[:offset_bytes], 0)
 
     def close(self) -> None:
         self.closed = True
@@ -269,6 +273,10 @@ class MemoryPrograms:
             raise NotFound("The program is not here.")
         self.opened.append(MemoryProgram(sha256, self.content[sha256]))
         return self.opened[-1]
+
+    async def before(self, sha256: str, offset_bytes: int) -> Stretch:
+        await asyncio.sleep(self.slow_s)
+        return Stretch(self.content.get(sha256, b"")[:offset_bytes], 0)
 
 
 class FakeServer:

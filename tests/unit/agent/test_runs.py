@@ -222,7 +222,7 @@ async def test_a_lost_link_interrupts_the_run_at_once_and_nothing_resumes() -> N
         assert content.runs["run-1"].state == "interrupted"  # in the same turn of the loop
         await until(lambda: "interrupted" in controller.states())
         report = controller.last(RunReport)
-        assert (report.acknowledged_line, report.planner_depth, report.started) == (120, 4, True)
+        assert (report.acknowledged_line, report.started) == (120, True)
         order = [type(m).__name__ for m in controller.received if isinstance(m, MachineReport | RunReport)]
         suspect = [r.sequence for r in controller.of(MachineReport) if r.position is Position.SUSPECT]
         assert suspect[0] < report.sequence, order

@@ -36,7 +36,7 @@ LISTINGS: dict[str, tuple[str, Any, str]] = {
         "K9 cannot " + WAIT.sentence,
     ),
     "run list": ("GET runs", [shapes.run()], "R-0007 J-0001 K1 bracket.gcode 25% running"),
-    "run show R-0007": ("GET runs/R-0007", shapes.run(), "executed 104 to 120 of 480, sent 124"),
+    "run show R-0007": ("GET runs/R-0007", shapes.run(), "120 of 480 acknowledged, 124 sent"),
     "part list": ("GET parts", [shapes.part()], "P-00003 J-0001 2 R-0007 K1 made"),
     "part show P-00003": (
         "GET parts/P-00003",
@@ -135,6 +135,16 @@ VERBS: dict[str, tuple[str, Any, Any]] = {
         {"frame": "G55", "axes_mm": {"Z": 0.0}},
         {"offsets_mm": {"G55": [1, 2, 3]}, "on_record_mm": {"G55": [1, 2, 3]}, "differ": []},
     ),
+    "machine offsets M1 --frame g55 --from-probe 1234 --coordinate 1.6": (
+        "POST machines/M1/work-offsets/from-probe",
+        {"number": 1234, "frame": "G55", "coordinate_mm": 1.6},
+        {"offsets_mm": {"G55": [1, 2, 3]}, "on_record_mm": {"G55": [1, 2, 3]}, "differ": []},
+    ),
+    "machine offsets M1 --from-probe 7": (
+        "POST machines/M1/work-offsets/from-probe",
+        {"number": 7, "frame": "G54", "coordinate_mm": 0.0},
+        {"offsets_mm": {"G54": [1, 2, 3]}, "on_record_mm": {"G54": [1, 2, 3]}, "differ": []},
+    ),
     "machine probe M1 --distance 10": (
         "POST machines/M1/probe",
         {"axis": "Z", "direction": -1, "distance_mm": 10.0, "feed_mm_s": 1.0},
@@ -228,6 +238,36 @@ def test_active_inputs_and_what_is_on_are_shown(daemon: PretendDaemon, capsys: p
     shown = " ".join(ask(daemon, capsys, "machine", "show", "M1")[1].split())
     assert "active inputs probe, X limit" in shown and "switched on none" in shown
     assert "active: probe, X limit" in " ".join(ask(daemon, capsys, "machine", "list")[1].split())
+
+
+MEASURED = {
+    "number": 1234,
+    "at_s": 1000.0,
+    "by": "erika",
+    "axis": "Z",
+    "direction": -1,
+    "contact_mm": {"X": 1.0, "Y": 2.0, "Z": -12.5},
+    "work_mm": {"G54": 0.25},
+}
+
+
+def test_what_probes_found_is_listed(daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon.answer("GET machines/M1/probe", [MEASURED, {**MEASURED, "number": 1200, "stale": "it is too old"}])
+    shown = " ".join(ask(daemon, capsys, "machine", "measurements", "M1")[1].split())
+    assert "1234" in shown and "erika Z- -12.500 G54 0.250 yes" in shown and "no: it is too old" in shown
+    assert '"number": 1200' in ask(daemon, capsys, "machine", "measurements", "M1", "--json")[1]
+    daemon.answer("GET machines/M1/probe", [])
+    assert ask(daemon, capsys, "machine", "measurements", "M1")[1] == "Nothing was probed on M1 lately."
+
+
+@pytest.mark.parametrize(
+    "words", ["--from-probe 7 Z=0", "--coordinate 1.6", "Z=0 --coordinate 1.6", "--from-probe 7 --coordinate nan"]
+)
+def test_an_offset_is_set_in_one_way_at_a_time(
+    words: str, daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ask(daemon, capsys, *f"machine offsets M1 {words}".split())[0] == 2
+    assert daemon.asked == []
 
 
 def test_removing_a_machine(daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]) -> None:

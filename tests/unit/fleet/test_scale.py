@@ -22,7 +22,7 @@ from fleetctl.model.machine import Machine
 from fleetctl.model.profile import Setup
 from fleetctl.model.run import RunState
 from fleetctl.scheduling.situation import Situation
-from fleetctl.store import machines, parts, runs
+from fleetctl.store import events, machines, parts, runs
 from tests.unit.fleet.conftest import AGENT, Book
 
 GROWING = ("runs", "parts", "events", "results")
@@ -69,12 +69,36 @@ def test_what_is_read_with_every_decision_is_found_by_an_index(book: Book) -> No
         book.situation()
         read(book, whole_floor)
         book.look(lambda conn: runs.find(conn, machine_id="machine-K1", limit=20))
+        book.look(lambda conn: runs.find(conn, machine_id="machine-K1", active_only=True))
+        book.look(lambda conn: runs.find(conn, job_id=done.job_id))
+        book.look(lambda conn: runs.find(conn, active_only=True))
         book.look(lambda conn: parts.of_job(conn, done.job_id))
     assert len(sent) > 10
     for statement, parameters in sent:
         plan = book.look(lambda conn, s=statement, p=parameters: _plan(conn, s, p))
         whole = [step for step in plan if any(step.startswith(f"SCAN {table}") for table in GROWING)]
         assert not [step for step in whole if ACTIVE_ONLY not in step], (statement, plan)
+
+
+@pytest.mark.parametrize(
+    ("look", "by"),
+    [
+        (lambda conn: runs.find(conn, limit=20), "ix_runs_created_s_id"),
+        (lambda conn: events.about(conn, "K1", 20), "ix_events_subject_sequence"),
+        (lambda conn: events.of_kinds(conn, "K1", ("machine.probed",), 20_000), "ix_events_subject_sequence"),
+    ],
+    ids=["runs", "events of a subject", "measurements"],
+)
+def test_what_is_listed_newest_first_is_read_from_its_newest_end(
+    book: Book, look: Callable[[sa.Connection], object], by: str
+) -> None:
+    """No sorting of the whole past, and no look at what others did."""
+    with statements(book) as sent:
+        book.look(look)
+    statement, parameters = sent[-1]
+    plan = book.look(lambda conn: _plan(conn, statement, parameters))
+    assert any(f"USING INDEX {by}" in step for step in plan), plan
+    assert not any("TEMP B-TREE" in step for step in plan), plan
 
 
 def _plan(conn: sa.Connection, statement: str, parameters: Any) -> list[str]:

@@ -377,7 +377,7 @@ def test_cancel_switches_off_and_waits_for_the_planner() -> None:
         seen += lines
         talk.says(*(["X:0.00 Y:0.00 Z:0.00 E:0.00"] if lines == ["M114"] else []), "ok")
     assert seen == ["M104 S0", "M140 S0", "M107", "M400", "M114"]
-    assert talk.events(RunEnded) == [RunEnded(RunEndKind.CANCELLED, "cancelled", 1, 0)]
+    assert talk.events(RunEnded) == [RunEnded(RunEndKind.CANCELLED, "cancelled", 1, 0, len("G28\n"))]
 
 
 def test_the_panel_s_cancel_is_a_cancel() -> None:
@@ -385,7 +385,7 @@ def test_the_panel_s_cancel_is_a_cancel() -> None:
     talk.sent()
     talk.says("//action:cancel", "ok")
     talk.answer_all()
-    assert talk.events(RunEnded) == [RunEnded(RunEndKind.CANCELLED, "cancelled at the machine", 1, 0)]
+    assert talk.events(RunEnded) == [RunEnded(RunEndKind.CANCELLED, "cancelled at the machine", 1, 0, len("G28\n"))]
 
 
 # Ends

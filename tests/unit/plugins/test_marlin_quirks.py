@@ -220,7 +220,7 @@ def test_the_spaces_of_an_action_vary(spaced: str) -> None:
     talk.says(f"{spaced}notification Layer 3", f"{spaced}shutdown", f"{spaced}cancel", "ok")
     assert talk.events(Message)[0] == Message("Layer 3")
     talk.answer_all()
-    assert talk.events(RunEnded) == [RunEnded(RunEndKind.CANCELLED, "cancelled at the machine", 1, 0)]
+    assert talk.events(RunEnded) == [RunEnded(RunEndKind.CANCELLED, "cancelled at the machine", 1, 0, len("G1 X1\n"))]
 
 
 def test_a_prompt_is_told_with_its_choices_and_answered_by_its_index() -> None:
