@@ -1,8 +1,8 @@
 """What RS274 says about one line as a whole: words that exclude each other, that nothing uses, or that are missing.
 
-Only for CNC dialects but LinuxCNC (`gcode_rs274`), whose controllers judge a line before they act on it (Grbl 1.1 gc_execute_line answers errors
-21 to 37 for what is noted here). Lines with a word outside Grbl's own list are left alone: their words may use any
-letter.
+Only for dialects of CNC controllers, which judge a line before they act on it (Grbl 1.1 gc_execute_line answers errors
+21 to 37 for what is noted here); LinuxCNC's own rules are in `gcode_rs274`. Lines with a word outside Grbl's own list
+are left alone: their words may use any letter.
 """
 
 from libc.stdint cimport int32_t, uint32_t

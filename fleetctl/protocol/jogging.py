@@ -16,6 +16,7 @@ import msgspec
 
 from fleetctl.errors import MachineBusy, MachineError, UsageError
 from fleetctl.model.profile import Envelope, Profile
+from fleetctl.protocol.jog_queue import JogQueue, Latest, PlannedAgain, Queued
 
 AXES = "XYZ"
 JOG_AXES = ("X", "Y", "Z", "E")
@@ -198,6 +199,8 @@ class JogPlan:
         self._goes: dict[str, float] = {}
         self._here_mm: dict[str, float] = {}
         self._rest_mm: dict[str, float] = {}
+        self._queue = self._empty_queue()
+        self._not_before_s = 0.0
 
     def renew(self, velocity_mm_s: Mapping[str, float], until_s: float) -> None:
         """A heartbeat. Raises UsageError."""
@@ -212,7 +215,8 @@ class JogPlan:
         """The tool rests here, machine coordinates; an axis that is left out is not bounded."""
         self._here_mm = dict(here_mm)
         self._goes, self._rest_mm = {}, {}
-        self.ends_s = 0.0
+        self._queue = self._empty_queue()
+        self.ends_s = self._not_before_s = 0.0
 
     def wanted(self, now: float) -> bool:
         """Whether somebody still holds the key."""
@@ -221,7 +225,7 @@ class JogPlan:
     def take(self, now: float, within: Envelope | None) -> Move | None:
         """The next move, when it may go out now; None before `due_s`, at the edge, and when nobody asks."""
         latest_s = min(self._latest_s(), now + self.limits.queue_s) + 1e-9
-        if not self.wanted(now) or self._end_after(now) > latest_s:
+        if not self.wanted(now) or now < self._not_before_s or self._end_after(now) > latest_s:
             return None
         way_mm = {axis: speed * self._segment_s() for axis, speed in self._asked.items()}
         if within is not None:
@@ -230,9 +234,10 @@ class JogPlan:
                     way_mm[axis] = inside(way_mm[axis], self._here_mm[axis], least, greatest)
         distance_mm = self._rounded(way_mm)
         if not distance_mm:  # at the edge, or slower than one move can say: look again one move later
-            self.ends_s = max(self.ends_s, now) + self._segment_s()
+            self._not_before_s = now + self._segment_s()
             return None
-        self.ends_s = self._end_after(now)
+        self._queue.push(self._queued(now), now)
+        self.ends_s = self._queue.ends_s()
         self._goes = self._asked
         for axis, mm in distance_mm.items():
             if axis in self._here_mm:
@@ -244,7 +249,12 @@ class JogPlan:
         if not self.wanted(now):
             return None
         end_s = self._end_after(now)
-        return self.until_s if end_s > self._latest_s() else max(now, end_s - self.limits.queue_s)
+        if end_s > self._latest_s():
+            return self.until_s
+        return max(now, self._not_before_s, end_s - self.limits.queue_s)
+
+    def _empty_queue(self) -> JogQueue:
+        return Latest() if self.limits.starts_twice else PlannedAgain()
 
     def _latest_s(self) -> float:
         """Until when motion may last that this heartbeat allows."""
@@ -252,11 +262,12 @@ class JogPlan:
 
     def _end_after(self, now: float) -> float:
         """When motion would end with one move more."""
-        ramp_s = self._ramp_s({})
-        if self.ends_s <= now:
-            return now + self.limits.ramps_at_start * ramp_s + self._segment_s()
-        lost_s = self._ramp_s(self._goes) + self._slowed_s(ramp_s, self.ends_s - now)
-        return self.ends_s + lost_s + self._segment_s()
+        return self._queue.ends_with_s(self._queued(now), now)
+
+    def _queued(self, now: float) -> Queued:
+        """The next move as the queue sees it."""
+        change_s = self._ramp_s(self._goes) if self.ends_s > now else 0.0
+        return Queued(self._segment_s(), self._ramp_s({}), change_s)
 
     def _ramp_s(self, goes: Mapping[str, float]) -> float:
         """How long it takes from one speed to the one that is asked for."""
@@ -267,18 +278,6 @@ class JogPlan:
             ),
             default=0.0,
         )
-
-    def _slowed_s(self, ramp_s: float, left_s: float) -> float:
-        """What is lost because a move comes when the tool slows down for the end, `left_s` away, already.
-
-        With the ramp R and r seconds left it goes at the share r/R of its speed, and has R (1 - r/R)^2 more to go
-        until it is where it would have been. A firmware that plans a move once stops in between, and may rest
-        already, for the end is reckoned too late rather than too early; after several late moves in a row that is
-        still some hundredths of a second short.
-        """
-        if self.limits.starts_twice:
-            return self.limits.ramps_at_start * ramp_s if left_s < ramp_s + self._segment_s() else 0.0
-        return ramp_s * (1 - left_s / ramp_s) ** 2 if left_s < ramp_s else 0.0
 
     def _segment_s(self) -> float:
         """Long enough that the planner's blocks hold the way to stop in: s (N-1) >= v^2 / 2a with s = v dt, hence

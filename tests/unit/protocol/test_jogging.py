@@ -13,9 +13,6 @@ BEAT_S = 0.08
 BEATS = 12
 LOOKS_S = 0.001
 
-SHORT_S = 0.03
-"""What the plan is short of at most for a firmware that plans a move once, after several late moves in a row."""
-
 
 def rest_after_s(
     planner: Planner, limits: JogLimits, speed_mm_s: float, lateness_s: list[float], *, dies_s: float
@@ -64,4 +61,4 @@ def test_motion_ends_in_time_however_late_moves_are(
     planner = Planner(15, replans_current=replans)
     rest_s = rest_after_s(planner, limits, speed_mm_s, lateness_s, dies_s=dies_s)
     rounding_s = 0.001 / min(abs(speed_mm_s), 0.045 * accel_mm_s2)
-    assert rest_s <= VALID_S + AFTER_S + 2 * LOOKS_S + 2 * rounding_s + (0.0 if replans else SHORT_S)
+    assert rest_s <= VALID_S + AFTER_S + 2 * LOOKS_S + 2 * rounding_s
