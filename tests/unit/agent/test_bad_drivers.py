@@ -9,7 +9,7 @@ import time
 import pytest
 
 from fleetctl.agent.ears import CHANGES_MOST, EVENTS_MOST, REASON_MOST
-from fleetctl.agent.lag import Blocked, LagMonitor
+from fleetctl.agent.lag import BEAT_S, Blocked, LagMonitor
 from fleetctl.agent.owners import Owners
 from fleetctl.clock import SystemClock
 from fleetctl.driver.api import Progress, Telemetry
@@ -111,9 +111,13 @@ async def test_a_driver_that_raises_anywhere_loses_its_own_link_only(verb: str) 
 class Blocking:
     """Part of a driver that does not give the loop back."""
 
+    longest_s = 0.0
+
     def compute(self, for_s: float) -> None:
         """Hold up the loop."""
+        began_s = time.monotonic()
         time.sleep(for_s)  # the point of the test
+        self.longest_s = max(self.longest_s, time.monotonic() - began_s)
 
 
 async def blocked_by(call: object, owner: object, told: list[Blocked], *, stuck: list[Blocked] | None = None) -> None:
@@ -144,17 +148,22 @@ async def test_what_belongs_to_no_machine_blames_none() -> None:
 
 async def test_many_short_calls_blame_nobody(caplog: pytest.LogCaptureFixture) -> None:
     """A busy computer is late without any single call being to blame."""
-    bad = Blocking()
-    told: list[Blocked] = []
-    monitor = LagMonitor(SystemClock(), lambda thing: "id-bad" if thing is bad else "", told.append)
-    watching = asyncio.create_task(monitor.run())
-    with caplog.at_level(logging.WARNING):
-        await asyncio.sleep(0.1)
-        for _ in range(60):
-            asyncio.get_running_loop().call_soon(bad.compute, 0.01)
-        await asyncio.sleep(0.1)
-        await asyncio.sleep(0.1)
-    watching.cancel()
+    for _ in range(5):
+        bad = Blocking()
+        told: list[Blocked] = []
+        monitor = LagMonitor(SystemClock(), lambda thing, bad=bad: "id-bad" if thing is bad else "", told.append)
+        watching = asyncio.create_task(monitor.run())
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            await asyncio.sleep(0.1)
+            for _ in range(60):
+                asyncio.get_running_loop().call_soon(bad.compute, 0.01)
+            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)
+        watching.cancel()
+        if bad.longest_s < BEAT_S:
+            break  # else the computer made one call a long one, and naming it is right
+    assert bad.longest_s < BEAT_S, "this computer has no time for the test"
     assert told == [] and "no single call" in caplog.text
 
 
