@@ -47,7 +47,7 @@ def stopped_between(run: Run) -> tuple[int, int] | None:
     """
     if not run.started or run.active or run.state is RunState.FINISHED:
         return None
-    return max(0, run.acknowledged_line - run.planner_depth), run.acknowledged_line
+    return run.surely_executed_line, run.acknowledged_line
 
 
 def continued_by(conn: sa.Connection, run: Run) -> Run | None:

@@ -163,7 +163,7 @@ def _found(conn: sa.Connection, code: str) -> Found:
 
 def stopped_in(run: Run, analysis: Analysis) -> StoppedIn:
     """The interval in which execution stopped, with its layers."""
-    least = max(0, run.acknowledged_line - run.planner_depth)
+    least = run.surely_executed_line
     layers = analysis.layer_table
     first, last = layer_at(analysis, least + 1), layer_at(analysis, run.acknowledged_line)
     return StoppedIn(
@@ -222,7 +222,7 @@ def obstacles(machine: Machine, stopped: bool, agent_answers: bool) -> list[Obst
 def _preview(found: Found, made: Rehearsal, in_the_way: tuple[Obstacle, ...]) -> ContinuationPreview:
     run, first = found.run, made.preview.first_line
     verdict = check(made.analysis, found.machine.profile, found.machine.setup)
-    least = max(0, run.acknowledged_line - run.planner_depth)
+    least = run.surely_executed_line
     return ContinuationPreview(
         run=run.code,
         version=run.version,

@@ -204,7 +204,7 @@ class Moment:
             acknowledged_line=acknowledged,
             sent_line=live.sent_line if live else acknowledged,
             lines=lines,
-            planner_depth=acknowledged - max(0, run.acknowledged_line - run.planner_depth),
+            planner_depth=acknowledged - run.surely_executed_line,
             end_s=end_s,
         )
 

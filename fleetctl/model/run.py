@@ -89,3 +89,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     def active(self) -> bool:
         """Whether the run holds its machine (I1)."""
         return self.state in ACTIVE
+
+    @property
+    def surely_executed_line(self) -> int:
+        """The last line that was executed for certain: acknowledged is not executed (DESIGN section 7)."""
+        return max(0, self.acknowledged_line - self.planner_depth)
