@@ -93,7 +93,10 @@ class Ears:
     def progress(self, progress: Progress) -> None:
         """Lines were acknowledged."""
         self._count()
-        self._tell(lambda hearing: hearing.heard_progress(progress))
+        if self._kept is None and self._hearing is not None:
+            self._hearing.heard_progress(progress)  # the commonest by far
+        else:
+            self._tell(lambda hearing: hearing.heard_progress(progress))
 
     def ended(self, kind: EndKind, reason: str, progress: Progress) -> None:
         """The run in hand ended."""

@@ -42,7 +42,7 @@ class Journal:
         self._clock = clock
         self._wake = asyncio.Event()
         self._pending: list[bytes] = []
-        self._progress: dict[str, RunProgress] = {}
+        self._progress: dict[str, bytes] = {}
         self._ticket = 0
         self._durable_ticket = 0
         self._waiting: list[tuple[int, asyncio.Future[bool]]] = []
@@ -78,7 +78,8 @@ class Journal:
         """Take in a record; gives the ticket for `durable`. Never blocks, never fails."""
         self.state.apply(record)
         if isinstance(record, RunProgress):
-            self._progress[record.run_id] = record
+            # Framed now: hundreds of them in one go, when it is time to write, would hold up the loop.
+            self._progress[record.run_id] = frame(record)
         else:
             self._flush_progress()
             self._pending.append(frame(record))
@@ -184,7 +185,7 @@ class Journal:
 
     def _flush_progress(self) -> None:
         """Progress goes to the file before anything that came after it."""
-        self._pending += [frame(progress) for progress in self._progress.values()]
+        self._pending += self._progress.values()
         self._progress.clear()
 
     def _fail(self, error: OSError) -> None:

@@ -26,6 +26,9 @@ BEAT_S = 0.05
 LATE_S = 0.2
 """A serial buffer of 128 bytes at 115200 baud is empty after 11 ms, a planner of 16 moves after some tenths."""
 
+RUNNERS = frozenset({("_run", "events.py"), ("select", "port_loop.py")})
+"""The functions, with their files, whose callees are what a loop runs."""
+
 STUCK_S = 5.0
 """A call that takes longer may never end: then it is said while it lasts."""
 
@@ -148,11 +151,12 @@ def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
 
 
 def _call_of(innermost: FrameType | None) -> FrameType | None:
-    """The outermost frame of what the loop runs at the moment: the one that asyncio's `Handle._run` called."""
+    """The outermost frame of what the loop runs at the moment: what asyncio's `Handle._run` called, or a port that was
+    served inside the loop's wait (`PortSelector.select`)."""
     inner: FrameType | None = None
     for frame in _outwards(innermost):
         code = frame.f_code
-        if code.co_name == "_run" and code.co_filename.endswith("events.py"):
+        if (code.co_name, code.co_filename.rpartition("/")[2]) in RUNNERS:
             return inner
         inner = frame
     return None

@@ -25,7 +25,6 @@ from fleetctl.agent.shared import Shared
 from fleetctl.agent.telemetry import Readings
 from fleetctl.agent.wire import Wire, told_activity, told_end
 from fleetctl.driver.api import (
-    AnswersPrompts,
     Driver,
     EndKind,
     MachineSpec,
@@ -457,7 +456,8 @@ class Session:
     def _look_for_a_prompt(self) -> None:
         """What the firmware asks a person, if its driver says so; shown with the readings."""
         driver = self.driver
-        asks = driver is not None and driver.capabilities.prompts and isinstance(driver, AnswersPrompts)
+        # Not `isinstance`, which looks through the whole protocol, with every reading.
+        asks = driver is not None and driver.capabilities.prompts and hasattr(driver, "prompt")
         prompt = driver.prompt() if asks else None  # type: ignore[union-attr]
         shown = None if prompt is None else PromptShown(text=prompt.text, choices=prompt.choices)
         if shown != self._readings.prompt:

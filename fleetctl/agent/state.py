@@ -55,6 +55,8 @@ class JournalState:
         """Take in one record; the order of records is the order in which things happened."""
         now = self.content
         match record:
+            case RunProgress():  # first: there are a thousand of them for each of the others
+                self._progress(record)
             case Booted(journal_id=journal_id, sequence=sequence):
                 now.journal_id = now.journal_id or journal_id
                 now.last_sequence = max(now.last_sequence, sequence)
@@ -72,8 +74,6 @@ class JournalState:
                 _forget_oldest(now.runs, RUNS_KEPT, (i for i, run in now.runs.items() if run.state in ENDED))
             case RunStarted(run_id=run_id):
                 self._start(run_id)
-            case RunProgress():
-                self._progress(record)
             case Reported(report=report):
                 self._report(report)
             case Acknowledged(sequence=sequence):

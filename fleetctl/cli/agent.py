@@ -18,5 +18,7 @@ from fleetctl.config import FIRST_AGENT, load
 def agent(data: Path | None, name: str) -> None:
     """Run an agent of a data directory. `fleetctl serve` starts what it needs; they outlive the controller."""
     from fleetctl.agent_app import run_agent  # Here, so that every other command starts sooner.
+    from fleetctl.transport.port_loop import port_loop
 
-    asyncio.run(run_agent(load(None, data, None).of_agent(name)))
+    with asyncio.Runner(loop_factory=port_loop) as runner:
+        runner.run(run_agent(load(None, data, None).of_agent(name)))

@@ -15,6 +15,9 @@ from fleetctl.protocol.engine import Progress
 INTERVAL_S = 0.1
 """The agent journals the acknowledged line every 100 ms; more often nobody could use it."""
 
+SLACK_S = 0.02
+"""Who is asked that often already may be a little early: a timer for the rest would cost more than the telling."""
+
 
 class ProgressTeller:
     """Coalesces the engine's progress of one run at a time. `planner_depth` goes out with each."""
@@ -44,7 +47,7 @@ class ProgressTeller:
         if self._timer is not None:
             return
         due_s = None if self._told_at_s is None else self._told_at_s + INTERVAL_S
-        if due_s is not None and due_s > self._clock.monotonic():
+        if due_s is not None and due_s - SLACK_S > self._clock.monotonic():
             self._timer = asyncio.get_running_loop().call_at(due_s, self._tell)
         else:
             self._tell()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from fleetctl.clock import Clock
 from fleetctl.driver.api import ProgramSource
-from fleetctl.driver.glances import Glances, glances
+from fleetctl.driver.glances import glances
 from fleetctl.driver.turns import turns
 from fleetctl.errors import FleetctlError, LinkError, OurProtocolError
 from fleetctl.protocol.engine import Engine, EngineEvent
@@ -64,15 +64,11 @@ class Streamer:
         # Looked up once: asking a protocol with `isinstance` costs more than a line.
         self._laned = engine if isinstance(engine, HasLane) else None
         self._lane: Lane | None = None if self._laned is None else self._laned.lane
-        self._glances: Glances | None = None
 
     async def open(self, deadline_s: float) -> None:
         """Open the link and let the engine begin to identify the machine. Raises LinkUnavailable."""
         await self._transport.open(self, deadline_s)
         self.is_open = True
-        self._glances = glances()
-        if self._lane is not None:
-            self._lane.is_watched = False
         if isinstance(self._lane, CompiledLane) and isinstance(self._transport, CarriesLane):
             self._transport.carry(self._lane, self)
         self.engine.connected(self._clock.monotonic())
@@ -101,6 +97,7 @@ class Streamer:
         self._hunger_told = False
         self.engine.start(feeder, self._clock.monotonic())
         self._feeder = feeder
+        self._watch_lane(True)
         if block:
             self._reader = asyncio.get_running_loop().create_task(self._read_ahead(feeder, program))
             self._reader.add_done_callback(self._reader_done)
@@ -119,6 +116,7 @@ class Streamer:
     def forget_program(self) -> None:
         """The run is over: read no further."""
         self._feeder = None
+        self._watch_lane(False)
         if self._reader is not None:
             self._reader.cancel()
             self._reader = None
@@ -166,12 +164,9 @@ class Streamer:
         self.lane_acted(now_s)
 
     def lane_acted(self, now_s: float) -> None:
-        """The lane took bytes, here or at the port: let it be told of and fed, and its engine step."""
+        """The lane took bytes, here or at the port, and may want its engine to step or the program to be read on."""
         lane = self._lane
         assert lane is not None
-        if not lane.is_watched and self._glances is not None:
-            lane.is_watched = True
-            self._glances.ask(self._look)
         if lane.wants_data:
             lane.wants_data = False
             self._tell_hunger()
@@ -189,13 +184,25 @@ class Streamer:
         """The lane raised at the port."""
         self._engine_broke(error)
 
+    def _watch_lane(self, watched: bool) -> None:
+        """Look regularly how far the lane has come, while a program is in hand."""
+        if self._lane is None or self._lane.is_watched == watched:
+            return
+        self._lane.is_watched = watched
+        if watched:
+            glances().watch(self._look)
+        else:
+            glances().leave(self._look)
+
     def _look(self) -> None:
         """Tell how far the lane has come meanwhile."""
-        if self.is_open and self._lane is not None and self._laned is not None:
-            self._lane.is_watched = False
+        assert self._laned is not None
+        try:
             progress = self._laned.progress()
             if progress is not None:
                 self._on_event(progress)
+        except Exception as error:  # noqa: BLE001 - the boundary, as in `guarded`
+            self._engine_broke(error)
 
     def lost(self, reason: LinkError) -> None:
         """The link is gone."""

@@ -32,8 +32,7 @@ class Turns:
 
     def _work(self) -> None:
         for _ in range(min(AT_ONCE, len(self._works))):
-            # It stays in the queue while it works: what it asks for itself comes in a later turn.
-            self._works[0]()
+            self._works[0]()  # it stays in the queue meanwhile: what it asks for itself comes in a later turn
             self._works.popleft()
         if self._works:
             self._loop.call_soon(self._work)

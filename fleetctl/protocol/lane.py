@@ -3,7 +3,8 @@
 A lane belongs to its engine, which opens it only while nothing but a program is under way. The streamer offers it
 each input first (`fleetctl.driver.streamer`). It must do exactly what the engine would: the engine's own way stays
 the reference, and a test compares both byte by byte. This module is the only door to the lanes of `ext/flight.pyx`
-and `ext/counted_lane.pyx`, and to the port of `ext/lane_port.pyx` that asks a lane before anybody else.
+and `ext/counted_lane.pyx`, to the port of `ext/lane_port.pyx` that asks a lane before anybody else, and to what waits
+for many such ports (`ext/port_wait.pyx`).
 """
 
 from __future__ import annotations
@@ -14,9 +15,21 @@ from fleetctl._ext.counted_lane import CountedLane
 from fleetctl._ext.flight import Lane as CompiledLane
 from fleetctl._ext.flight import NumberedLane
 from fleetctl._ext.lane_port import LanePort
+from fleetctl._ext.port_wait import AT_ONCE as PORTS_AT_ONCE
+from fleetctl._ext.port_wait import PortWait
 from fleetctl.protocol.engine import Progress
 
-__all__ = ["CompiledLane", "CountedLane", "HasLane", "KeptByLane", "Lane", "LanePort", "NumberedLane"]
+__all__ = [
+    "PORTS_AT_ONCE",
+    "CompiledLane",
+    "CountedLane",
+    "HasLane",
+    "KeptByLane",
+    "Lane",
+    "LanePort",
+    "NumberedLane",
+    "PortWait",
+]
 
 Value = TypeVar("Value")
 
@@ -29,7 +42,7 @@ class Lane(Protocol):
     wants_data: bool
     """Set by `receive` when the program should be read on; whoever does so clears it."""
     is_watched: bool
-    """Whether somebody will look soon how far it has come; kept by who does, who is so asked once for many lines."""
+    """Whether somebody looks regularly how far it has come; kept by who does."""
 
     def receive(self, data: bytes, now_s: float) -> bytes | None:
         """Bytes to write when the lane dealt with `data` whole, possibly none; None, and nothing has changed, when

@@ -76,7 +76,7 @@ class LaneOwner(Protocol):
     """Who keeps the engine of a lane that answers at the port. Called from the loop's thread; must not raise."""
 
     def lane_acted(self, now_s: float) -> None:
-        """The lane sent something that nobody watches, or its engine must step."""
+        """The lane wants its engine to step or the program to be read on."""
         ...
 
     def lane_broke(self, error: Exception) -> None:

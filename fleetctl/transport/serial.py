@@ -21,7 +21,7 @@ from fleetctl.protocol.lane import CompiledLane, LanePort
 from fleetctl.transport.base import LaneOwner, Receiver
 from fleetctl.transport.opening import open_in_thread
 from fleetctl.transport.output import LINE_FEED, OutputBuffer, StallWatch
-from fleetctl.transport.port_set import PortSet, port_set
+from fleetctl.transport.port_loop import read, read_no_more
 from fleetctl.transport.serial_port import Port, SerialSettings, open_port, speed_refused
 
 
@@ -38,7 +38,6 @@ class SerialTransport(asyncio.Protocol):
         self._stall = StallWatch(self._settings.stall_s, self._stalled)
         self._port: Port | None = None
         self._lane_port: LanePort | None = None
-        self._read_by: PortSet | None = None
         self._link: serial_asyncio.SerialTransport | None = None
         self._receiver: Receiver | None = None
         self._reason: LinkError | None = None
@@ -173,8 +172,7 @@ class SerialTransport(asyncio.Protocol):
         """Takes the place of pyserial-asyncio's reader, which has just been added."""
         if link is self._link:
             asyncio.get_running_loop().remove_reader(descriptor)
-            self._read_by = port_set()
-            self._read_by.add(descriptor, port.readable)
+            read(port)
 
     def _pump(self) -> None:
         """Gives the port what it takes at once, and hands the rest of one piece to pyserial-asyncio."""
@@ -223,8 +221,7 @@ class SerialTransport(asyncio.Protocol):
         self._output.clear()
         self._handed = b""
         if self._lane_port is not None:
-            if self._read_by is not None:
-                self._read_by.remove(self._lane_port.descriptor)
+            read_no_more(self._lane_port)
             self._lane_port.shut()
         self._lane_port = self._port = None
         self._link = None

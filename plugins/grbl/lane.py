@@ -93,7 +93,7 @@ class LanedGrblEngine(GrblEngine):
         return Progress(*told, self.lane.acknowledged_bytes)
 
     def _tell_progress(self) -> None:
-        """Unless somebody asks soon: with each report there would else be one word more than anybody can use."""
+        """Unless somebody looks regularly: each report would else bring one word more than anybody can use."""
         if not self.lane.is_watched:
             super()._tell_progress()
 

@@ -77,6 +77,11 @@ class LanedMarlinEngine(MarlinEngine):
         self._told = told
         return Progress(*told, self.lane.acknowledged_bytes)
 
+    def _tell_progress(self) -> None:
+        """Unless somebody looks regularly: each report would else bring one word more than anybody can use."""
+        if not self.lane.is_watched:
+            super()._tell_progress()
+
     def _catch_up(self) -> None:
         """The clocks for a missing answer and for silence run from what was heard last, whoever heard it."""
         self._watch.heard_s = max(self._watch.heard_s, self.lane.read_at_s)

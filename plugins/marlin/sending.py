@@ -132,10 +132,7 @@ class Sending(MarlinState):
         if self._phase not in DEAF and self._resend_ok_due_s is None:
             self._fill()
             self._finish_program()
-        told = (self._acknowledged_line, self._sent_line)
-        if told != self._told and self._phase in RUN_IN_HAND:
-            self._told = told
-            self._events.append(Progress(self._acknowledged_line, self._sent_line, self._acknowledged_bytes))
+        self._tell_progress()
         if self._waiting or not (self._link.window or self._late):
             self._watch.alive()
         elif self._watch.due_s is None:
@@ -144,6 +141,12 @@ class Sending(MarlinState):
             self._late_due_s = None
         elif self._late_due_s is None:
             self._late_due_s = now + LATE_S
+
+    def _tell_progress(self) -> None:
+        told = (self._acknowledged_line, self._sent_line)
+        if told != self._told and self._phase in RUN_IN_HAND:
+            self._told = told
+            self._events.append(Progress(*told, self._acknowledged_bytes))
 
     def _fill(self) -> None:
         link = self._link

@@ -52,8 +52,9 @@ class Phase(Enum):
     FAULT = auto()
 
 
-RUN_IN_HAND = frozenset({Phase.RUNNING, Phase.PAUSED, Phase.FINISHING, Phase.ENDING})
-DEAF = frozenset({Phase.CLOSED, Phase.GREETING, Phase.FAULT})
+# Tuples: an enum hashes in Python, and these are asked with every line of the board.
+RUN_IN_HAND = (Phase.RUNNING, Phase.PAUSED, Phase.FINISHING, Phase.ENDING)
+DEAF = (Phase.CLOSED, Phase.GREETING, Phase.FAULT)
 """Phases in which no numbered line may go out."""
 
 

@@ -2,9 +2,9 @@
  * answers to where each line is out. Nothing of the process is changed, so the agent and a bare loop are timed alike.
  *
  * The watch begins when the loop's own epoll_wait returns (the first descriptor that is ever waited for) and is read
- * when a write to a terminal has returned, so the wait for other machines' lines of the same turn is in it. When an
- * inner epoll gave as many as it was asked for, more may have waited behind them: then the watch began before, but at
- * most STOPWATCH_ROUNDS returns ago, in which all that wait are given once.
+ * when a write to a terminal has returned, so the wait for other machines' lines of the same turn is in it. When it gave
+ * as many as it was asked for, more may have waited behind them: then the watch began before, but at most
+ * STOPWATCH_ROUNDS returns ago, in which all that wait are given once.
  *
  * SIGUSR1 begins to count anew; SIGUSR2 writes percentiles in microseconds to the file that STOPWATCH_TO names.
  */
@@ -90,12 +90,11 @@ int epoll_wait(int epoll, struct epoll_event *events, int most, int timeout) {
         tell_all();
     }
     int ready = real_epoll_wait(epoll, events, most, timeout);
-    if (epoll != loops_own) {
-        full = ready < most ? 0 : full + 1;
-    } else {
+    if (epoll == loops_own) {
         uint64_t back = full < rounds ? full : rounds - 1; /* so many returns ago */
         returned[++returns % ROUNDS] = now_ns();
         woken = returned[(returns - back) % ROUNDS];
+        full = ready < most ? 0 : full + 1;
     }
     return ready;
 }

@@ -39,8 +39,8 @@ from fleetctl.model.messages import (
     encode,
 )
 from fleetctl.model.profile import PROFILES
+from fleetctl.protocol.lane import PORTS_AT_ONCE
 from fleetctl.transport.peer import StreamPeerLink, connect_peer
-from fleetctl.transport.port_set import AT_ONCE
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parents[1] / "build" / "bench"
@@ -65,7 +65,7 @@ def compiled_stopwatch() -> Path:
 
 def timed(told: Path, machines: int) -> dict[str, str]:
     """An environment in which a process is timed; on SIGUSR2 it writes what was found to `told`."""
-    rounds = str(-(-machines // AT_ONCE))
+    rounds = str(-(-machines // PORTS_AT_ONCE))
     return os.environ | {
         "LD_PRELOAD": str(BUILD / "stopwatch.so"),
         "STOPWATCH_TO": str(told),

@@ -6,8 +6,10 @@ import asyncio
 
 from fleetctl.driver.streamer import Streamer
 from fleetctl.protocol.engine import EngineEvent, Progress, Ready
+from fleetctl.protocol.feeder import Feeder
 from fleetctl.testing.fixtures import under_virtual_clock
 from fleetctl.testing.loop import VirtualClock
+from fleetctl.testing.suite import Source
 from tests.unit.driver.test_streamer import Script, Wire
 
 
@@ -34,12 +36,18 @@ class LanedScript(Script):
         self.lane = ScriptedLane()
         self.received: list[bytes] = []
         self.line = 0
+        self.news = True
+        self.breaks = False
 
     def receive(self, data: bytes, now: float) -> None:
         self.received.append(data)
         super().receive(data, now)
 
     def progress(self) -> Progress | None:
+        if self.breaks:
+            raise ValueError("broken")
+        if not self.news:
+            return None
         self.line += 1
         return Progress(self.line, self.line, 0)
 
@@ -82,29 +90,45 @@ async def test_a_lane_that_wants_a_step_gets_one_and_its_bytes_go_first() -> Non
 
 
 @under_virtual_clock()
-async def test_progress_of_the_lane_is_told_at_most_ten_times_a_second_and_soon() -> None:
-    streamer, _, _, told = await opened()
-    for _ in range(100):
-        streamer.data_received(b"ok\n", 1.0)
-        await asyncio.sleep(0.01)
-    assert 9 <= len(told) <= 11
-    before = len(told)
-    streamer.data_received(b"ok\n", 1.0)
-    await asyncio.sleep(0.11)
-    assert len(told) > before
-    quiet = len(told)
+async def test_progress_of_the_lane_is_told_ten_times_a_second_while_a_program_is_in_hand() -> None:
+    streamer, engine, _, told = await opened()
+    await asyncio.sleep(1.0)
+    assert told == []
+    await streamer.begin(Feeder(line_limit_bytes=90), Source(b"G1 X1\n"))
+    assert engine.lane.is_watched
+    await asyncio.sleep(1.05)
+    assert len(told) == 10
+    engine.news = False
+    await asyncio.sleep(1.0)
+    assert len(told) == 10
+    engine.news = True
+    streamer.forget_program()
+    assert not engine.lane.is_watched
     await asyncio.sleep(5.0)
-    assert len(told) == quiet
+    assert len(told) == 10
     streamer.close()
 
 
 @under_virtual_clock()
 async def test_nothing_is_told_of_a_lane_whose_link_is_closed() -> None:
     streamer, _, _, told = await opened()
-    streamer.data_received(b"ok\n", 1.0)
+    await streamer.begin(Feeder(line_limit_bytes=90), Source(b"G1 X1\n"))
     streamer.close()
     await asyncio.sleep(1.0)
     assert told == []
+
+
+@under_virtual_clock()
+async def test_a_look_that_raises_ends_this_link_and_no_other() -> None:
+    broken, engine, wire, _ = await opened()
+    other, _, _, told = await opened()
+    for streamer in (broken, other):
+        await streamer.begin(Feeder(line_limit_bytes=90), Source(b"G1 X1\n"))
+    engine.breaks = True
+    await asyncio.sleep(1.1)
+    assert wire.did[-1] == ("close",)
+    assert 10 <= len(told) <= 11
+    other.close()
 
 
 @under_virtual_clock()
