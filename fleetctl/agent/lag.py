@@ -151,8 +151,8 @@ def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
 
 
 def _call_of(innermost: FrameType | None) -> FrameType | None:
-    """The outermost frame of what the loop runs at the moment: what asyncio's `Handle._run` called, or a port that was
-    served inside the loop's wait (`PortSelector.select`)."""
+    """The outermost frame of what the loop runs at the moment: what asyncio's `Handle._run` called, or a port that
+    was served inside the loop's wait (`PortSelector.select`)."""
     inner: FrameType | None = None
     for frame in _outwards(innermost):
         code = frame.f_code
