@@ -170,6 +170,7 @@ class GrblSimulator(RealTimeBytes):
     def _outputs_off(self) -> None:
         self.spindle, self.rpm, self.flood, self.mist = 5, 0.0, False, False
         self.outputs_paused = False
+        self.outputs_changed()
 
     def soft_reset(self) -> None:
         """0x18: in motion it loses steps and alarms; at rest the position is kept. An alarm stays an alarm."""
@@ -322,6 +323,11 @@ class GrblSimulator(RealTimeBytes):
     def offsets_changed(self) -> None:
         """The next status report tells the work offset."""
         self.status.refresh_offset()
+
+    def outputs_changed(self) -> None:
+        """The next status report tells what is on (gnea/grbl, spindle_control.c and coolant_control.c: "Set to report
+        change immediately")."""
+        self.status.refresh_overrides()
 
     def reset_overrides(self) -> None:
         self.override_percent = {"feed": 100, "rapid": 100, "spindle": 100}

@@ -61,12 +61,13 @@ class Execution:
                 yield self.drained()
             turned = machine.spindle
             machine.spindle, machine.rpm = modes.spindle, modes.rpm
+            machine.outputs_changed()
             if turned != modes.spindle:
                 yield from self._spin()
         if modes.flood != machine.flood:
             yield self.drained()
             machine.flood = modes.flood
-            machine.offsets_changed()
+            machine.outputs_changed()
 
     def _spin(self) -> Task:
         """grblHAL and FluidNC wait for the spindle, in state Idle, as in a dwell."""
@@ -213,6 +214,7 @@ class Execution:
             return
         self._reset_modes()
         turned, machine.spindle, machine.flood = machine.spindle, 5, False
+        machine.outputs_changed()
         if turned != 5:
             yield from self._spin()
         machine.reset_overrides()

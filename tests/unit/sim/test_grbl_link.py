@@ -262,6 +262,24 @@ def test_the_report_tells_offsets_and_overrides_in_turn() -> None:
     assert host.send(b"?")[0].startswith("<Idle|WPos:10.000,20.000,5.000|Bf:15,128|FS:0,0")
 
 
+@pytest.mark.parametrize(
+    ("on", "letter", "off"), [("M3 S1000", "S", "M5"), ("M4 S1000", "C", "M5"), ("M8", "F", "M9"), ("M3 S1", "S", "M30")]
+)
+def test_what_is_switched_on_is_told_by_the_next_report(on: str, letter: str, off: str) -> None:
+    """Not only when the overrides are due again, seconds later."""
+    host, _ = rig()
+    for _ in range(3):
+        host.send(b"?")
+    host.send(on)
+    host.wait(0.1)
+    assert f"|A:{letter}" in host.send(b"?")[0]
+    assert "|Ov:" not in host.send(b"?")[0]
+    host.send(off)
+    host.wait(0.1)
+    told = host.send(b"?")[0]
+    assert "|Ov:" in told and "|A:" not in told
+
+
 def test_a_board_that_writes_its_memory_is_deaf() -> None:
     host, machine = rig()
     assert host.send("G10 L2 P1 X-5") == []
