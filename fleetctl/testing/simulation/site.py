@@ -116,9 +116,10 @@ class ControllerLife:
 
 
 class AgentLife:
-    """One life of the agent, on the journal that the one before left."""
+    """One life of the agent, on the journal that the one before left. `loses`: some time in its life the line to the
+    controller may lose single messages, which the real one never does."""
 
-    def __init__(self, ground: Ground, journal: MemoryJournalFile, luck: Luck) -> None:
+    def __init__(self, ground: Ground, journal: MemoryJournalFile, luck: Luck, *, loses: bool) -> None:
         self.process = Process("agent")
         self.journal = journal
         self._ground = ground
@@ -139,7 +140,7 @@ class AgentLife:
                     drivers=ground.drivers,
                     open_transport=self._open,
                     listen=self._listen,
-                    reports_in_flight=1 if luck.peer_lose else 16,
+                    reports_in_flight=1 if loses else 16,  # a later one that arrives counts for all before it
                 )
             )
         self.process.on_death.append(self._die)

@@ -291,7 +291,8 @@ class World:
 
     def _start_agent(self) -> None:
         self.record.log("the agent starts")
-        self.agent = AgentLife(self._ground, self._journal, self.luck)
+        loses = self.scenario.luck.peer_lose > 0  # also for one that begins before the trouble does
+        self.agent = AgentLife(self._ground, self._journal, self.luck, loses=loses)
 
     def kill_controller(self, why: str) -> None:
         """kill -9."""
