@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from fleetctl.driver.streamer import Streamer
+from fleetctl.errors import LinkError
 from fleetctl.protocol.engine import EngineEvent, Progress, Ready
 from fleetctl.protocol.feeder import Feeder
 from fleetctl.testing.fixtures import under_virtual_clock
@@ -114,8 +115,36 @@ async def test_nothing_is_told_of_a_lane_whose_link_is_closed() -> None:
     streamer, _, _, told = await opened()
     await streamer.begin(Feeder(line_limit_bytes=90), Source(b"G1 X1\n"))
     streamer.close()
+    told.clear()
+    streamer.close()
     await asyncio.sleep(1.0)
     assert told == []
+
+
+@under_virtual_clock()
+async def test_how_far_the_lane_came_is_told_before_the_loss_of_its_link() -> None:
+    """What was acknowledged since the last look is not to be carried out again by a run that resumes this one."""
+    streamer, engine, _, told = await opened()
+    lost: list[list[EngineEvent]] = []
+    streamer._on_lost = lambda reason: lost.append(list(told))
+    await streamer.begin(Feeder(line_limit_bytes=90), Source(b"G1 X1\n"))
+    await asyncio.sleep(0.15)
+    engine.line = 500
+    streamer.lost(LinkError("gone"))
+    assert lost == [[Progress(1, 1, 0), Progress(501, 501, 0)]]
+
+
+@under_virtual_clock()
+async def test_a_lane_that_is_broken_when_its_link_is_lost_changes_nothing() -> None:
+    streamer, engine, wire, _ = await opened()
+    lost: list[str] = []
+    streamer._on_lost = lambda reason: lost.append(str(reason))
+    await streamer.begin(Feeder(line_limit_bytes=90), Source(b"G1 X1\n"))
+    engine.breaks = True
+    streamer.lost(LinkError("gone"))
+    assert lost == ["gone"]
+    assert wire.did[-1] == ("close",)
+    assert not engine.lane.is_watched
 
 
 @under_virtual_clock()
