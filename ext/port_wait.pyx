@@ -118,6 +118,7 @@ cdef class PortWait:
                     told = True
             if inner or told or got == 0 or timeout_ms == 0:
                 return inner
+            PyErr_CheckSignals()  # another thread may have got the signal, and handlers run in ours alone
             if timeout_s >= 0:
                 timeout_ms = milliseconds(max(0.0, until_s - monotonic_s()))
 

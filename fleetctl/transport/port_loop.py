@@ -32,7 +32,8 @@ class PortSelector(selectors.DefaultSelector):
         return super().select(0) if self.ports.wait(-1.0 if timeout is None else max(timeout, 0.0)) else []
 
     def close(self) -> None:
-        """Be done."""
+        """Be done, and let go of the loop."""
+        self.broke = lambda error: None
         self.ports.close()
         super().close()
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import itertools
 import os
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -202,6 +204,49 @@ def test_timers_sockets_threads_and_signals_are_served_while_ports_never_rest() 
             end.close()
 
     in_loop("serves ports", scene)
+
+
+def test_a_signal_that_another_thread_got_is_handled_while_ports_never_rest() -> None:
+    """Its handler, set by `signal.signal`, wakes no loop; it runs when this thread looks for signals."""
+
+    async def scene() -> None:
+        ends = [End() for _ in range(4)]
+        lanes = [lane_of(end) for end in ends]
+        enough = threading.Event()
+        sent_s: list[float] = []
+        handled_s: list[float] = []
+
+        def send() -> None:
+            enough.wait(0.1)
+            sent_s.append(time.monotonic())
+            signal.pthread_kill(threading.get_ident(), signal.SIGUSR2)
+
+        before = signal.signal(signal.SIGUSR2, lambda number, frame: handled_s.append(time.monotonic()))
+        threads = [threading.Thread(target=say_without_end, args=(ends, enough)), threading.Thread(target=send)]
+        for thread in threads:
+            thread.start()
+        try:
+            await asyncio.sleep(2.0)
+        finally:
+            enough.set()
+            for thread in threads:
+                await asyncio.to_thread(thread.join)
+            signal.signal(signal.SIGUSR2, before)
+        assert handled_s[0] - sent_s[0] < 1.0
+        assert all(lane.read_at_s > sent_s[0] for lane in lanes)
+        for end in ends:
+            end.close()
+
+    in_loop("serves ports", scene)
+
+
+def test_a_loop_that_was_closed_is_not_kept() -> None:
+    loop = port_loop()
+    kept = weakref.ref(loop)
+    loop.close()
+    del loop
+    gc.collect()
+    assert kept() is None
 
 
 def test_hundreds_of_ports_leave_the_loop_its_turns() -> None:
