@@ -7,6 +7,7 @@ timers, and would be looked at together. It must not know what is looked at.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
@@ -15,6 +16,10 @@ ROUND_S = 0.1
 
 SLOTS = 50
 """Into which the round is divided: of 300 machines six are looked at together, for a tenth of a millisecond."""
+
+STEP_S = ROUND_S / SLOTS
+HAIR = 1e-6
+"""Of a step: what adding up steps may be off by."""
 
 Look = Callable[[], None]
 
@@ -32,12 +37,20 @@ class Glances:
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self, look: Look) -> None:
-        """Call `look` in every round, from now on."""
-        if not any(look in slot for slot in self._slots):
-            behind = (*range(self._at + 1, SLOTS), *range(self._at + 1))  # of the emptiest, what comes last
-            self._slots[min(reversed(behind), key=lambda slot: len(self._slots[slot]))][look] = None
-            if self._timer is None:
-                self._wait(self._loop.time())
+        """Call `look` in every round, from now on; for the first time before one is over."""
+        if any(look in slot for slot in self._slots):
+            return
+        from_s = self._loop.time()
+        if (
+            self._timer is not None
+        ):  # it waits for the next slot that is not empty; we begin at the one that it is now
+            steps = max(1, math.ceil((self._timer.when() - from_s) / STEP_S - HAIR))
+            from_s = self._timer.when() - steps * STEP_S
+            self._at = (self._at - steps) % SLOTS
+            self._timer.cancel()
+        behind = (*range(self._at + 1, SLOTS), *range(self._at + 1))  # of the emptiest, what comes last
+        self._slots[min(reversed(behind), key=lambda slot: len(self._slots[slot]))][look] = None
+        self._wait(from_s)
 
     def leave(self, look: Look) -> None:
         """Call it no more; nothing happens for one that is not called."""
@@ -50,15 +63,19 @@ class Glances:
         self._timer = None
         if steps:
             self._at = (self._at + steps) % SLOTS
-            self._timer = self._loop.call_at(from_s + steps * ROUND_S / SLOTS, self._tick)
+            self._timer = self._loop.call_at(from_s + steps * STEP_S, self._tick)
 
     def _tick(self) -> None:
         assert self._timer is not None
         slot, due_s = self._slots[self._at], self._timer.when()
-        for look in tuple(slot):
-            if look in slot:  # an earlier one may have ended it
-                look()
-        self._wait(max(due_s, self._loop.time() - ROUND_S / SLOTS))  # a loop that was late makes up for one slot
+        self._timer = None
+        try:
+            for look in tuple(slot):
+                if look in slot:  # an earlier one may have ended it
+                    look()
+        finally:  # whatever one raises, nobody else is left unwatched
+            if self._timer is None:  # else one of them began another
+                self._wait(max(due_s, self._loop.time() - STEP_S))  # a loop that was late makes up for one slot
 
 
 def glances() -> Glances:

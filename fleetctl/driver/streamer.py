@@ -75,8 +75,9 @@ class Streamer:
         self.pump()
 
     def close(self) -> None:
-        """Close the link and stop all timers and reading; idempotent. Nothing is reported afterwards, but before it how
-        far the lane has come: a run that resumes this one begins there.
+        """Close the link and stop all timers and reading; idempotent. Nothing is reported afterwards.
+
+        How far the lane has come is reported first: a run that resumes this one begins there.
         """
         self.is_open = False
         if self._feeder is not None and self._laned is not None:
