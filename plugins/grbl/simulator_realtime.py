@@ -130,11 +130,11 @@ class RealTimeBytes(SimulatedMachine):
         elif self.state == "Door" and self._resume_at_s is None and not self.door_ajar:
             restores = self.spindle != 5 or self.flood or self.mist
             self._resume_at_s = self.now_s + (DOOR_RESTORE_S if restores else 0.0)
-            self.outputs_paused = False
+            self._pause_outputs(False)
 
     def _resume(self) -> None:
         self._suspended = False
-        self.outputs_paused = False
+        self._pause_outputs(False)
         self._resume_at_s = None
         self.planner.resume(self.now_s)
         self.state = "Run" if self.planner.queued else "Idle"
@@ -142,9 +142,15 @@ class RealTimeBytes(SimulatedMachine):
     def _open_door(self) -> None:
         if self.state in ("Idle", "Run", "Hold", "Jog"):
             self.planner.hold(self.now_s)
-            self.outputs_paused = True
+            self._pause_outputs(True)
             self.state = "Door"
             self._suspended = True
+
+    def _pause_outputs(self, paused: bool) -> None:
+        """Spindle and coolant off, or as they were; the next report tells it, as when a program switches them."""
+        if paused != self.outputs_paused:
+            self.outputs_paused = paused
+            self.status.refresh_overrides()
 
     def _cancel_jog(self) -> None:
         """Slow down, then forget the queue; a `$J` line that still waits for room runs afterwards, as in Grbl.

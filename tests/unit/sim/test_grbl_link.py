@@ -280,6 +280,21 @@ def test_what_is_switched_on_is_told_by_the_next_report(on: str, letter: str, of
     assert "|Ov:" in told and "|A:" not in told
 
 
+def test_what_the_door_switches_is_told_by_the_next_report() -> None:
+    """Off when it opens and on when the work goes on (gnea/grbl, protocol.c: both by `spindle_set_state`)."""
+    host, _ = rig()
+    host.send("M3 S1000")
+    host.wait(1.0)
+    for _ in range(3):
+        host.send(b"?")
+    host.send(b"\x84")
+    told = host.send(b"?")[0]
+    assert "|Ov:" in told and "|A:" not in told
+    assert "|Ov:" not in host.send(b"?")[0]
+    host.send(b"~")
+    assert "|A:S" in host.send(b"?")[0]
+
+
 def test_a_board_that_writes_its_memory_is_deaf() -> None:
     host, machine = rig()
     assert host.send("G10 L2 P1 X-5") == []
