@@ -14,8 +14,8 @@ ROUND_S = 0.1
 """More often nobody could use it; the agent journals the acknowledged line so often."""
 
 SLOTS = 25
-"""Into which the round is divided: of 300 machines a dozen are looked at together, for a quarter of a millisecond. Each
-alone would find the processor's caches cold, and take half as long again."""
+"""Into which the round is divided: of 300 machines a dozen are looked at together, for a quarter of a millisecond.
+Each alone would find the caches cold, and take half as long again."""
 
 Look = Callable[[], None]
 
