@@ -26,6 +26,9 @@ cdef class History:
     cdef public unsigned long long next_number
     cdef public object replay_from, asked
     cdef object _lines
+    cdef Py_ssize_t _capacity, _known
+
+    cdef int _remember(self, bytes framed) except -1
 
 
 cdef class Lane:

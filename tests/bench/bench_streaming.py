@@ -146,7 +146,8 @@ def bare(machines: int, rate: float, seconds: float) -> dict[str, Any]:
         told = Path(folder) / "inside.json"
         try:
             command = [sys.executable, str(HERE / "bare_loop.py"), str(seconds), *load.ports]
-            with subprocess.Popen(command, stdout=subprocess.PIPE, env=timed(told, machines)) as process:
+            pipe = subprocess.PIPE
+            with subprocess.Popen(command, stdout=pipe, env=timed(told, machines), start_new_session=True) as process:
                 assert process.stdout is not None
                 process.stdout.readline()
                 process.send_signal(signal.SIGUSR1)

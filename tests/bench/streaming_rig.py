@@ -97,7 +97,9 @@ class Load:
     def __init__(self, prefix: Path, count: int, rate: float, window: int, driver: str = "marlin") -> None:
         command = [str(BUILD / "machines"), str(prefix), str(count), str(rate), str(window)]
         command += ["grbl"] if driver == "grbl" else []
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
         self.ports = [f"{prefix}{n}" for n in range(count)]
         self._line()
 
@@ -260,11 +262,18 @@ def store_program(data: Path, content: bytes) -> str:
 async def agent(
     data: Path, wrapper: list[str] | None = None, environment: dict[str, str] | None = None
 ) -> AsyncIterator[AgentUnderTest]:
-    """A real agent with its journal in `data`; `wrapper` runs it (a profiler) instead of the interpreter."""
+    """A real agent with its journal in `data`, in a session of its own as the controller starts it, because Linux
+    shares processors between sessions; `wrapper` runs it (a profiler) instead of the interpreter."""
     command = [*(wrapper or [sys.executable]), "-m", "fleetctl", "agent", "--data", str(data)]
     with (data / "agent.log").open("ab") as log:
         process = await asyncio.to_thread(
-            subprocess.Popen, command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
+            subprocess.Popen,
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            start_new_session=True,
         )
     try:
         link = await _connected(data, process)
