@@ -16,7 +16,9 @@ from fleetctl.driver.api import Progress, Telemetry
 from fleetctl.model.machine import Activity
 from fleetctl.model.messages import BlockedReport, MachineReport, RunReport
 from fleetctl.testing.fixtures import under_virtual_clock
+from fleetctl.transport.port_loop import port_loop
 from tests.unit.agent.rig import FakeController, FakeMachine, Rig, assigned, online, running, start, until
+from tests.unit.transport.test_port_loop import End
 
 
 async def two_at_work(rig: Rig) -> FakeController:
@@ -138,6 +140,21 @@ async def test_the_call_that_held_up_the_loop_is_named_with_its_machine() -> Non
     await blocked_by(lambda: bad.compute(0.6), lambda thing: "id-bad" if thing is bad else "", told)
     assert told[0].machine_id == "id-bad" and told[0].late_s > 0.4
     assert told[0].where.endswith(" compute") and "test_bad_drivers.py" in told[0].where
+
+
+def test_a_call_from_a_port_that_was_served_inside_the_wait_is_named_too() -> None:
+    """No handle of the loop runs it (`fleetctl.transport.port_loop`)."""
+
+    async def scene() -> None:
+        bad = Blocking()
+        told: list[Blocked] = []
+        end = End(lambda mine, data: bad.compute(0.6))
+        await blocked_by(lambda: end.say(b"x"), lambda thing: "id-bad" if thing is bad else "", told)
+        end.close()
+        assert told[0].machine_id == "id-bad" and told[0].where.endswith(" compute")
+
+    with asyncio.Runner(loop_factory=port_loop) as runner:
+        runner.run(scene())
 
 
 async def test_what_belongs_to_no_machine_blames_none() -> None:
