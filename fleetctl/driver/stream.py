@@ -344,8 +344,7 @@ class StreamDriver(ByHand):
                 self._answer_event(event)
 
     def _run_event(self, event: RunFinished | RunEnded) -> None:
-        ends_at_bytes = event.acknowledged_bytes if isinstance(event, RunEnded) else 0
-        self._teller.acknowledged(event.acknowledged_line, ends_at_bytes)
+        self._teller.acknowledged(event.acknowledged_line, event.acknowledged_bytes)
         if isinstance(event, RunFinished):
             self._end(EndKind.FINISHED, "", depth=0)
         elif self._unreadable_reason:

@@ -168,9 +168,10 @@ class RunRefused(EngineEvent, frozen=True):
 
 
 class RunFinished(EngineEvent, frozen=True):
-    """The program ended and the last motion is done, not only accepted."""
+    """The program ended and the last motion is done, not only accepted. `acknowledged_bytes` as in `RunEnded`."""
 
     acknowledged_line: int
+    acknowledged_bytes: int = 0
 
 
 class RunEnded(EngineEvent, frozen=True):

@@ -168,7 +168,7 @@ class Ending(GrblState):
 
     def _finished(self, now: float) -> None:
         self._in_run = False
-        self._events.append(RunFinished(self._acknowledged_line))
+        self._events.append(RunFinished(self._acknowledged_line, self._acknowledged_bytes))
         self._go(Phase.IDLE, now)
         self._show(Activity.IDLE, "")
 

@@ -179,7 +179,7 @@ class Sending(MarlinState):
 
     def _finished(self, ask: Ask, now: float) -> None:
         if self._phase is Phase.FINISHING:
-            self._events.append(RunFinished(self._acknowledged_line))
+            self._events.append(RunFinished(self._acknowledged_line, self._acknowledged_bytes))
             self._feeder = None
             self._enter(Phase.IDLE, "")
 

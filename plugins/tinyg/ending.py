@@ -155,7 +155,7 @@ class Ending(TinygState):
     def _finished(self) -> None:
         self._in_run, self._phase = False, Phase.IDLE
         self._sender.end()
-        self._events.append(RunFinished(self._acknowledged[0]))
+        self._events.append(RunFinished(*self._acknowledged))
         self._show(Activity.IDLE, "")
 
     def _end_run(self, kind: RunEndKind, reason: str, now: float, fault: tuple[str, str, bool] | None = None) -> None:

@@ -84,6 +84,21 @@ async def test_a_run_that_ends_twice_is_told_once() -> None:
 
 
 @under_virtual_clock()
+async def test_the_last_progress_of_a_finished_run_says_where_its_last_line_ends() -> None:
+    """Also of lines that were acknowledged since it was looked at last."""
+    bench = Bench(SUBJECT)
+    await bench.connect()
+    await bench.start()
+    await bench.until_lines(3)
+    stream_driver(bench)._event(RunFinished(30, 300))
+    told = [progress for _, progress in bench.recorder.progresses][-1]
+    assert (told.acknowledged_line, told.acknowledged_bytes) == (30, 300)
+    assert (bench.recorder.ends[0][2].acknowledged_line, bench.recorder.ends[0][2].acknowledged_bytes) == (30, 300)
+    await bench.driver.close()
+    bench.finish()
+
+
+@under_virtual_clock()
 async def test_a_suspect_position_keeps_the_activity() -> None:
     bench = Bench(SUBJECT)
     await bench.connect()

@@ -210,7 +210,7 @@ def test_finished_after_the_dwell_was_answered_and_it_says_idle() -> None:
     assert not talk.events(RunFinished)
     talk.state = "Idle"
     talk.passes(0.3)
-    assert talk.events(RunFinished) == [RunFinished(1)]
+    assert talk.events(RunFinished) == [RunFinished(1, len(b"G1 X1\n"))]
 
 
 def test_an_error_holds_then_resets_and_names_the_line() -> None:

@@ -299,7 +299,7 @@ def test_a_program_of_moves_is_streamed_by_the_lane_to_its_end(firmware: str) ->
     assert host.bytes_out[before:] == b"".join(lines) + b"G4P0.01\n"
     assert host.by_lane == 200
     assert host.steps == 1  # only the last answer needs the engine, which asks whether all was carried out
-    assert host.told(RunFinished) == [RunFinished(200)]
+    assert host.told(RunFinished) == [RunFinished(200, len(b"".join(lines)))]
 
 
 @pytest.mark.parametrize("size", range(6, 40))

@@ -166,7 +166,7 @@ def test_finished_only_after_m400_and_m114() -> None:
     talk.says("ok")  # surplus: M114 says X: first
     assert not talk.events(RunFinished)
     talk.says("X:1.00 Y:0.00 Z:0.00 E:0.00", "ok")
-    assert talk.events(RunFinished) == [RunFinished(1)]
+    assert talk.events(RunFinished) == [RunFinished(1, len(b"G1 X1\n"))]
     assert talk.told[-1] == StateChanged(Activity.IDLE, "")
 
 

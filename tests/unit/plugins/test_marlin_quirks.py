@@ -157,7 +157,7 @@ def test_where_ok_means_read_an_answer_that_got_lost_is_asked_for_again() -> Non
     assert asked == 1
     assert not talk.events(RunFinished)
     talk.says("X:1.00 Y:0.00 Z:0.00 E:0.00")
-    assert talk.events(RunFinished) == [RunFinished(1)]
+    assert talk.events(RunFinished) == [RunFinished(1, len(b"G1 X1\n"))]
 
 
 def test_a_skipped_line_s_ok_acknowledges_nothing() -> None:
