@@ -48,7 +48,7 @@ cdef class NumberedLane(Lane):
     cdef public long long oldest_number
     cdef public Py_ssize_t max_lines, most_lines, receive_bytes
     cdef public double read_at_s, heard_at_s
-    cdef public bint takes_bare, takes_named, checks_number
+    cdef public bint was_answered, takes_bare, takes_named, checks_number
 
     cdef bint _read(self, const unsigned char* begin, Py_ssize_t size, Reading* reading) except -1
     cdef bint _read_answer(self, const unsigned char* at, const unsigned char* end, Reading* reading) noexcept

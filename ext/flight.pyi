@@ -54,6 +54,7 @@ class NumberedLane(Lane):
     receive_bytes: int
     read_at_s: float
     heard_at_s: float
+    was_answered: bool
     takes_bare: bool
     takes_named: bool
     checks_number: bool

@@ -208,7 +208,8 @@ cdef class NumberedLane(Lane):
     The engine keeps here what both ways change: `oldest_number` of the lines in flight, and the `max_lines` that they
     may be. `most_lines` bounds what a firmware may ask for, `receive_bytes` is what its receive ring holds. `takes_bare` and `takes_named` say whether `ok` and
     `ok N.. P.. B..` (ADVANCED_OK) acknowledge a line; with `checks_number` only the right number does. `heard_at_s` is
-    when the lane last took an answer, `read_at_s` when it took anything.
+    when the lane last took an answer, `read_at_s` when it took anything. `was_answered` says that it took an answer;
+    whoever heeds it clears it, for two may come in one moment.
     """
 
     def __init__(self, Window window not None, History history not None, Py_ssize_t most_lines,
@@ -239,6 +240,7 @@ cdef class NumberedLane(Lane):
             return b""
         self._take_answers(&reading)
         self.heard_at_s = now_s
+        self.was_answered = True
         return self._fill()
 
     cdef bint _read(self, const unsigned char* begin, Py_ssize_t size, Reading* reading) except -1:

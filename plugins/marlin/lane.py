@@ -48,7 +48,6 @@ class LanedMarlinEngine(MarlinEngine):
         self._laned = LanedLink(most_lines)
         self.lane = self._laned.lane
         self._phase_now = Phase.CLOSED
-        self._heard_at_s = 0.0
         super().__init__(most_lines)
         self._link = self._laned
 
@@ -85,12 +84,11 @@ class LanedMarlinEngine(MarlinEngine):
     def _catch_up(self) -> None:
         """The clocks for a missing answer and for silence run from what was heard last, whoever heard it."""
         self._watch.heard_s = max(self._watch.heard_s, self.lane.read_at_s)
-        heard_at_s = self.lane.heard_at_s
-        if heard_at_s > self._heard_at_s:
-            self._heard_at_s = heard_at_s
+        if self.lane.was_answered:
+            self.lane.was_answered = False
             self._watch.alive()
             if self._link.window:
-                self._watch.arm(heard_at_s, Pace.QUICK)
+                self._watch.arm(self.lane.heard_at_s, Pace.QUICK)
 
     # When the lane may act: from when the output of a step was taken to the next thing that anybody does
 

@@ -185,6 +185,18 @@ def test_lane_and_engine_do_the_same(draw: st.DataObject) -> None:
         same(reference, laned)
 
 
+def test_two_answers_in_one_moment_are_two() -> None:
+    """As on a clock that stands still between them: what is sent after the second has its own patience."""
+    program = b"G1 X1\nG1 X2\nG1 X3\nM0\n"
+    hosts = [streaming(engine(), program)[0] for engine in (MarlinEngine, LanedMarlinEngine)]
+    for wait_s in (3.0, 0.0, 3.0):
+        for host in hosts:
+            host.hear(b"ok\n")
+            host.passes(wait_s)
+        same(hosts[0], hosts[1])
+    assert hosts[1].by_lane == 3
+
+
 def same(reference: Host, laned: Host) -> None:
     assert laned.bytes_out == reference.bytes_out
     assert laned.urgent == reference.urgent
