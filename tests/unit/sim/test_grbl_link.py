@@ -263,7 +263,8 @@ def test_the_report_tells_offsets_and_overrides_in_turn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("on", "letter", "off"), [("M3 S1000", "S", "M5"), ("M4 S1000", "C", "M5"), ("M8", "F", "M9"), ("M3 S1", "S", "M30")]
+    ("on", "letter", "off"),
+    [("M3 S1000", "S", "M5"), ("M4 S1000", "C", "M5"), ("M8", "F", "M9"), ("M3 S1", "S", "M30")],
 )
 def test_what_is_switched_on_is_told_by_the_next_report(on: str, letter: str, off: str) -> None:
     """Not only when the overrides are due again, seconds later."""
