@@ -31,8 +31,8 @@ cdef class CountedLane(Lane):
         self.budget_bytes = budget_bytes
 
     cdef bint _knows_flight(self) except -1:
-        for entry in self.window._flight:
-            if not isinstance((<tuple>entry)[1], tuple):
+        for tag in self.window.tags():
+            if not isinstance(tag, tuple):
                 return False
         return True
 
@@ -53,7 +53,7 @@ cdef class CountedLane(Lane):
     cdef Py_ssize_t _count_answers(self, const unsigned char* data, Py_ssize_t size, Py_ssize_t* begun) except -2:
         """How many lines in flight are answered by `ok`, and where an unfinished line begins that may become one more;
         NOT_OURS when there is anything else, or an answer too many."""
-        cdef Py_ssize_t at = 0, answers = 0, room = len(self.window._flight)
+        cdef Py_ssize_t at = 0, answers = 0, room = self.window._count
         while True:
             while at < size and (data[at] == 10 or data[at] == 13):
                 at += 1

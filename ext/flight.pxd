@@ -16,16 +16,20 @@ cdef struct Reading:
 cdef class Window:
     cdef public object max_lines, max_bytes
     cdef public Py_ssize_t used_bytes, surplus_answers
-    cdef object _flight
+    cdef list _tags             # a ring of `_places`, and beside each tag its size
+    cdef Py_ssize_t* _sizes
+    cdef Py_ssize_t _places, _first, _count
 
+    cdef Py_ssize_t _place(self, Py_ssize_t behind) noexcept
     cdef int _enter(self, Py_ssize_t size_bytes, tag) except -1
     cdef object _leave(self)
+    cdef int _widen(self) except -1
 
 
 cdef class History:
     cdef public unsigned long long next_number
     cdef public object replay_from, asked
-    cdef object _lines
+    cdef list _lines            # each at the rest of its number by `_capacity`
     cdef Py_ssize_t _capacity, _known
 
     cdef int _remember(self, bytes framed) except -1

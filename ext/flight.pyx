@@ -6,9 +6,8 @@ same is the reference (`tests/unit/plugins/test_marlin_lane.py` compares the two
 what a run is.
 """
 
-from collections import deque
-
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdlib cimport free, malloc
 
 from fleetctl._ext.feeder cimport Feeder
 from fleetctl._ext.line_parts cimport is_digit
@@ -16,6 +15,7 @@ from fleetctl.errors import OurProtocolError
 
 cdef enum:
     NO_FREE_LINES = -1      # an answer that does not say how many lines the firmware has room for
+    FIRST_PLACES = 8        # in a window; it grows
 
 
 cdef class Window:
@@ -25,6 +25,16 @@ cdef class Window:
     bound, but one of the two must be given.
     """
 
+    def __cinit__(self):
+        self._sizes = <Py_ssize_t*>malloc(FIRST_PLACES * sizeof(Py_ssize_t))
+        if self._sizes == NULL:
+            raise MemoryError
+        self._places = FIRST_PLACES
+        self._tags = [None] * FIRST_PLACES
+
+    def __dealloc__(self):
+        free(self._sizes)
+
     def __init__(self, *, max_lines=None, max_bytes=None):
         if max_lines is None and max_bytes is None:
             raise ValueError("a window needs a bound: max_lines or max_bytes")
@@ -32,7 +42,6 @@ cdef class Window:
             raise ValueError("a window holds at least one line and one byte")
         self.max_lines = max_lines
         self.max_bytes = max_bytes
-        self._flight = deque()
 
     def __class_getitem__(cls, kind):
         """`Window[Tag]` is for type checkers."""
@@ -40,17 +49,17 @@ cdef class Window:
 
     def __len__(self):
         """Lines in flight."""
-        return len(self._flight)
+        return self._count
 
     def fits(self, Py_ssize_t size_bytes):
         """Whether a line of this size may go out now."""
-        if self.max_lines is not None and len(self._flight) >= self.max_lines:
+        if self.max_lines is not None and self._count >= self.max_lines:
             return False
         return self.max_bytes is None or self.used_bytes + size_bytes <= self.max_bytes
 
     def free_lines(self, otherwise=1):
         """How many more lines may go out by number; `otherwise` when only bytes are bounded."""
-        return otherwise if self.max_lines is None else max(0, self.max_lines - len(self._flight))
+        return otherwise if self.max_lines is None else max(0, self.max_lines - self._count)
 
     def sent(self, Py_ssize_t size_bytes, tag):
         """Enter a line that goes out. Raises ValueError, changing nothing, when it does not fit."""
@@ -65,35 +74,64 @@ cdef class Window:
         None when nothing was in flight; such answers are counted in `surplus_answers` and never widen the
         window.
         """
-        if not self._flight:
+        if self._count == 0:
             self.surplus_answers += 1
             return None
         return self._leave()
 
     def oldest(self):
         """The tag of the line that is answered next; None when nothing is in flight."""
-        return self._flight[0][1] if self._flight else None
+        return self._tags[self._first] if self._count > 0 else None
 
     def tags(self):
         """The tags in flight, oldest first."""
-        return [tag for _, tag in self._flight]
+        return [self._tags[self._place(n)] for n in range(self._count)]
 
     def reset(self):
         """Empty the window because the machine dropped what it had (banner, flush); gives the tags lost."""
         lost = self.tags()
-        self._flight.clear()
-        self.used_bytes = 0
+        self._tags = [None] * self._places
+        self._first = self._count = self.used_bytes = 0
         return lost
 
+    cdef Py_ssize_t _place(self, Py_ssize_t behind) noexcept:
+        """Where the line stands that has so many before it."""
+        cdef Py_ssize_t place = self._first + behind
+        return place - self._places if place >= self._places else place
+
     cdef int _enter(self, Py_ssize_t size_bytes, tag) except -1:
-        self._flight.append((size_bytes, tag))
+        cdef Py_ssize_t place
+        if self._count == self._places:
+            self._widen()
+        place = self._place(self._count)
+        self._sizes[place] = size_bytes
+        self._tags[place] = tag
+        self._count += 1
         self.used_bytes += size_bytes
         return 0
 
     cdef object _leave(self):
-        cdef tuple entry = self._flight.popleft()
-        self.used_bytes -= <Py_ssize_t>entry[0]
-        return entry[1]
+        cdef object tag = self._tags[self._first]
+        self._tags[self._first] = None
+        self.used_bytes -= self._sizes[self._first]
+        self._first = self._place(1)
+        self._count -= 1
+        return tag
+
+    cdef int _widen(self) except -1:
+        """Twice as many places, the oldest line in the first."""
+        cdef Py_ssize_t n
+        cdef Py_ssize_t* sizes = <Py_ssize_t*>malloc(2 * self._places * sizeof(Py_ssize_t))
+        if sizes == NULL:
+            raise MemoryError
+        tags = self.tags() + [None] * (2 * self._places - self._count)
+        for n in range(self._count):
+            sizes[n] = self._sizes[self._place(n)]
+        free(self._sizes)
+        self._sizes, self._tags = sizes, tags
+        self._places *= 2
+        self._first = 0
+        return 0
 
 
 cdef class History:
@@ -101,7 +139,7 @@ cdef class History:
 
     def __init__(self, Py_ssize_t capacity_lines):
         self._capacity = capacity_lines
-        self._lines = deque(maxlen=capacity_lines)
+        self._lines = [None] * capacity_lines
         self.next_number = 1
         self.replay_from = None
         self.asked = None
@@ -127,17 +165,17 @@ cdef class History:
             raise OurProtocolError(
                 f"line {number} is not in the history {self.oldest_number} to {self.next_number - 1}"
             )
-        return self._lines[number - self.next_number]  # from the end
+        return self._lines[number % self._capacity]
 
     def _clear(self, next_number):
-        # The lines stay until they are pushed out: to free a hundred of each of hundreds of machines would take
+        # The lines stay until others take their places: to free a hundred of each of hundreds of machines would take
         # a quarter of the time in which a stop goes out to them.
         self._known = 0
         self.next_number = next_number
         self.replay_from = None
 
     cdef int _remember(self, bytes framed) except -1:
-        self._lines.append(framed)
+        self._lines[self.next_number % <unsigned long long>self._capacity] = framed
         self._known = min(self._known + 1, self._capacity)
         self.next_number += 1
         return 0
@@ -224,8 +262,7 @@ cdef class NumberedLane(Lane):
     cdef bint _knows_flight(self) except -1:
         if self.history.asked is not None or self.history.replay_from is not None:
             return False
-        for entry in self.window._flight:
-            tag = (<tuple>entry)[1]
+        for tag in self.window.tags():
             if not (isinstance(tag, tuple) and is_framed_move((<tuple>tag)[0])):
                 return False
         return True
@@ -248,7 +285,7 @@ cdef class NumberedLane(Lane):
         cdef const unsigned char* at = begin
         cdef const unsigned char* end = begin + size
         cdef const unsigned char* line
-        cdef Py_ssize_t room = min(<Py_ssize_t>len(self.window._flight), <Py_ssize_t>MOST_ANSWERS)
+        cdef Py_ssize_t room = min(self.window._count, <Py_ssize_t>MOST_ANSWERS)
         reading.answers = 0
         while True:
             while at < end and (at[0] == 10 or at[0] == 13):
@@ -291,7 +328,7 @@ cdef class NumberedLane(Lane):
             self.acknowledged_bytes = line[2]
             self.oldest_number += 1
             if reading.free[n] != NO_FREE_LINES:
-                self.max_lines = max(1, min(self.most_lines, len(self.window._flight) + reading.free[n]))
+                self.max_lines = max(1, min(self.most_lines, self.window._count + reading.free[n]))
         self.window.max_lines = self.max_lines
         return 0
 
@@ -301,7 +338,7 @@ cdef class NumberedLane(Lane):
         cdef bytes framed, first = b""
         cdef list more = None
         cdef Py_ssize_t size
-        while len(self.window._flight) < self.max_lines:
+        while self.window._count < self.max_lines:
             if not (feeder._prepare() and is_plain_move(<const unsigned char*>feeder._line, feeder._line_size)):
                 self.wants_step = True
                 break

@@ -3,9 +3,15 @@
 from fleetctl._ext.flight cimport Lane
 
 
+cdef class Unsent:
+    cdef public Py_ssize_t unsent_bytes
+    cdef public bint inside_line
+
+
 cdef class LanePort:
     cdef readonly int descriptor
-    cdef object _above, _output, _owner
+    cdef object _above, _owner
+    cdef Unsent _output
     cdef Lane _lane
 
     cdef bint take(self) except -1

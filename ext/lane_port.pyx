@@ -24,15 +24,21 @@ cdef enum:                  # what became of a piece of input
 cdef unsigned char received[READ_BYTES]
 
 
+cdef class Unsent:
+    """What stands before the next thing that is written: `unsent_bytes` that wait, and whether what left last ends
+    `inside_line`. Kept by whoever has the output; compiled, because it is asked with every line.
+    """
+
+
 cdef class LanePort:
     """The reading end of the open, non-blocking `descriptor`; `readable` is for the loop to call.
 
     `above` is who opened it, with `bytes_came(data)`, `rest_waits(data, taken)` when the port took only so many bytes
-    of an answer, and `port_failed(number)`, a number of `errno`. `output` says by `unsent_bytes` and `inside_line`
-    whether something stands before what the lane would write; then the lane is not asked.
+    of an answer, and `port_failed(number)`, a number of `errno`. While `output` says that something stands before what
+    the lane would write, the lane is not asked.
     """
 
-    def __init__(self, int descriptor, above, output):
+    def __init__(self, int descriptor, above, Unsent output not None):
         self.descriptor = descriptor
         self._above = above
         self._output = output

@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 from fleetctl._ext.counted_lane import CountedLane
 from fleetctl._ext.flight import Lane as CompiledLane
 from fleetctl._ext.flight import NumberedLane
-from fleetctl._ext.lane_port import LanePort
+from fleetctl._ext.lane_port import LanePort, Unsent
 from fleetctl._ext.port_wait import AT_ONCE as PORTS_AT_ONCE
 from fleetctl._ext.port_wait import PortWait
 from fleetctl.protocol.engine import Progress
@@ -29,6 +29,7 @@ __all__ = [
     "LanePort",
     "NumberedLane",
     "PortWait",
+    "Unsent",
 ]
 
 Value = TypeVar("Value")

@@ -9,10 +9,12 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from fleetctl.protocol.lane import Unsent
+
 LINE_FEED = b"\n"
 
 
-class OutputBuffer:
+class OutputBuffer(Unsent):
     """Unsent output. `next_piece` offers what to send now, `consume` says how much of it was taken.
 
     Ordinary bytes leave in order. Urgent bytes leave before them, in order among themselves: at once, or,
@@ -25,8 +27,7 @@ class OutputBuffer:
     def __init__(self) -> None:
         self._ordinary = bytearray()
         self._urgent: deque[tuple[bytes, bool]] = deque()
-        self.unsent_bytes = 0
-        self.inside_line = False
+        super().__init__()
         self._offered_urgent = False
         self._urgent_begun = False
 
