@@ -42,9 +42,8 @@ class Glances:
         if any(look in slot for slot in self._slots):
             return
         from_s = self._loop.time()
-        if (
-            self._timer is not None
-        ):  # it waits for the next slot that is not empty; we begin at the one that it is now
+        if self._timer is not None:
+            # It waits for the next slot that is not empty; we begin at the one that it is now.
             steps = max(1, math.ceil((self._timer.when() - from_s) / STEP_S - HAIR))
             from_s = self._timer.when() - steps * STEP_S
             self._at = (self._at - steps) % SLOTS
