@@ -124,7 +124,7 @@ async def inside(machines: int, rate: float, seconds: float) -> dict[str, float]
         load = Load(data / "port", machines, rate, 1)
         told = data / "inside.json"
         try:
-            async with agent(data, environment=timed(told, machines)) as under_test:
+            async with agent(data, environment=timed(told)) as under_test:
                 await under_test.hold(load.ports)
                 await under_test.start(machines, sha256)
                 await asyncio.sleep(WARM_UP_S)
@@ -147,7 +147,7 @@ def bare(machines: int, rate: float, seconds: float) -> dict[str, Any]:
         try:
             command = [sys.executable, str(HERE / "bare_loop.py"), str(seconds), *load.ports]
             pipe = subprocess.PIPE
-            with subprocess.Popen(command, stdout=pipe, env=timed(told, machines), start_new_session=True) as process:
+            with subprocess.Popen(command, stdout=pipe, env=timed(told), start_new_session=True) as process:
                 assert process.stdout is not None
                 process.stdout.readline()
                 process.send_signal(signal.SIGUSR1)

@@ -1,10 +1,9 @@
 /* A stop watch for a process that waits by epoll, loaded before it (LD_PRELOAD): how long from when its loop learns of
  * answers to where each line is out. Nothing of the process is changed, so the agent and a bare loop are timed alike.
  *
- * The watch begins when the loop's own epoll_wait returns (the first descriptor that is ever waited for) and is read
- * when a write to a terminal has returned, so the wait for other machines' lines of the same turn is in it. When it gave
- * as many as it was asked for, more may have waited behind them: then the watch began before, but at most
- * STOPWATCH_ROUNDS returns ago, in which all that wait are given once.
+ * A terminal's watch begins when the loop's own epoll_wait (of the first descriptor that is ever waited for) gives it,
+ * and is read when a write to it has returned, so the wait for other machines' lines of the same turn is in it. When
+ * epoll_wait gave as many as it was asked for, more may wait behind them: then we look who, and their watches begin too.
  *
  * SIGUSR1 begins to count anew; SIGUSR2 writes percentiles in microseconds to the file that STOPWATCH_TO names.
  */
@@ -23,17 +22,17 @@
 
 #define BINS 200000 /* of one microsecond */
 #define DESCRIPTORS 65536
-#define ROUNDS 64
+#define BEHIND 4096
 #define PSEUDO_TERMINALS 136 /* to 143: Documentation/admin-guide/devices.txt of Linux */
 
 enum { UNKNOWN, TERMINAL, OTHER };
 
 static int (*real_epoll_wait)(int, struct epoll_event *, int, int);
+static ssize_t (*real_read)(int, void *, size_t);
 static ssize_t (*real_write)(int, const void *, size_t);
 static int (*real_close)(int);
 static int loops_own = -1;
-static int64_t woken, returned[ROUNDS];
-static uint64_t returns, full, rounds = 1;
+static int64_t ready_since[DESCRIPTORS], read_since[DESCRIPTORS]; /* 0: not running */
 static uint32_t bins[BINS + 1];
 static uint64_t lines;
 static uint8_t kinds[DESCRIPTORS];
@@ -52,10 +51,9 @@ static void heard(int number) {
 
 __attribute__((constructor)) static void begin(void) {
     real_epoll_wait = dlsym(RTLD_NEXT, "epoll_wait");
+    real_read = dlsym(RTLD_NEXT, "read");
     real_write = dlsym(RTLD_NEXT, "write");
     real_close = dlsym(RTLD_NEXT, "close");
-    if (getenv("STOPWATCH_ROUNDS")) rounds = atoi(getenv("STOPWATCH_ROUNDS"));
-    if (rounds > ROUNDS) exit(2);
     signal(SIGUSR1, heard);
     signal(SIGUSR2, heard);
 }
@@ -79,7 +77,15 @@ static void tell_all(void) {
     rename(unfinished, target);
 }
 
+static void begin_watches(const struct epoll_event *events, int ready, int64_t since) {
+    for (int n = 0; n < ready; n++) {
+        int descriptor = events[n].data.fd;
+        if (descriptor >= 0 && descriptor < DESCRIPTORS && ready_since[descriptor] == 0) ready_since[descriptor] = since;
+    }
+}
+
 int epoll_wait(int epoll, struct epoll_event *events, int most, int timeout) {
+    static struct epoll_event behind[BEHIND];
     if (loops_own < 0) loops_own = epoll;
     if (anew) {
         memset(bins, 0, sizeof bins);
@@ -90,11 +96,10 @@ int epoll_wait(int epoll, struct epoll_event *events, int most, int timeout) {
         tell_all();
     }
     int ready = real_epoll_wait(epoll, events, most, timeout);
-    if (epoll == loops_own) {
-        uint64_t back = full < rounds ? full : rounds - 1; /* so many returns ago */
-        returned[++returns % ROUNDS] = now_ns();
-        woken = returned[(returns - back) % ROUNDS];
-        full = ready < most ? 0 : full + 1;
+    if (epoll == loops_own && ready > 0) {
+        int64_t since = now_ns();
+        begin_watches(events, ready, since);
+        if (ready == most) begin_watches(behind, real_epoll_wait(epoll, behind, BEHIND, 0), since);
     }
     return ready;
 }
@@ -110,10 +115,20 @@ static int is_terminal(int descriptor) {
     return kinds[descriptor] == TERMINAL;
 }
 
+ssize_t read(int descriptor, void *data, size_t size) {
+    ssize_t got = real_read(descriptor, data, size);
+    if (is_terminal(descriptor)) {
+        read_since[descriptor] = ready_since[descriptor]; /* what was read before, and not answered, counts no more */
+        ready_since[descriptor] = 0;
+    }
+    return got;
+}
+
 ssize_t write(int descriptor, const void *data, size_t size) {
     ssize_t taken = real_write(descriptor, data, size);
-    if (is_terminal(descriptor)) {
-        int64_t passed = (now_ns() - woken) / 1000;
+    if (is_terminal(descriptor) && read_since[descriptor]) {
+        int64_t passed = (now_ns() - read_since[descriptor]) / 1000;
+        read_since[descriptor] = 0;
         bins[passed < BINS ? passed : BINS]++;
         lines++;
     }
@@ -121,6 +136,9 @@ ssize_t write(int descriptor, const void *data, size_t size) {
 }
 
 int close(int descriptor) {
-    if (descriptor >= 0 && descriptor < DESCRIPTORS) kinds[descriptor] = UNKNOWN;
+    if (descriptor >= 0 && descriptor < DESCRIPTORS) {
+        kinds[descriptor] = UNKNOWN;
+        ready_since[descriptor] = read_since[descriptor] = 0;
+    }
     return real_close(descriptor);
 }

@@ -39,7 +39,6 @@ from fleetctl.model.messages import (
     encode,
 )
 from fleetctl.model.profile import PROFILES
-from fleetctl.protocol.lane import PORTS_AT_ONCE
 from fleetctl.transport.peer import StreamPeerLink, connect_peer
 
 HERE = Path(__file__).resolve().parent
@@ -63,14 +62,9 @@ def compiled_stopwatch() -> Path:
     return target
 
 
-def timed(told: Path, machines: int) -> dict[str, str]:
+def timed(told: Path) -> dict[str, str]:
     """An environment in which a process is timed; on SIGUSR2 it writes what was found to `told`."""
-    rounds = str(-(-machines // PORTS_AT_ONCE))
-    return os.environ | {
-        "LD_PRELOAD": str(BUILD / "stopwatch.so"),
-        "STOPWATCH_TO": str(told),
-        "STOPWATCH_ROUNDS": rounds,
-    }
+    return os.environ | {"LD_PRELOAD": str(BUILD / "stopwatch.so"), "STOPWATCH_TO": str(told)}
 
 
 def program(lines: int) -> bytes:
