@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from fleetctl.clock import Clock
 from fleetctl.driver.api import Capabilities, Driver, Progress, Telemetry
@@ -27,11 +27,11 @@ class TelemetryBoard:
         self._changed[machine_id] = read
         self.fresh.set()
 
-    def take(self) -> Iterator[TelemetryReport]:
-        """The newest of every machine that has something new, as of when it is asked for, and forget it."""
+    def take(self) -> list[Callable[[], TelemetryReport]]:
+        """For every machine that has something new what gives its newest readings; they count as told."""
         changed, self._changed = self._changed, {}
         self.fresh.clear()
-        return (read() for read in changed.values())
+        return list(changed.values())
 
 
 @functools.lru_cache

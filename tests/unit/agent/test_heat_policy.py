@@ -281,10 +281,10 @@ async def test_readings_say_how_old_they_are() -> None:
         await at_work(rig)
         board = rig.agent.shared.telemetry
         machine.listener.telemetry(HOT)
-        (told,) = board.take()
+        (told,) = (read() for read in board.take())
         await asyncio.sleep(60.0)
         machine.acknowledge(5)
-        (later,) = board.take()
+        (later,) = (read() for read in board.take())
         assert later.read_at_s == told.read_at_s == told.at_s
         assert later.at_s == told.at_s + 60.0
         assert msgspec.structs.asdict(later)["temperatures_degc"] == HOT.temperatures_degc
