@@ -45,7 +45,7 @@ TELEMETRY_EVERY_S = 0.25
 
 TELEMETRY_AT_ONCE = 4
 """Readings sent together; the others of a quarter second are spread over it. Those of hundreds of machines in one go,
-or in turns of the loop without a rest, keep a processor for milliseconds from the workers that bring us the answers."""
+or in turns of the loop without a rest, keep a processor from the workers that bring us the answers."""
 
 OUTCOMES_KEPT = 1000
 FULL_RETRY_S = 0.1
