@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from playwright.async_api import expect
 
 from fleetctl.gcode import tool_path
 from tests.browser.browser_room import Room
@@ -63,9 +64,7 @@ async def test_a_program_is_drawn_layer_by_layer_with_the_keyboard(size: str, bu
     _, low, high = await page.evaluate(PAINTED)
     assert low > 0.4 and high < 0.6
     await page.keyboard.press("Home")
-    await page.wait_for_function(
-        "document.querySelector('.toolpath output').textContent === 'Layer 1 of 20, Z 0.20 mm'"
-    )
+    await expect(page.locator(".toolpath output")).to_have_text("Layer 1 of 20, Z 0.20 mm")
     painted, low, high = await page.evaluate(PAINTED)
     assert low < 0.05 and high > 0.95
     await page.get_by_label("Show travel").check()
