@@ -93,10 +93,7 @@ class Ears:
     def progress(self, progress: Progress) -> None:
         """Lines were acknowledged."""
         self._count()
-        if self._kept is None and self._hearing is not None:
-            self._hearing.heard_progress(progress)  # the commonest by far
-        else:
-            self._tell(lambda hearing: hearing.heard_progress(progress))
+        self._tell(lambda hearing: hearing.heard_progress(progress))
 
     def ended(self, kind: EndKind, reason: str, progress: Progress) -> None:
         """The run in hand ended."""
