@@ -72,11 +72,16 @@ def stop_report(stop: StopShape) -> Group:
     """The latch, and how each machine took the stop."""
     if not stop.stopped:
         return Group(Text("The stop is released. Work may start again."))
+    head = Text("Everything is stopped. Nothing starts until somebody says `fleetctl estop --release`.", style=RED)
+    return Group(head, how_taken(stop))
+
+
+def how_taken(stop: StopShape) -> Group:
+    """How each machine that was told took the stop, whether of one or of all."""
     made = table("machine", "stop")
     for name, outcome in sorted(stop.outcomes.items()):
         made.add_row(name, Text(outcome, style="" if outcome == CONFIRMED else RED))
-    head = Text("Everything is stopped. Nothing starts until somebody says `fleetctl estop --release`.", style=RED)
-    return Group(head, made, Text(stop.note, style=QUIET))
+    return Group(made, Text(stop.note, style=QUIET))
 
 
 def _by_the_agent(data: Path | None, why: str) -> Group:

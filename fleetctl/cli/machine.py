@@ -7,7 +7,7 @@ import msgspec
 
 from fleetctl.cli.client import Client, decode
 from fleetctl.cli.command import json_option, with_daemon
-from fleetctl.cli.estop import stop_report
+from fleetctl.cli.estop import how_taken
 from fleetctl.cli.machine_view import found_table, machine_card, machine_table
 from fleetctl.cli.output import say, sentence, show_json
 from fleetctl.cli.setup_options import Change, pair, setup_options
@@ -205,7 +205,7 @@ async def lockout_machine(client: Client, name: str, maintenance: bool, release:
 async def estop_machine(client: Client, name: str, as_json: bool) -> None:
     """Stop one machine now. This is a software stop, not a safety-rated emergency stop."""
     answer = await client.post(f"machines/{name}/stop")
-    show_json(answer) if as_json else say(stop_report(decode(answer, StopShape)))
+    show_json(answer) if as_json else say(how_taken(decode(answer, StopShape)))
 
 
 def tell(answer: bytes, as_json: bool) -> None:

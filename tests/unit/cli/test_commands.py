@@ -150,7 +150,7 @@ VERBS: dict[str, tuple[str, Any, Any]] = {
         {"axis": "Z", "direction": -1, "distance_mm": 10.0, "feed_mm_s": 1.0},
         {"axis": "Z", "contact_mm": {"Z": -12.5}, "work_mm": {"G54": {"Z": 0.5}}},
     ),
-    "machine estop K1": ("POST machines/K1/stop", {}, StopShape(stopped=True, outcomes={"K1": "confirmed"})),
+    "machine estop K1": ("POST machines/K1/stop", {}, StopShape(stopped=False, outcomes={"K1": "confirmed"})),
     "estop": ("POST estop", {}, StopShape(stopped=True, outcomes={"K1": "confirmed", "K2": "unreachable"})),
     "estop --release": ("POST estop/release", {}, StopShape(stopped=False)),
     "part inspect P-00003 --result pass --value 20.01 --characteristic width": (
@@ -432,3 +432,14 @@ def test_a_machine_shows_its_setup(daemon: PretendDaemon, capsys: pytest.Capture
     daemon.answer("GET machines/K1", shapes.machine(setup=setup))
     _, out, _ = ask(daemon, capsys, "machine", "show", "K1")
     assert "G54 top at 12" in out and "laser mode on · full speed at S1000" in out and "filament 1.75 mm" in out
+
+
+@pytest.mark.parametrize("outcome", ["confirmed", "sent", "unreachable"])
+def test_the_stop_of_one_machine_says_how_it_took_it_and_nothing_of_all(
+    outcome: str, daemon: PretendDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answer("POST machines/K1/stop", StopShape(stopped=False, outcomes={"K1": outcome}))
+    status, out, _ = ask(daemon, capsys, "machine", "estop", "K1")
+    assert status == 0
+    assert "K1" in out and outcome in out
+    assert "released" not in out and "Everything" not in out
