@@ -151,6 +151,7 @@ class Answers(Sending):
                     self._acknowledgement_lost()
                     return True
                 self._answered(self._link.answered(), now)
+            oldest.add(line.decode("latin-1").removeprefix("ok").strip())  # the answer stands in the ok
             self._ok_has_temperature = True
             return False
         oldest = self._link.oldest

@@ -10,6 +10,7 @@ from fleetctl_plugins.marlin.engine import MarlinEngine
 from fleetctl.errors import MachineBusy, MachineError, UsageError
 from fleetctl.model.machine import Activity
 from fleetctl.protocol.engine import (
+    CommandDone,
     EngineEvent,
     Identified,
     MachineFault,
@@ -567,3 +568,11 @@ def test_i6_a_board_that_was_reset_unseen_after_a_program_does_not_get_it_again(
     assert not [line for line in talk.sent() if line.startswith("G")]
     (fault,) = talk.events(MachineFault)
     assert isinstance(fault, MachineFault) and fault.position_lost
+
+
+def test_a_person_who_asks_for_temperatures_is_told_them_though_they_stand_in_the_ok() -> None:
+    talk = greeted()
+    ticket = talk.engine.command("M105", talk.now)
+    assert talk.sent() == ["M105"]
+    talk.says("ok T:201.5 /210.0 B:60.0 /60.0")
+    assert talk.events(CommandDone) == [CommandDone(ticket, ("T:201.5 /210.0 B:60.0 /60.0",))]
