@@ -575,4 +575,4 @@ def test_a_person_who_asks_for_temperatures_is_told_them_though_they_stand_in_th
     ticket = talk.engine.command("M105", talk.now)
     assert talk.sent() == ["M105"]
     talk.says("ok T:201.5 /210.0 B:60.0 /60.0")
-    assert talk.events(CommandDone) == [CommandDone(ticket, ("T:201.5 /210.0 B:60.0 /60.0",))]
+    assert talk.events(CommandDone) == [CommandDone(ticket, ("T:201.5 /210.0 B:60.0 /60.0",), ok=True)]
